@@ -15,7 +15,7 @@ use crate::session::overview::OverviewState;
 use crate::session::route::{PageRoute, Router};
 use crate::ui::When;
 use crate::ui::preferences::Preferences;
-use crate::ui::when::live;
+use crate::ui::when::{effect, live};
 
 /// The root component of the application.
 #[component]
@@ -23,7 +23,8 @@ pub fn App() -> impl IntoView {
     let access = PageAccess::provide();
     code::redeem(access);
     let _ = Preferences::provide();
-    let _ = OverviewState::provide();
+    let overview = OverviewState::provide();
+    effect(move || page::set_count(overview.open_approvals()));
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
     let router = Router::provide();
@@ -49,8 +50,9 @@ fn pages(router: Router) -> AnyView {
     let page = Memo::new(move |_| router.page());
     live(move || match page.get() {
         PageRoute::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
-        PageRoute::Session(id) => parts::session_page(PagePart::Session, id),
+        PageRoute::Session(id) => parts::page_by_driver(id),
         PageRoute::Terminal(id) => parts::session_page(PagePart::Terminal, id),
+        PageRoute::Approvals => parts::approvals_page(),
         PageRoute::NotFound => view! { <NotFound /> }.into_any(),
     })
 }

@@ -50,7 +50,7 @@ use serde_json::{Map, Value};
 pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
 pub use error::DriverError;
 pub(crate) use error::blocking;
-pub use opener::{OpenedTerminal, SessionOpener, TerminalTail, TerminalWish};
+pub use opener::{OpenedTerminal, TerminalOpener, TerminalTail, TerminalWish};
 pub use registry::{Drivers, UnknownDriver};
 
 /// Starts sessions of one kind.
@@ -116,7 +116,7 @@ pub struct SessionSpec {
     /// approvals: see [`crate::ask`]. They take precedence over those of `facts`.
     pub variables: BTreeMap<String, String>,
     /// Opens further sessions beside this one, if it may.
-    pub opener: Option<Arc<dyn SessionOpener>>,
+    pub opener: Option<Arc<dyn TerminalOpener>>,
 }
 
 /// A session that was started.

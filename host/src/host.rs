@@ -28,7 +28,7 @@ use crate::approvals::RuleBook;
 use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::agent::AgentKeeper;
-use crate::driver::{Drivers, SessionOpener, blocking};
+use crate::driver::{Drivers, TerminalOpener, blocking};
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
 pub use fork::ForkError;
@@ -225,7 +225,7 @@ impl Host {
     }
 
     /// Returns what opens sessions beside this one.
-    fn opener(self: &Arc<Self>, parent: &SessionId) -> Arc<dyn SessionOpener> {
+    fn opener(self: &Arc<Self>, parent: &SessionId) -> Arc<dyn TerminalOpener> {
         Arc::new(HostOpener { host: Arc::downgrade(self), parent: parent.clone() })
     }
 

@@ -1,8 +1,16 @@
 //! The page itself: its address, title, focus, visibility and network.
 
+use std::cell::RefCell;
+
 use gloo_events::EventListener;
 use wasm_bindgen::JsCast;
 use web_sys::{VisibilityState, window};
+
+/// The tab's icon while questions wait: Moorline's, with a mark.
+const WAITING_ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 \
+    32 32'%3E%3Crect width='32' height='32' rx='8' fill='%230f2b2c'/%3E%3Cpath d='M9 8.5l6 5.5-6 5.5' \
+    fill='none' stroke='%237fe0d3' stroke-width='3'/%3E%3Ccircle cx='24' cy='8' r='8' \
+    fill='%23e0443c'/%3E%3C/svg%3E";
 
 /// An element of the page.
 pub use web_sys::HtmlElement;
@@ -122,10 +130,38 @@ fn beside_trunk(host: &str) -> &str {
     if host.ends_with(":8080") { "127.0.0.1:3010" } else { host }
 }
 
+thread_local! {
+    /// The page's title, and the number of questions that wait.
+    static TITLE: RefCell<(String, usize)> = const { RefCell::new((String::new(), 0)) };
+}
+
 /// Sets the tab's title to `shown`, followed by the product's name.
 pub fn set_title(shown: &str) {
+    TITLE.with_borrow_mut(|title| title.0 = shown.to_owned());
+    show_title();
+}
+
+/// Shows the number of questions that wait, in the tab's title and icon.
+pub fn set_count(count: usize) {
+    TITLE.with_borrow_mut(|title| title.1 = count);
+    show_title();
+    let Some(document) = window().and_then(|window| window.document()) else { return };
+    let Some(icon) = document.query_selector("link[rel~=icon]").ok().flatten() else { return };
+    // The page's own icon is kept, to return to it.
+    let plain = icon.get_attribute("data-plain").or_else(|| icon.get_attribute("href"));
+    let plain = plain.unwrap_or_default();
+    // Cannot fail: the names are well-formed constants.
+    let _ = icon.set_attribute("data-plain", &plain);
+    let _ = icon.set_attribute("href", if count == 0 { &plain } else { WAITING_ICON });
+}
+
+fn show_title() {
+    let title = TITLE.with_borrow(|(shown, count)| match count {
+        0 => format!("{shown} · Moorline"),
+        count => format!("({count}) {shown} · Moorline"),
+    });
     if let Some(document) = window().and_then(|window| window.document()) {
-        document.set_title(&format!("{shown} · Moorline"));
+        document.set_title(&title);
     }
 }
 

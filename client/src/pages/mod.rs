@@ -1,5 +1,6 @@
 //! The pages and their parts.
 
+pub mod agent;
 pub mod ask_token;
 pub mod frame;
 pub mod not_found;
@@ -8,6 +9,7 @@ pub mod session;
 pub mod sessions;
 pub mod terminal;
 
+pub use agent::AgentPage;
 pub use ask_token::AskToken;
 pub use not_found::NotFound;
 pub use session::SessionPage;

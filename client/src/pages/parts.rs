@@ -6,18 +6,26 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
+use moorline_shared::session::AGENT_DRIVER;
 
 use crate::bindings::page;
 use crate::bindings::part::LoadError;
-use crate::pages::{SessionPage, TerminalPage};
+use crate::pages::agent::inbox::ApprovalsPage;
+use crate::pages::{AgentPage, SessionPage, TerminalPage};
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest};
+use crate::session::overview::OverviewState;
 use crate::ui::on_demand::{LoadState, OnDemand};
 use crate::ui::when::live;
 
 /// Renders the page of a session.
-type SessionView = fn(SessionId) -> AnyView;
+type SessionPageView = fn(SessionId) -> AnyView;
+
+/// Renders a page that is not about one session.
+type LonePageView = fn() -> AnyView;
 
 /// The result of loading a page.
-type Loaded = Result<SessionView, LoadError>;
+type Loaded<View = SessionPageView> = Result<View, LoadError>;
 
 /// The pages that are loaded on demand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +34,8 @@ pub enum PagePart {
     Session,
     /// The page of a terminal.
     Terminal,
+    /// The conversation of an agent session.
+    Agent,
 }
 
 impl PagePart {
@@ -38,39 +48,91 @@ impl PagePart {
         match self {
             Self::Session => code::session().await,
             Self::Terminal => code::terminal().await,
+            Self::Agent => code::agent().await,
         }
     }
 }
 
 /// Shows a page of a session, once its code is loaded.
 pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
-    let loaded: OnDemand<SessionView> = OnDemand::new();
-    let load = move || loaded.load(part.load());
+    loaded(move || part.load(), move |view| view(id.clone()))
+}
+
+/// Shows the page of all open questions, once its code is loaded.
+pub fn approvals_page() -> AnyView {
+    loaded(code::approvals, |view: LonePageView| view())
+}
+
+/// Loads a page's code, and shows it. An error is shown with a way to try again.
+fn loaded<View, Loading>(
+    load: impl Fn() -> Loading + Copy + Send + Sync + 'static,
+    show: impl Fn(View) -> AnyView + Send + Sync + 'static,
+) -> AnyView
+where
+    View: Copy + 'static,
+    Loading: Future<Output = Result<View, LoadError>> + 'static,
+{
+    let code: OnDemand<View> = OnDemand::new();
+    let load = move || code.load(load());
     load();
-    live(move || match loaded.state() {
-        LoadState::Ready => loaded.get().map(|view| view(id.clone())).into_any(),
-        LoadState::Failed(error) => view! {
-            <main class="lone">
-                <div class="card" role="alert" data-testid="page-not-loaded">
-                    <h1>{error.to_string()}</h1>
-                    <p>"The network may be down, or the relay may have another version by now."</p>
-                    <div class="actions centred">
-                        <button
-                            class="button primary"
-                            data-testid="load-page-again"
-                            on:click=move |_| load()
-                        >
-                            "Try again"
-                        </button>
-                        <button class="button" on:click=move |_| page::reload()>
-                            "Reload the page"
-                        </button>
-                    </div>
-                </div>
-            </main>
+    live(move || match code.state() {
+        LoadState::Ready => code.get().map(&show).into_any(),
+        LoadState::Failed(error) => {
+            view! { <NotLoaded error again=Callback::new(move |()| load()) /> }.into_any()
         }
-        .into_any(),
         _ => view! { <main class="lone" aria-busy="true">"Opening…"</main> }.into_any(),
+    })
+}
+
+/// Says that a page's code did not load.
+#[component]
+fn NotLoaded(error: LoadError, again: Callback<()>) -> impl IntoView {
+    view! {
+        <main class="lone">
+            <div class="card" role="alert" data-testid="page-not-loaded">
+                <h1>{error.to_string()}</h1>
+                <p>"The network may be down, or the relay may have another version by now."</p>
+                <div class="actions centred">
+                    <button
+                        class="button primary"
+                        data-testid="load-page-again"
+                        on:click=move |_| again.run(())
+                    >
+                        "Try again"
+                    </button>
+                    <button class="button" on:click=move |_| page::reload()>
+                        "Reload the page"
+                    </button>
+                </div>
+            </div>
+        </main>
+    }
+}
+
+/// The driver of a session, as far as an answer of the relay tells it.
+#[derive(serde::Deserialize)]
+struct DriverName {
+    driver: String,
+}
+
+/// Shows the page of a session: the conversation of an agent, or what is known of any other.
+pub fn page_by_driver(id: SessionId) -> AnyView {
+    let access = PageAccess::expect();
+    let overview = OverviewState::expect();
+    let listed = untrack(|| overview.session(&id)).map(|session| session.driver.clone());
+    let driver = RwSignal::new(listed);
+    if driver.with_untracked(Option::is_none) {
+        let request = ApiRequest::get(format!("/api/session/{id}/status"));
+        api::ask(access, request, move |answer| {
+            // The session's page says why nothing can be shown.
+            let known = answer.ok().and_then(|text| api::parse::<DriverName>(&text).ok());
+            let _ = driver.try_set(Some(known.map(|known| known.driver).unwrap_or_default()));
+        });
+    }
+    live(move || match driver.get().as_deref() {
+        None => view! { <main class="lone" aria-busy="true">"Opening…"</main> }.into_any(),
+        Some(AGENT_DRIVER) => session_page(PagePart::Agent, id.clone()),
+        Some(_) => session_page(PagePart::Session, id.clone()),
     })
 }
 
@@ -95,6 +157,16 @@ mod code {
     pub(super) fn terminal() -> Loaded {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
     }
+
+    #[wasm_split(agent, fallible)]
+    pub(super) fn approvals() -> Loaded<LonePageView> {
+        Ok(|| view! { <ApprovalsPage /> }.into_any())
+    }
+
+    #[wasm_split(agent, fallible)]
+    pub(super) fn agent() -> Loaded {
+        Ok(|id| view! { <AgentPage id /> }.into_any())
+    }
 }
 
 #[cfg(not(feature = "split"))]
@@ -107,5 +179,13 @@ mod code {
 
     pub(super) async fn terminal() -> Loaded {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
+    }
+
+    pub(super) async fn approvals() -> Loaded<LonePageView> {
+        Ok(|| view! { <ApprovalsPage /> }.into_any())
+    }
+
+    pub(super) async fn agent() -> Loaded {
+        Ok(|id| view! { <AgentPage id /> }.into_any())
     }
 }

@@ -30,6 +30,8 @@ use crate::bindings::screen::EmulatorCode;
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
 use crate::pages::parts::PagePart;
+use crate::session::overview::OverviewState;
+use crate::session::words;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::effect;
 use crate::ui::{Action, Icon, IconName, Mark, When};
@@ -44,6 +46,8 @@ pub fn SessionsPage() -> impl IntoView {
     let desk = Desk::provide(store);
     let field = NodeRef::<html::Input>::new();
     effect(move || page::set_title(&sidebar::shelf_name(store)));
+    let overview = OverviewState::expect();
+    let asked = Memo::new(move |_| overview.open_approvals());
     let actions = desk.actions();
     let start_shell = Callback::new(move |()| actions.new_shell());
     actions.offer(move || offers(store, desk, field));
@@ -58,6 +62,11 @@ pub fn SessionsPage() -> impl IntoView {
                 </a>
                 <ShelfButton />
                 <span class="bar-fill"></span>
+                <When condition=move || asked.get() != 0>
+                    <a href="/approvals" class="asks-link" data-testid="asks-link">
+                        {move || words::questions(asked.get())}
+                    </a>
+                </When>
                 <StreamPill status=store.status retry=Callback::new(move |()| store.reconnect()) />
                 <NewButtons start_shell />
                 <MenuButton />

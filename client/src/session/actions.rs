@@ -212,8 +212,10 @@ impl Actions {
             Action::new(&group, name, icon, title, move || self.router.go(&route))
         };
         let shelf = |shelf| PageRoute::Sessions { shelf };
-        let mut ways =
-            vec![go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All))];
+        let mut ways = vec![
+            go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All)),
+            go("approvals", IconName::Check, "Approvals".into(), PageRoute::Approvals),
+        ];
         self.overview.projects.with(|projects| {
             ways.extend(projects.iter().map(|project| {
                 let route = shelf(Shelf::Project(project.id.clone()));
@@ -222,7 +224,7 @@ impl Actions {
             }));
         });
         for session in self.overview.newest().iter().filter(|s| Some(&s.session_id) != here) {
-            let route = PageRoute::Terminal(session.session_id.clone());
+            let route = PageRoute::of_session(session);
             let mut way = go("session", IconName::Prompt, words::name(session), route)
                 .about(words::about(session));
             way.tone = Some(words::tone(session));

@@ -386,7 +386,7 @@ impl<W: SessionEffects> SessionDriver<W> {
     }
 
     fn compose(&self, now: Time) -> SessionView {
-        let link = link_view(&self.client.status());
+        let link = LinkView::of(&self.client.status());
         let meta = self.client.meta();
         let extended = meta.and_then(|meta| meta.extended.as_ref());
         let waits_long = self.pending_shown_at().is_some_and(|at| at <= now);
@@ -417,21 +417,5 @@ impl<W: SessionEffects> SessionDriver<W> {
         } else if std::mem::take(&mut self.kept) {
             self.effects.keep(None);
         }
-    }
-}
-
-fn link_view(status: &ClientStatus) -> LinkView {
-    match status {
-        ClientStatus::Idle | ClientStatus::Connecting => LinkView::Connecting,
-        ClientStatus::CatchingUp { done, total } => {
-            let percent = done.saturating_mul(100) / (*total).max(1);
-            LinkView::CatchingUp { percent: u8::try_from(percent).unwrap_or(100).min(100) }
-        }
-        ClientStatus::Live => LinkView::Live,
-        ClientStatus::Waiting { until, attempt } => {
-            LinkView::Waiting { until: *until, attempt: *attempt }
-        }
-        ClientStatus::Ended(exit) => LinkView::Ended(exit.clone()),
-        ClientStatus::Refused { code } => LinkView::Refused { code: *code },
     }
 }

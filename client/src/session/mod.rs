@@ -16,6 +16,7 @@ pub mod api;
 mod backlog;
 pub mod catalogue;
 pub mod code;
+pub mod conversation;
 mod digest;
 mod driver;
 pub mod earlier;

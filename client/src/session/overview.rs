@@ -97,6 +97,15 @@ impl OverviewState {
         self.sessions.with(|sessions| sessions.as_ref()?.get(id).cloned())
     }
 
+    /// Returns the number of questions that wait for a decision, in all sessions; tracked.
+    #[must_use]
+    pub fn open_approvals(self) -> usize {
+        self.sessions.with(|sessions| {
+            let all = sessions.iter().flat_map(Sessions::iter);
+            all.filter_map(|session| session.agent.as_ref()).map(|agent| agent.approvals).sum()
+        })
+    }
+
     /// Returns all sessions, the newest first; tracked.
     #[must_use]
     pub fn newest(self) -> Vec<Arc<SessionSummary>> {

@@ -3,6 +3,8 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::rest::SessionSummary;
+use moorline_shared::session::AGENT_DRIVER;
 
 use crate::bindings::history::{self, AddressWatch, LinkWatch};
 use crate::bindings::page;
@@ -19,6 +21,8 @@ pub enum PageRoute {
     Session(SessionId),
     /// The terminal of a session.
     Terminal(SessionId),
+    /// All open questions of all sessions.
+    Approvals,
     /// An address outside of this application.
     #[default]
     NotFound,
@@ -69,10 +73,18 @@ impl PageRoute {
                 Some(shelf) => Self::Sessions { shelf },
                 None => Self::NotFound,
             },
+            ["approvals"] => Self::Approvals,
             ["session", id] => id.parse().map_or(Self::NotFound, Self::Session),
             ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
             _ => Self::NotFound,
         }
+    }
+
+    /// Returns the page on which people work with a session: an agent's conversation, or a terminal.
+    #[must_use]
+    pub fn of_session(session: &SessionSummary) -> Self {
+        let id = session.session_id.clone();
+        if session.driver == AGENT_DRIVER { Self::Session(id) } else { Self::Terminal(id) }
     }
 
     /// Returns the address that leads here.
@@ -82,6 +94,7 @@ impl PageRoute {
             Self::Sessions { shelf: Shelf::All } | Self::NotFound => "/sessions".to_owned(),
             Self::Sessions { shelf: Shelf::Loose } => "/sessions?project=none".to_owned(),
             Self::Sessions { shelf: Shelf::Project(id) } => format!("/sessions?project={id}"),
+            Self::Approvals => "/approvals".to_owned(),
             Self::Session(id) => format!("/session/{id}"),
             Self::Terminal(id) => format!("/terminal/{id}"),
         }

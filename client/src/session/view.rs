@@ -1,5 +1,6 @@
 //! The view of a session's link that a page shows, in small values that can be compared.
 
+use moorline_shared::link::ClientStatus;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
 
@@ -66,6 +67,24 @@ pub enum LinkView {
 }
 
 impl LinkView {
+    /// Returns the state that a link machine's status stands for.
+    #[must_use]
+    pub fn of(status: &ClientStatus) -> Self {
+        match status {
+            ClientStatus::Idle | ClientStatus::Connecting => Self::Connecting,
+            ClientStatus::CatchingUp { done, total } => {
+                let percent = done.saturating_mul(100) / (*total).max(1);
+                Self::CatchingUp { percent: u8::try_from(percent).unwrap_or(100).min(100) }
+            }
+            ClientStatus::Live => Self::Live,
+            ClientStatus::Waiting { until, attempt } => {
+                Self::Waiting { until: *until, attempt: *attempt }
+            }
+            ClientStatus::Ended(exit) => Self::Ended(exit.clone()),
+            ClientStatus::Refused { code } => Self::Refused { code: *code },
+        }
+    }
+
     /// Returns true if the state does not change by itself any more.
     #[must_use]
     pub const fn is_final(&self) -> bool {

@@ -33,6 +33,15 @@ pub fn bytes(count: usize) -> String {
     }
 }
 
+/// Says how many questions wait for a decision.
+#[must_use]
+pub fn questions(count: usize) -> String {
+    match count {
+        1 => "1 question".to_owned(),
+        count => format!("{count} questions"),
+    }
+}
+
 /// Says in short how a process ended: `exit 0`, `SIGKILL`, `host gone`.
 #[must_use]
 pub fn exit(exit: &ExitStatus) -> String {
@@ -60,7 +69,10 @@ pub fn exit_sentence(exit: &ExitStatus) -> String {
 #[must_use]
 pub fn state(session: &SessionSummary) -> String {
     match session.lifecycle {
-        Lifecycle::Live => session.status.as_str().to_owned(),
+        Lifecycle::Live => match session.agent.as_ref().and_then(|agent| agent.state.clone()) {
+            Some(state) => plain(&state),
+            None => session.status.as_str().to_owned(),
+        },
         Lifecycle::Detached => "host offline".to_owned(),
         Lifecycle::Lost => "host gone".to_owned(),
         Lifecycle::Expired => "expired".to_owned(),
@@ -73,7 +85,11 @@ pub fn state(session: &SessionSummary) -> String {
 /// Returns the style of a session's state: `live`, `idle`, `away`, `good`, `bad`.
 #[must_use]
 pub fn tone(session: &SessionSummary) -> &'static str {
+    let agent = session.agent.as_ref().and_then(|agent| agent.state.as_deref());
     match session.lifecycle {
+        Lifecycle::Live if agent == Some("waiting") => "away",
+        Lifecycle::Live if agent == Some("error") => "bad",
+        Lifecycle::Live if agent == Some("working") => "live",
         Lifecycle::Live if session.status == Activity::Idle => "idle",
         Lifecycle::Live => "live",
         Lifecycle::Detached => "away",

@@ -59,6 +59,14 @@ pub enum IconName {
     Command,
     /// The documentation, as a book.
     Book,
+    /// Stop what runs.
+    Stop,
+    /// Send, as an arrow upwards.
+    Send,
+    /// Something is done or allowed.
+    Check,
+    /// An image.
+    Image,
 }
 
 impl IconName {
@@ -108,6 +116,10 @@ impl IconName {
                 "M8 4C6.8 3 4.8 2.7 2.5 3v9c2.3-.3 4.3 0 5.5 1M8 4c1.2-1 3.2-1.3 5.5-1v9c-2.3-.3-4.3 \
                  0-5.5 1M8 4v9"
             }
+            Self::Stop => "M4.5 4.5h7v7h-7z",
+            Self::Send => "M8 13V3.5M4 7.5l4-4 4 4",
+            Self::Check => "M3 8.5 6.5 12 13 4.5",
+            Self::Image => "M2.5 3h11v10h-11zM2.5 11l3.5-3.5 3 3 2-2 2.5 2.5M10.5 6h.01",
             Self::Leave => "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5 13.5 8 11 10.5",
         }
     }

@@ -3,8 +3,10 @@
 pub mod action;
 pub mod chart;
 pub mod dialog;
+pub mod diff;
 pub mod field;
 pub mod icon;
+pub mod markdown;
 pub mod menu;
 pub mod on_demand;
 pub mod picker;

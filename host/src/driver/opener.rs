@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{DriverOutput, OutputSource, SessionControl};
 
 /// Opens sessions beside the one that it was given to.
-pub trait SessionOpener: Debug + Send + Sync {
+pub trait TerminalOpener: Debug + Send + Sync {
     /// Starts a program on a terminal, as a session of its own. The error is a sentence. If the
     /// future is dropped, the session is closed.
     fn open(&self, wish: TerminalWish) -> BoxFuture<'static, Result<OpenedTerminal, String>>;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Host, StartError};
 use crate::driver::pty::NAME as PTY;
-use crate::driver::{OpenedTerminal, SessionOpener, TerminalTail, TerminalWish};
+use crate::driver::{OpenedTerminal, TerminalOpener, TerminalTail, TerminalWish};
 
 /// What a program gets unless it says otherwise: nobody may be there who would leave a pager.
 const PAGERS: [&str; 2] = ["PAGER", "GIT_PAGER"];
@@ -24,7 +24,7 @@ pub(super) struct HostOpener {
     pub(super) parent: SessionId,
 }
 
-impl SessionOpener for HostOpener {
+impl TerminalOpener for HostOpener {
     fn open(&self, wish: TerminalWish) -> BoxFuture<'static, Result<OpenedTerminal, String>> {
         let (host, parent) = (self.host.clone(), self.parent.clone());
         let (sender, receiver) = oneshot::channel();

@@ -210,6 +210,23 @@ impl Conversation {
         self.omitted += count as u64;
     }
 
+    /// Returns the message with this id.
+    #[must_use]
+    pub fn message_item(&self, id: &str) -> Option<&ConversationItem> {
+        self.item_of(&ItemKey::Message(id.to_owned()))
+    }
+
+    /// Returns the tool call with this id.
+    #[must_use]
+    pub fn tool_item(&self, id: &str) -> Option<&ConversationItem> {
+        self.item_of(&ItemKey::Tool(id.to_owned()))
+    }
+
+    fn item_of(&self, key: &ItemKey) -> Option<&ConversationItem> {
+        let place = self.places.by_key.get(key)?.checked_sub(self.omitted)?;
+        self.items.get(usize::try_from(place).ok()?)
+    }
+
     /// Encodes the conversation as a snapshot of at most [`SNAPSHOT_BYTES`], without its oldest
     /// items if it is larger. `None` if even that is too large.
     #[must_use]

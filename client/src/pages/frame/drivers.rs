@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::HostId;
-use moorline_shared::session::DEFAULT_DRIVER;
+use moorline_shared::session::{AGENT_DRIVER, DEFAULT_DRIVER};
 
 use crate::session::catalogue::HostEntry;
 use crate::session::overview::OverviewState;
@@ -74,7 +74,12 @@ fn option(
     driver: RwSignal<Option<String>>,
 ) -> AnyView {
     let own = name.to_owned();
-    let label = if name == DEFAULT_DRIVER { "terminal (pty)" } else { name }.to_owned();
+    let label = match name {
+        DEFAULT_DRIVER => "terminal (pty)",
+        AGENT_DRIVER => "coding agent",
+        name => name,
+    };
+    let label = label.to_owned();
     let disabled = missing.is_some();
     let reason = missing.map(|reason| {
         view! { <span class="driver-reason">"Not available: " {reason}</span> }

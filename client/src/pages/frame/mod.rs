@@ -1,5 +1,6 @@
 //! The parts around every page: the menu, the palette, dialogs, and the state of the event stream.
 
+pub mod agents;
 pub mod asks;
 pub mod drivers;
 pub mod hosts;

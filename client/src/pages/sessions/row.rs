@@ -29,7 +29,7 @@ pub fn Row(
     id: SessionId,
 ) -> impl IntoView {
     let (store, desk) = (SessionsStore::expect(), Desk::expect());
-    let (shown, path) = (id.to_string(), PageRoute::Terminal(id.clone()).address());
+    let shown = id.to_string();
     let own = StoredValue::new(id);
     let known = Memo::new(move |_| own.with_value(|id| store.session(id)));
     // While the list is held, the row of a deleted session stays as it was.
@@ -37,6 +37,8 @@ pub fn Row(
         known.get().or_else(|| last.cloned().flatten())
     });
     let gone = Memo::new(move |_| known.with(Option::is_none));
+    let route = session.with_untracked(|session| session.as_deref().map(PageRoute::of_session));
+    let path = route.unwrap_or_default().address();
     let state = field(session, words::state);
     let name = field(session, words::name);
     let selected = Memo::new(move |_| own.with_value(|id| desk.is_selected(id)));

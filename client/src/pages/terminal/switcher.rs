@@ -130,7 +130,7 @@ fn sessions(overview: OverviewState, router: Router, here: &SessionId) -> Vec<Ac
     let others = if project.is_some() { "Others" } else { "Sessions" };
     let groups: [Arc<str>; 3] = [project.unwrap_or_default().into(), others.into(), "Ended".into()];
     let action = |session: &Arc<moorline_shared::rest::SessionSummary>| {
-        let route = PageRoute::Terminal(session.session_id.clone());
+        let route = PageRoute::of_session(session);
         let run = move || router.go(&route);
         let group = &groups[place(session)];
         let mut action = Action::new(group, "session", IconName::Prompt, words::name(session), run)

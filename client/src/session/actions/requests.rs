@@ -60,10 +60,10 @@ impl Actions {
         let here = untrack(|| self.router.page());
         api::ask(self.access, request, move |answer| {
             self.busy.set(false);
-            let Some(Piece { session_id: Some(id), .. }) = self.take(answer) else { return };
+            let Some(Piece { session: Some(session), .. }) = self.take(answer) else { return };
             // A user who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {
-                self.router.go(&PageRoute::Terminal(id));
+                self.router.go(&PageRoute::of_session(&session));
             }
         });
     }

@@ -15,7 +15,7 @@ use super::machine::AgentSettings;
 use super::process::AgentProgram;
 use crate::driver::pty::environment::Environment;
 use crate::driver::pty::{self, Spawn};
-use crate::driver::{DriverError, SessionOpener, SessionSpec};
+use crate::driver::{DriverError, SessionSpec, TerminalOpener};
 
 /// A session that is ready to run.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct AgentLaunch {
     pub(super) folders: AgentFolders,
     /// Variables of the commands that it runs, beside those of the host.
     pub(super) env: BTreeMap<String, String>,
-    pub(super) opener: Option<Arc<dyn SessionOpener>>,
+    pub(super) opener: Option<Arc<dyn TerminalOpener>>,
 }
 
 impl AgentLaunch {

@@ -45,6 +45,7 @@ mod questions;
 mod report;
 mod settings;
 mod speech;
+mod starting;
 mod tails;
 #[cfg(test)]
 mod tests;
@@ -57,17 +58,17 @@ mod watch;
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::prompt::Prompt;
-use moorline_shared::event::{AgentInfo, AgentMessage};
+use moorline_shared::event::AgentMessage;
 use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::acp::{self, OpenedSession};
+use super::acp;
 use desk::ServiceDesk;
 pub use input::{AgentInput, AgentSettings};
-use life::{AgentLife, AgentPhase, OpenRequests, OpenWay, RequestPurpose};
+use life::{AgentLife, AgentPhase, OpenRequests, RequestPurpose};
 pub use outbox::AgentOutput;
 use outbox::Outbox;
 use questions::QuestionBook;
@@ -278,84 +279,6 @@ impl AgentMachine {
         self.turns.wait(!self.questions.is_empty(), &mut self.out);
         let tool = if value == "working" { self.tools.running() } else { None };
         self.input.report.report(value, tool, &mut self.out);
-    }
-
-    /// Asks for another process of the agent.
-    fn start(&mut self, now: Time) {
-        self.life.enter(AgentPhase::Starting, now);
-        self.life.process.restarts = false;
-        self.out.push(AgentOutput::Start);
-    }
-
-    fn started(&mut self, now: Time) {
-        self.life.count += 1;
-        self.life.is_open = false;
-        self.life.process = life::ProcessFate { is_up: true, ..Default::default() };
-        self.life.enter(AgentPhase::Initializing, now);
-        self.info("starting", None);
-        self.initialize(acp::NEWEST);
-    }
-
-    /// Asks the agent to introduce itself, in this version of the protocol or an older one.
-    fn initialize(&mut self, version: u64) {
-        let purpose = RequestPurpose::Initialize { version };
-        self.requests.send(purpose, &acp::initialize(version), &mut self.out);
-    }
-
-    /// Reports the agent's phase.
-    fn info(&mut self, phase: &str, message: Option<String>) {
-        let name = (self.life.count <= 1 && phase == "starting").then(|| self.spec.name.clone());
-        let name = name.filter(|name| !name.is_empty());
-        let asks = name.is_some().then_some(self.spec.asks).flatten();
-        let phase = phase.to_owned();
-        self.out.event(&AgentInfo { phase, message, name, asks, ..AgentInfo::default() });
-    }
-
-    /// Opens the session: the one that the agent had before, if it can.
-    fn open(&mut self, now: Time) {
-        let abilities = &self.life.known.abilities;
-        let way = match self.life.session_id {
-            Some(_) if abilities.resume => OpenWay::Resume,
-            Some(_) if abilities.load => OpenWay::Load,
-            _ => OpenWay::New,
-        };
-        if way == OpenWay::New && self.life.session_id.take().is_some() {
-            self.out.error("history_lost", HISTORY_LOST);
-        }
-        self.open_by(now, way);
-    }
-
-    fn open_by(&mut self, now: Time, way: OpenWay) {
-        let AgentSettings { cwd, directories, .. } = &self.spec;
-        let directories: &[String] = match self.life.known.abilities.directories {
-            true => directories,
-            false => &[],
-        };
-        if directories.len() < self.spec.directories.len() && self.life.count <= 1 {
-            let sentence = "This agent works in one folder only: it was not told of the others.";
-            self.out.error("one_folder", sentence);
-        }
-        let session = self.life.session_id.as_deref().unwrap_or_default();
-        let asked = match way {
-            OpenWay::New => OpenedSession::new_request(cwd, directories),
-            OpenWay::Load => OpenedSession::load_request(session, cwd, directories),
-            OpenWay::Resume => OpenedSession::resume_request(session, cwd, directories),
-        };
-        self.life.enter(AgentPhase::Opening, now);
-        self.requests.send(RequestPurpose::Open(way), &asked, &mut self.out);
-    }
-
-    /// Gives up the start of the agent. The next prompt tries again.
-    fn fail_start(&mut self, sentence: &str) {
-        self.life.settle(AgentPhase::Failed);
-        self.requests.clear();
-        self.info("failed", Some(sentence.to_owned()));
-        self.out.show(|transcript| transcript.error(sentence));
-        self.turns.fail_next("agent_failed", sentence, &mut self.out);
-        self.turns.hold(true);
-        if self.life.process.is_up {
-            self.out.push(AgentOutput::Kill);
-        }
     }
 
     fn exited(&mut self, now: Time, exit: &ExitStatus, last_words: Option<&str>) {

@@ -11,7 +11,7 @@ use super::acp::{ServiceAnswer, ServiceRequest, hung_up};
 use super::clock::random_bits;
 use super::files::AgentFolders;
 use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, NOT_FOUND, RpcError};
-use crate::driver::{OpenedTerminal, SessionOpener, TerminalWish};
+use crate::driver::{OpenedTerminal, TerminalOpener, TerminalWish};
 
 /// Most terminals of an agent at a time.
 const TERMINALS: usize = 32;
@@ -22,7 +22,7 @@ pub(super) type Served = Result<ServiceAnswer, RpcError>;
 /// The terminals of an agent, by the ids of their sessions.
 #[derive(Debug)]
 pub(super) struct AgentTerminals {
-    opener: Option<Arc<dyn SessionOpener>>,
+    opener: Option<Arc<dyn TerminalOpener>>,
     folders: AgentFolders,
     /// Variables of each command, beside those that the agent names.
     env: BTreeMap<String, String>,
@@ -56,7 +56,7 @@ impl AgentTerminals {
     /// Creates the terminals of a session, none of which are open. `lost` were open in an earlier
     /// host. Without an opener, there can be none.
     pub(super) fn new(
-        opener: Option<Arc<dyn SessionOpener>>,
+        opener: Option<Arc<dyn TerminalOpener>>,
         folders: AgentFolders,
         env: BTreeMap<String, String>,
         lost: Vec<String>,
@@ -216,7 +216,7 @@ mod tests {
     #[derive(Debug)]
     struct Refusing;
 
-    impl SessionOpener for Refusing {
+    impl TerminalOpener for Refusing {
         fn open(&self, _: TerminalWish) -> BoxFuture<'static, Result<OpenedTerminal, String>> {
             Box::pin(ready(Err("Too many.".to_owned())))
         }

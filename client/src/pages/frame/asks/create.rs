@@ -2,10 +2,12 @@
 
 use leptos::html;
 use leptos::prelude::*;
+use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::id::ProjectId;
 use moorline_shared::rest::{CreateSession, Project};
 
 use super::forms::FormActions;
+use crate::pages::frame::agents::AgentPicker;
 use crate::pages::frame::drivers::{DriverChoice, wanted_driver};
 use crate::pages::frame::hosts::{NoHost, host_choice};
 use crate::session::actions::Actions;
@@ -28,6 +30,7 @@ pub fn CreateForm(
     let name = NodeRef::<html::Input>::new();
     let overview = OverviewState::expect();
     let (host, driver) = (RwSignal::new(None), RwSignal::new(None::<String>));
+    let agent = RwSignal::new(None::<String>);
     let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -40,7 +43,12 @@ pub fn CreateForm(
                 let driver = driver.get_untracked();
                 let driver = wanted_driver(there.as_ref(), driver.as_deref());
                 let host = chosen.or_else(|| untrack(|| overview.usual_host()));
-                actions.create(CreateSession { project, host, driver, ..wish });
+                let agent = agent.get_untracked();
+                // An agent of the host brings its own command.
+                let command = wish.command.clone().filter(|_| agent.is_none());
+                let agent = agent.map(|id| AgentSpec { agent: Some(id), ..AgentSpec::default() });
+                let wish = CreateSession { project, host, driver, agent, command, ..wish };
+                actions.create(wish);
                 close.run(());
             }
             Err(Unbalanced) => {
@@ -66,6 +74,7 @@ pub fn CreateForm(
             {project_choice(project)}
             {host_choice(host)}
             <DriverChoice host driver />
+            <AgentPicker host driver agent />
             <NoHost />
             <FormActions close verb="Start" />
         </form>

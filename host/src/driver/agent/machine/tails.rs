@@ -20,7 +20,7 @@ const PACE: Duration = Duration::from_millis(250);
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct TerminalTails {
     /// The terminals, the one that was first used first.
-    tails: VecDeque<TerminalTail>,
+    tails: VecDeque<AgentTerminalTail>,
     /// The time of the next event; `None` if all output was told.
     due: Option<Time>,
     /// The earliest time of the next event.
@@ -28,7 +28,7 @@ pub(super) struct TerminalTails {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct TerminalTail {
+struct AgentTerminalTail {
     terminal_id: String,
     bytes: Vec<u8>,
     /// True if the beginning is missing.
@@ -52,14 +52,14 @@ impl TerminalTails {
         self.due = self.due.or(Some(self.next_at.max(now)));
     }
 
-    fn tail(&mut self, terminal_id: String) -> &mut TerminalTail {
+    fn tail(&mut self, terminal_id: String) -> &mut AgentTerminalTail {
         let known = self.tails.iter().position(|tail| tail.terminal_id == terminal_id);
         let place = known.unwrap_or_else(|| {
             if self.tails.len() >= TERMINALS {
                 self.tails.pop_front();
             }
             let bytes = Vec::new();
-            self.tails.push_back(TerminalTail {
+            self.tails.push_back(AgentTerminalTail {
                 terminal_id,
                 bytes,
                 is_cut: false,
@@ -109,12 +109,12 @@ impl TerminalTails {
         filled
     }
 
-    fn find(&self, id: &str) -> Option<&TerminalTail> {
+    fn find(&self, id: &str) -> Option<&AgentTerminalTail> {
         self.tails.iter().find(|tail| tail.terminal_id == id && !tail.bytes.is_empty())
     }
 }
 
-impl TerminalTail {
+impl AgentTerminalTail {
     fn text(&self) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
         if self.is_cut { format!("…{text}") } else { text.into_owned() }

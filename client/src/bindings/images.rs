@@ -1,0 +1,94 @@
+//! Images that the user pastes, drops or picks, small enough to be sent.
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    CanvasRenderingContext2d, ClipboardEvent, DataTransfer, DragEvent, File, FileList,
+    HtmlCanvasElement, HtmlInputElement, ImageBitmap, window,
+};
+
+/// The longest side of an image that is made smaller, in pixels. Models see no more.
+const LONGEST_SIDE: f64 = 1568.0;
+/// The qualities that are tried in turn, until an image is small enough.
+const QUALITIES: [f64; 4] = [0.85, 0.7, 0.5, 0.3];
+
+/// An image as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageText {
+    /// Its media type.
+    pub mime_type: String,
+    /// Its content in base64.
+    pub data: String,
+}
+
+/// A file that may be an image.
+pub type ImageFile = File;
+
+/// Returns the images of a paste.
+#[must_use]
+pub fn pasted(event: &ClipboardEvent) -> Vec<ImageFile> {
+    of_transfer(event.clipboard_data())
+}
+
+/// Returns the images of a drop.
+#[must_use]
+pub fn dropped(event: &DragEvent) -> Vec<ImageFile> {
+    of_transfer(event.data_transfer())
+}
+
+/// Returns the images that were picked in a field for files, and empties it.
+#[must_use]
+pub fn picked(field: &HtmlInputElement) -> Vec<ImageFile> {
+    let images = images(field.files());
+    field.set_value("");
+    images
+}
+
+fn of_transfer(transfer: Option<DataTransfer>) -> Vec<ImageFile> {
+    images(transfer.and_then(|transfer| transfer.files()))
+}
+
+fn images(files: Option<FileList>) -> Vec<ImageFile> {
+    let all =
+        files.iter().flat_map(|files| (0..files.length()).filter_map(|place| files.get(place)));
+    all.filter(|file| file.type_().starts_with("image/")).collect()
+}
+
+/// Reads an image, and makes it smaller until its text has at most `most_bytes`. `None` if the
+/// browser cannot read it, or it stays too large.
+pub async fn read(file: ImageFile, most_bytes: usize) -> Option<ImageText> {
+    let image = JsFuture::from(window()?.create_image_bitmap_with_blob(&file).ok()?).await.ok()?;
+    let image: ImageBitmap = image.dyn_into().ok()?;
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    let scale = (LONGEST_SIDE / width.max(height)).min(1.0);
+    for (step, quality) in QUALITIES.into_iter().enumerate() {
+        let scale = scale / f64::from(step as u32 + 1).sqrt();
+        // Lossless at first, for screenshots.
+        for kind in if step == 0 { &["image/png", "image/jpeg"][..] } else { &["image/jpeg"] } {
+            let text = drawn(&image, (width * scale, height * scale), kind, quality)?;
+            if text.data.len() <= most_bytes {
+                return Some(text);
+            }
+        }
+    }
+    None
+}
+
+/// Draws an image at a size, and returns it as text.
+fn drawn(
+    image: &ImageBitmap,
+    (width, height): (f64, f64),
+    kind: &str,
+    quality: f64,
+) -> Option<ImageText> {
+    let canvas = window()?.document()?.create_element("canvas").ok()?;
+    let canvas: HtmlCanvasElement = canvas.dyn_into().ok()?;
+    canvas.set_width(width.max(1.0) as u32);
+    canvas.set_height(height.max(1.0) as u32);
+    let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
+    context.draw_image_with_image_bitmap_and_dw_and_dh(image, 0.0, 0.0, width, height).ok()?;
+    let address = canvas.to_data_url_with_type_and_encoder_options(kind, &quality.into()).ok()?;
+    let (head, data) = address.split_once(";base64,")?;
+    let mime_type = head.strip_prefix("data:")?.to_owned();
+    Some(ImageText { mime_type, data: data.to_owned() })
+}

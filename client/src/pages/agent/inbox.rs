@@ -1,0 +1,130 @@
+//! The page of all open questions, over all sessions.
+
+use std::sync::Arc;
+
+use gloo_timers::callback::Interval;
+use leptos::prelude::*;
+use moorline_shared::rest::{ApprovalCard, ApprovalCards};
+
+use super::approval::{self, Decider};
+use crate::bindings::{clock, page};
+use crate::pages::frame::menu::AppMenu;
+use crate::pages::frame::stream_status::StreamPill;
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest};
+use crate::session::overview::OverviewState;
+use crate::session::route::PageRoute;
+use crate::ui::menu::MenuButton;
+use crate::ui::when::{each, effect};
+use crate::ui::{Icon, IconName, When};
+
+/// The open questions, as far as they are known.
+#[derive(Clone, Copy)]
+struct ApprovalInbox {
+    access: PageAccess,
+    /// `None` until the relay has answered.
+    cards: RwSignal<Option<Vec<ApprovalCard>>>,
+    problem: RwSignal<Option<String>>,
+    now: RwSignal<f64>,
+}
+
+impl ApprovalInbox {
+    fn load(self) {
+        let request = ApiRequest::get("/api/approvals".to_owned());
+        api::ask(self.access, request, move |answer| {
+            match answer.and_then(|text| api::parse::<ApprovalCards>(&text)) {
+                Ok(open) => {
+                    let _ = self.problem.try_set(None);
+                    let _ = self.cards.try_set(Some(open.approvals));
+                }
+                Err(error) => _ = self.problem.try_set(Some(error.to_string())),
+            }
+        });
+    }
+
+    fn card(self, id: &str) -> Option<ApprovalCard> {
+        self.cards.with_untracked(|cards| {
+            let mut all = cards.iter().flatten();
+            all.find(|card| card.approval.request.approval_id.as_str() == id).cloned()
+        })
+    }
+}
+
+/// Shows all open questions, oldest first, each with what will be done and the possible answers.
+#[component]
+pub fn ApprovalsPage() -> impl IntoView {
+    let overview = OverviewState::expect();
+    overview.follow();
+    let inbox = ApprovalInbox {
+        access: PageAccess::expect(),
+        cards: RwSignal::default(),
+        problem: RwSignal::default(),
+        now: RwSignal::new(clock::wall_ms()),
+    };
+    let timer = Interval::new(1000, move || inbox.now.set(clock::wall_ms()));
+    let _: StoredValue<Interval, LocalStorage> = StoredValue::new_local(timer);
+    page::set_title("Approvals");
+    // The list of sessions tells when a question came or went.
+    let asked = Memo::new(move |_| {
+        overview.sessions.with(|sessions| {
+            let all = sessions.iter().flat_map(|sessions| sessions.iter());
+            let of = |session: &Arc<moorline_shared::rest::SessionSummary>| {
+                let open = session.agent.as_ref().map_or(0, |agent| agent.approvals);
+                (open > 0)
+                    .then(|| (session.session_id.clone(), open, session.last_activity.clone()))
+            };
+            all.filter_map(of).collect::<Vec<_>>()
+        })
+    });
+    effect(move || {
+        asked.track();
+        inbox.load();
+    });
+    let keys = move || {
+        inbox.cards.with(|cards| {
+            let all = cards.iter().flatten();
+            all.map(|card| card.approval.request.approval_id.to_string()).collect()
+        })
+    };
+    let is_empty = move || inbox.cards.with(|cards| cards.as_ref().is_some_and(Vec::is_empty));
+    let retry = Callback::new(move |()| overview.retry());
+    view! {
+        <div class="page agent-page">
+            <header class="bar">
+                <a href="/sessions" class="icon-button" title="All sessions" aria-label="All sessions">
+                    <Icon name=IconName::Back />
+                </a>
+                <h1 class="agent-name">"Approvals"</h1>
+                <span class="bar-fill"></span>
+                <StreamPill status=overview.status retry />
+                <MenuButton />
+            </header>
+            <AppMenu />
+            <main class="conversation-view" data-testid="approvals">
+                <div class="conversation-rows">
+                    <p class="problem" role="alert">{move || inbox.problem.get()}</p>
+                    <When condition=is_empty>
+                        <p class="conversation-empty" data-testid="no-approvals">"Nothing waits for your decision."</p>
+                    </When>
+                    {each(keys, move |id| card(inbox, id))}
+                </div>
+            </main>
+        </div>
+    }
+}
+
+fn card(inbox: ApprovalInbox, id: &str) -> AnyView {
+    let Some(ApprovalCard { session_id, session_name, approval }) = inbox.card(id) else {
+        return ().into_any();
+    };
+    let address = PageRoute::Session(session_id.clone()).address();
+    let name = if session_name.is_empty() { session_id.to_string() } else { session_name };
+    let decider = Decider::Request(inbox.access, StoredValue::new(session_id));
+    view! {
+        <section class="inbox-card" data-testid="inbox-card">
+            <a class="inbox-session" href=address><bdi>{name}</bdi></a>
+            {approval::card(&Arc::new(approval.request), inbox.now, decider)}
+        </section>
+    }
+    .into_any()
+}

@@ -1,0 +1,203 @@
+//! A message: a prompt of a user, or what the agent says and thinks.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
+use moorline_shared::agent::prompt::TurnState;
+use moorline_shared::fold::{ConversationItem, MessageItem, TurnEntry};
+use moorline_shared::id::TurnId;
+
+use super::state::ConversationState;
+use crate::session::api::ApiRequest;
+use crate::ui::markdown;
+use crate::ui::when::{each, live};
+use crate::ui::{Icon, IconName, When};
+
+/// Renders a message.
+pub(super) fn message(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
+    let role = item.with_untracked(|item| match &**item {
+        ConversationItem::Message(message) => message.role,
+        _ => MessageRole::Other,
+    });
+    match role {
+        MessageRole::User => view! { <UserMessage item /> }.into_any(),
+        MessageRole::Thought => view! { <Thought item /> }.into_any(),
+        MessageRole::Agent | MessageRole::Other => view! {
+            <article class="said" aria-label="Agent" data-testid="agent-message">
+                <Blocks item />
+                <Truncated item />
+            </article>
+        }
+        .into_any(),
+    }
+}
+
+/// The content of a message as HTML, block by block, so that only the last one changes while the
+/// agent speaks.
+#[component]
+fn Blocks(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
+    let blocks = Memo::new(move |_| item.with(|item| of_message(item, content_html)));
+    let keys = move || (0..blocks.with(Vec::len)).map(|place| place.to_string()).collect();
+    let block = move |place: &str| {
+        let place: usize = place.parse().unwrap_or_default();
+        let html =
+            Memo::new(move |_| blocks.with(|all| all.get(place).cloned()).unwrap_or_default());
+        view! { <div class="block" inner_html=move || html.get()></div> }.into_any()
+    };
+    view! { <div class="prose">{each(keys, block)}</div> }
+}
+
+fn of_message<T: Default>(item: &ConversationItem, read: impl FnOnce(&MessageItem) -> T) -> T {
+    match item {
+        ConversationItem::Message(message) => read(message),
+        _ => T::default(),
+    }
+}
+
+/// Returns the HTML of a message, block by block.
+fn content_html(message: &MessageItem) -> Vec<String> {
+    message.content.iter().flat_map(block_html).collect()
+}
+
+/// Returns the HTML of a piece of content.
+pub(super) fn block_html(content: &ContentBlock) -> Vec<String> {
+    match content {
+        ContentBlock::Known(KnownContent::Text { text }) => markdown::blocks(text),
+        ContentBlock::Known(KnownContent::Image { mime_type, data, .. }) => {
+            vec![image_html(mime_type, data)]
+        }
+        ContentBlock::Known(KnownContent::ResourceLink { uri, name, .. }) => {
+            let name = if name.is_empty() { uri } else { name };
+            vec![format!("<p><code>{}</code></p>", markdown::escaped(name))]
+        }
+        ContentBlock::Other(value) => {
+            vec![format!("<pre>{}</pre>", markdown::escaped(&value.to_string()))]
+        }
+    }
+}
+
+/// Returns the HTML of an image. Only formats that cannot hold scripts are shown.
+fn image_html(mime_type: &str, data: &str) -> String {
+    let is_shown = matches!(mime_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp");
+    let is_base64 = data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    if is_shown && is_base64 && !data.is_empty() {
+        format!("<img alt=\"Image\" src=\"data:{mime_type};base64,{data}\">")
+    } else {
+        format!("<p>[Image, {}]</p>", markdown::escaped(mime_type))
+    }
+}
+
+#[component]
+fn Truncated(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
+    let is_cut = move || item.with(|item| of_message(item, |message| message.truncated));
+    view! {
+        <When condition=is_cut>
+            <p class="row-note">"A part was too large to be recorded."</p>
+        </When>
+    }
+}
+
+/// What the agent thinks aloud, folded.
+#[component]
+fn Thought(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
+    let first = move || {
+        let text = item.with(|item| of_message(item, first_text));
+        text.lines().next().unwrap_or_default().trim_matches(['*', '#', ' ']).to_owned()
+    };
+    view! {
+        <details class="thought" data-testid="thought">
+            <summary>
+                <span class="thought-name">"Thought"</span>
+                <span class="thought-line">{move || first()}</span>
+            </summary>
+            <Blocks item />
+        </details>
+    }
+}
+
+fn first_text(message: &MessageItem) -> String {
+    let text = message.content.iter().find_map(ContentBlock::as_text).unwrap_or_default();
+    text.chars().take(160).collect()
+}
+
+/// The prompt of a user, and what became of its turn.
+#[component]
+fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
+    let state = ConversationState::expect();
+    let turn_id = item.with_untracked(|item| of_message(item, |message| message.turn_id.clone()));
+    let turn = Memo::new(move |_| turn_id.as_ref().and_then(|id| state.turn(id)));
+    let by = move || turn.get().and_then(|turn| turn.by).unwrap_or_default();
+    view! {
+        <article class="asked" aria-label="You" data-testid="user-message" title=by>
+            <Blocks item />
+        </article>
+        {live(move || turn.get().map(outcome).unwrap_or_else(|| ().into_any()))}
+    }
+}
+
+/// Renders a turn that has ended before the agent got its prompt. Of any other turn, the prompt is a
+/// message.
+pub(super) fn unbegun_turn(id: TurnId) -> AnyView {
+    let state = ConversationState::expect();
+    let turn = Memo::new(move |_| {
+        let turn = state.turn(&id)?;
+        let is_shown = matches!(turn.state, TurnState::Failed | TurnState::Cancelled);
+        (is_shown && !state.has_begun(&id)).then_some(turn)
+    });
+    live(move || match turn.get() {
+        Some(turn) => {
+            let html = markdown::blocks(&turn.prompt.text).concat();
+            view! {
+                <article class="asked" aria-label="You" data-testid="user-message">
+                    <div class="prose" inner_html=html></div>
+                </article>
+                {outcome(turn)}
+            }
+            .into_any()
+        }
+        None => ().into_any(),
+    })
+}
+
+/// Says how a turn ended, unless it is done as usual.
+fn outcome(turn: TurnEntry) -> AnyView {
+    let (tone, sentence) = match turn.state {
+        TurnState::Failed => {
+            let error = turn.error.map(|error| error.message);
+            ("bad", error.unwrap_or_else(|| "The turn has failed.".to_owned()))
+        }
+        TurnState::Cancelled => ("soft", "You stopped this turn.".to_owned()),
+        TurnState::Done => match turn.stop_reason.as_deref() {
+            None | Some("end_turn") => return ().into_any(),
+            Some("max_tokens") => ("away", "The model's answer was too long, and is cut.".into()),
+            Some("max_turn_requests") => {
+                ("away", "The agent has reached its limit of steps.".into())
+            }
+            Some("refusal") => ("bad", "The agent refuses to go on.".into()),
+            Some(other) => ("soft", format!("Stopped: {other}")),
+        },
+        _ => return ().into_any(),
+    };
+    let can_retry = matches!(turn.state, TurnState::Failed | TurnState::Cancelled);
+    let turn_id = turn.turn_id;
+    view! {
+        <p class="turn-end" data-tone=tone data-testid="turn-end">
+            <span>{sentence}</span>
+            {can_retry.then(|| view! { <Retry turn_id /> })}
+        </p>
+    }
+    .into_any()
+}
+
+#[component]
+fn Retry(turn_id: TurnId) -> impl IntoView {
+    let state = ConversationState::expect();
+    let retry = move |_| state.ask(ApiRequest::post_nothing, &format!("prompts/{turn_id}/retry"));
+    view! {
+        <button class="button quiet" data-testid="retry-turn" on:click=retry>
+            <Icon name=IconName::Again />
+            <span>"Try again"</span>
+        </button>
+    }
+}

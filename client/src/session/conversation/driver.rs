@@ -1,0 +1,325 @@
+//! Connects the link machine, the fold and the page.
+
+use std::collections::BTreeMap;
+
+use moorline_shared::event::{AgentPending, Event, EventKind};
+use moorline_shared::fold::Conversation;
+use moorline_shared::id::{ApprovalId, ClientId, Seq, TurnId};
+use moorline_shared::link::{
+    Client, ClientStatus, Generation, Input as LinkInput, Output, SavedInput, Verdict,
+};
+use moorline_shared::message::{
+    CancelMessage, ClientMessage, DecideMessage, DoneMessage, PromptMessage, Scope, ServerMessage,
+    Snapshot, close,
+};
+use moorline_shared::rest::{DecideApproval, SendPrompt};
+use moorline_shared::session::Lifecycle;
+use moorline_shared::time::Time;
+use serde_json::{Map, Value};
+
+use crate::session::view::LinkView;
+
+/// Most requests that wait for their answers.
+const REQUESTS: usize = 64;
+
+/// The driver's effects on the page and its socket, and the clock that it reads.
+pub trait ConversationEffects {
+    /// Returns the current time on a monotonic clock.
+    fn now(&self) -> Time;
+    /// Opens a socket. Posts its events as `Opened`, `Text`, `Binary` and `Closed` with this
+    /// generation.
+    fn dial(&mut self, generation: Generation);
+    /// Closes the socket, if any.
+    fn hang_up(&mut self);
+    /// Sends a text message.
+    fn send_text(&mut self, text: &str);
+    /// Posts `Tick` at `time`, and not at a time that was requested before. `None` cancels it.
+    fn tick_at(&mut self, time: Option<Time>);
+    /// Shows a view that has changed.
+    fn show(&mut self, view: &ConversationView);
+    /// Shows a part of the conversation that has changed.
+    fn changed(&mut self, change: ConversationChange);
+    /// Passes on the answer to a request: nothing if it is stored, or the sentence of the refusal.
+    fn answered(&mut self, request: RequestNumber, answer: Result<(), String>);
+}
+
+/// A part of a conversation that has changed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConversationChange {
+    /// All of it: it was replaced.
+    All,
+    /// The message with this id.
+    Message(String),
+    /// The tool call with this id.
+    Tool(String),
+    /// The state, the turns, the approvals, or what the agent says of itself.
+    State,
+}
+
+/// The number of a request, unique on the page.
+pub type RequestNumber = u64;
+
+/// Something that the user asks of the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UserRequest {
+    /// Queues a prompt, as the turn with this id.
+    Prompt(TurnId, SendPrompt),
+    /// Decides about an approval. The decision needs a key, because it may be sent twice.
+    Decide(ApprovalId, DecideApproval),
+    /// Stops the turn; with `true` by ending the agent's process.
+    Stop(TurnId, bool),
+}
+
+impl UserRequest {
+    fn message(&self, request: RequestNumber) -> ClientMessage {
+        match self.clone() {
+            Self::Prompt(turn_id, prompt) => {
+                ClientMessage::Prompt(PromptMessage { request, turn_id, prompt })
+            }
+            Self::Decide(approval_id, decision) => {
+                ClientMessage::Decide(DecideMessage { request, approval_id, decision })
+            }
+            Self::Stop(turn_id, force) => {
+                let turn_id = Some(turn_id);
+                ClientMessage::Cancel(CancelMessage { request, turn_id, force })
+            }
+        }
+    }
+}
+
+/// The link and the session around a conversation, in small values that can be compared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConversationView {
+    /// The state of the link.
+    pub link: LinkView,
+    /// The session's lifecycle, as far as the relay has reported it.
+    pub lifecycle: Option<Lifecycle>,
+    /// True if this client may only watch.
+    pub read_only: bool,
+    /// True once the conversation is known.
+    pub is_known: bool,
+    /// The number of requests that are not answered.
+    pub unanswered: usize,
+}
+
+/// An event for the driver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConversationInput {
+    /// Start, or retry at once.
+    Dial,
+    /// The network is back, or the page is visible again.
+    Wake,
+    /// The socket is open.
+    Opened(Generation),
+    /// A text message arrived.
+    Text(Generation, String),
+    /// A binary message arrived: this entry of the transcript, with this number of bytes.
+    Binary(Generation, Seq, usize),
+    /// The socket is closed, with this close code.
+    Closed(Generation, u16),
+    /// The requested time has come.
+    Tick,
+}
+
+/// Drives one conversation through its [`ConversationEffects`].
+pub struct ConversationDriver<E> {
+    effects: E,
+    client: Client,
+    conversation: Conversation,
+    pending: AgentPending,
+    is_known: bool,
+    /// The requests that are not answered, with whether they were sent on this connection.
+    requests: BTreeMap<RequestNumber, (UserRequest, bool)>,
+    last_request: RequestNumber,
+    view: ConversationView,
+}
+
+impl<E: ConversationEffects> ConversationDriver<E> {
+    /// Creates a driver that has not dialled yet. `seed` randomises its delays.
+    pub fn new(effects: E, id: ClientId, seed: u64) -> Self {
+        Self {
+            effects,
+            client: Client::new(id, seed, &SavedInput::default()),
+            conversation: Conversation::default(),
+            pending: AgentPending::default(),
+            is_known: false,
+            requests: BTreeMap::new(),
+            last_request: 0,
+            view: ConversationView::default(),
+        }
+    }
+
+    /// Returns the conversation, as far as it is known.
+    pub const fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// Returns what waits for the session's host.
+    pub const fn pending(&self) -> &AgentPending {
+        &self.pending
+    }
+
+    /// Returns the effects, to read them.
+    pub const fn effects(&self) -> &E {
+        &self.effects
+    }
+
+    /// Sends a request, now or once there is a connection, and again until it is answered.
+    /// `answered` follows with the number that is returned; `None` if too many wait.
+    pub fn request(&mut self, request: UserRequest) -> Option<RequestNumber> {
+        if self.requests.len() >= REQUESTS {
+            return None;
+        }
+        self.last_request += 1;
+        self.requests.insert(self.last_request, (request, false));
+        self.settle(self.effects.now());
+        Some(self.last_request)
+    }
+
+    /// Handles an event, performs the effects that follow from it, and sets the next `Tick`.
+    pub fn handle(&mut self, input: ConversationInput) {
+        let now = self.effects.now();
+        match input {
+            ConversationInput::Dial => self.client.handle(now, LinkInput::Dial),
+            ConversationInput::Wake => self.client.handle(now, LinkInput::Wake),
+            ConversationInput::Opened(generation) => {
+                self.requests.values_mut().for_each(|(_, is_sent)| *is_sent = false);
+                self.client.handle(now, LinkInput::Opened(generation));
+            }
+            ConversationInput::Text(generation, text) => self.text(now, generation, &text),
+            ConversationInput::Binary(generation, seq, bytes) => {
+                if self.client.frame(now, generation, seq) == Verdict::Apply {
+                    self.client.applied(now, seq, bytes);
+                }
+            }
+            ConversationInput::Closed(generation, code) => {
+                self.client.handle(now, LinkInput::Closed(generation, code));
+            }
+            ConversationInput::Tick => {
+                self.effects.tick_at(None);
+                self.client.tick(now);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn text(&mut self, now: Time, generation: Generation, text: &str) {
+        // The relay sends only valid messages. Any other breaks the connection.
+        let Ok(message) = ServerMessage::from_json(text) else {
+            self.client.handle(now, LinkInput::Closed(generation, close::ABNORMAL));
+            self.effects.hang_up();
+            return;
+        };
+        match message {
+            ServerMessage::Done(done) => self.done(done),
+            ServerMessage::Pending { pending } => self.waits(pending),
+            message => self.client.handle(now, LinkInput::Message(generation, message)),
+        }
+    }
+
+    fn done(&mut self, done: DoneMessage) {
+        let DoneMessage { request, code, message } = done;
+        if self.requests.remove(&request).is_none() {
+            return;
+        }
+        let answer = match code {
+            None => Ok(()),
+            Some(code) => Err(message.unwrap_or(code)),
+        };
+        self.effects.answered(request, answer);
+    }
+
+    fn waits(&mut self, pending: Map<String, Value>) {
+        self.pending = serde_json::from_value(Value::Object(pending)).unwrap_or_default();
+        self.effects.changed(ConversationChange::State);
+    }
+
+    fn settle(&mut self, now: Time) {
+        self.perform(now);
+        self.send_requests();
+        let view = self.compose();
+        if view != self.view {
+            self.effects.show(&view);
+            self.view = view;
+        }
+        self.effects.tick_at(self.client.poll_timeout());
+    }
+
+    fn perform(&mut self, now: Time) {
+        while let Some(output) = self.client.poll_output(now) {
+            match output {
+                Output::Dial(generation) => self.effects.dial(generation),
+                Output::HangUp => self.effects.hang_up(),
+                Output::Send(message) => self.effects.send_text(&message.to_json()),
+                Output::Clear => self.replace(Conversation::default()),
+                Output::Paint(snapshot) => {
+                    self.paint(&snapshot);
+                    self.client.applied(now, snapshot.seq, snapshot.data.len());
+                }
+                Output::Event(seq, event) => {
+                    self.event(seq, &event);
+                    self.client.applied(now, seq, 0);
+                }
+                // Nothing is typed here, and errors of requests come with their answers.
+                Output::SendFrame(_) | Output::Error(..) | Output::GaveUp(_) => {}
+            }
+        }
+    }
+
+    fn paint(&mut self, snapshot: &Snapshot) {
+        // A snapshot that cannot be read leaves the events that follow.
+        self.replace(Conversation::from_snapshot(&snapshot.data).unwrap_or_default());
+    }
+
+    fn replace(&mut self, conversation: Conversation) {
+        self.conversation = conversation;
+        self.effects.changed(ConversationChange::All);
+    }
+
+    fn event(&mut self, seq: Seq, event: &Event) {
+        let before = self.conversation.omitted;
+        if !self.conversation.apply(seq, event) {
+            return;
+        }
+        let text = |name: &str| event.fields.get(name).and_then(Value::as_str).map(str::to_owned);
+        let change = match event.known_kind() {
+            _ if self.conversation.omitted != before => ConversationChange::All,
+            EventKind::AgentMessage => {
+                text("messageId").map_or(ConversationChange::All, ConversationChange::Message)
+            }
+            EventKind::AgentTool => {
+                text("toolCallId").map_or(ConversationChange::All, ConversationChange::Tool)
+            }
+            _ => ConversationChange::State,
+        };
+        self.effects.changed(change);
+    }
+
+    fn send_requests(&mut self) {
+        if !self.is_connected() {
+            return;
+        }
+        for (number, (request, is_sent)) in &mut self.requests {
+            if !std::mem::replace(is_sent, true) {
+                self.effects.send_text(&request.message(*number).to_json());
+            }
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(self.client.status(), ClientStatus::Live | ClientStatus::CatchingUp { .. })
+    }
+
+    fn compose(&mut self) -> ConversationView {
+        let status = self.client.status();
+        self.is_known |= matches!(status, ClientStatus::Live | ClientStatus::Ended(_));
+        let extended = self.client.meta().and_then(|meta| meta.extended.as_ref());
+        ConversationView {
+            link: LinkView::of(&status),
+            lifecycle: extended.map(|meta| meta.lifecycle),
+            read_only: extended.is_some_and(|meta| meta.scope == Scope::Read),
+            is_known: self.is_known,
+            unanswered: self.requests.len(),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Tests of the driver, with effects that are plain values.
+
+use moorline_shared::event::{AgentMessage, AgentState, Event, EventFields};
+use moorline_shared::fold::Conversation;
+use moorline_shared::id::{ClientId, Epoch, Seq, TurnId};
+use moorline_shared::link::Generation;
+use moorline_shared::message::{
+    ClientMessage, DoneMessage, Outcome, Resumed, ServerMessage, Snapshot, close,
+};
+use moorline_shared::rest::SendPrompt;
+use moorline_shared::time::Time;
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use super::*;
+
+/// Records the effects that were requested.
+#[derive(Default)]
+struct Recorded {
+    dialled: Option<Generation>,
+    sent: Vec<ClientMessage>,
+    view: ConversationView,
+    changes: Vec<ConversationChange>,
+    answers: Vec<(RequestNumber, Result<(), String>)>,
+}
+
+impl ConversationEffects for Recorded {
+    fn now(&self) -> Time {
+        Time::from_ms(1)
+    }
+    fn dial(&mut self, generation: Generation) {
+        self.dialled = Some(generation);
+    }
+    fn hang_up(&mut self) {
+        self.dialled = None;
+    }
+    fn send_text(&mut self, text: &str) {
+        self.sent.push(ClientMessage::from_json(text).unwrap());
+    }
+    fn tick_at(&mut self, _: Option<Time>) {}
+    fn show(&mut self, view: &ConversationView) {
+        self.view = view.clone();
+    }
+    fn changed(&mut self, change: ConversationChange) {
+        self.changes.push(change);
+    }
+    fn answered(&mut self, request: RequestNumber, answer: Result<(), String>) {
+        self.answers.push((request, answer));
+    }
+}
+
+struct Bench(ConversationDriver<Recorded>);
+
+impl Bench {
+    fn new() -> Self {
+        let id = ClientId::from_random(7);
+        let mut bench = Self(ConversationDriver::new(Recorded::default(), id, 7));
+        bench.0.handle(ConversationInput::Dial);
+        bench
+    }
+
+    fn effects(&self) -> &Recorded {
+        self.0.effects()
+    }
+
+    fn connect(&mut self, head: u64, outcome: Outcome) {
+        let generation = self.effects().dialled.unwrap();
+        self.0.handle(ConversationInput::Opened(generation));
+        self.say(&ServerMessage::Resumed(Resumed {
+            outcome,
+            epoch: Epoch(7),
+            from: Seq(head),
+            head: Seq(head),
+            input_seq: None,
+        }));
+    }
+
+    fn lose(&mut self) {
+        let generation = self.effects().dialled.unwrap();
+        self.0.handle(ConversationInput::Closed(generation, close::ABNORMAL));
+        self.0.handle(ConversationInput::Dial);
+    }
+
+    fn say(&mut self, message: &ServerMessage) {
+        let generation = self.effects().dialled.unwrap();
+        self.0.handle(ConversationInput::Text(generation, message.to_json()));
+    }
+
+    fn event(&mut self, seq: u64, fields: &impl EventFields) {
+        let event = Event::new("session_1".parse().unwrap(), 5, fields);
+        self.say(&ServerMessage::Event { seq: Seq(seq), event });
+    }
+
+    fn prompts(&self) -> Vec<TurnId> {
+        let prompt = |message: &ClientMessage| match message {
+            ClientMessage::Prompt(prompt) => Some(prompt.turn_id.clone()),
+            _ => None,
+        };
+        self.effects().sent.iter().filter_map(prompt).collect()
+    }
+}
+
+fn message(id: &str, delta: &str) -> AgentMessage {
+    let (message_id, delta) = (id.to_owned(), Some(delta.to_owned()));
+    AgentMessage { message_id, delta, ..AgentMessage::default() }
+}
+
+fn turn() -> TurnId {
+    TurnId::from_random(1)
+}
+
+#[test]
+fn a_conversation_is_a_snapshot_and_the_events_after_it() {
+    let mut past = Conversation::default();
+    let event = Event::new("session_1".parse().unwrap(), 5, &message("m1", "Hel"));
+    past.apply(Seq(4), &event);
+    let mut bench = Bench::new();
+    bench.connect(4, Outcome::Snapshot);
+    bench.say(&ServerMessage::Snapshot(Snapshot {
+        seq: Seq(4),
+        data: past.snapshot().unwrap().into(),
+        cols: None,
+        rows: None,
+        reason: None,
+    }));
+    assert!(bench.effects().view.is_known);
+    bench.event(5, &message("m1", "lo"));
+    bench.event(6, &AgentState { value: "idle".into(), tool: None });
+    let shown = bench.0.conversation();
+    assert_eq!((shown.items.len(), shown.summary.seq), (1, Seq(6)));
+    assert!(serde_json::to_string(&shown.items).unwrap().contains("Hello"));
+    assert_eq!(
+        bench.effects().changes,
+        [
+            ConversationChange::All,
+            ConversationChange::Message("m1".into()),
+            ConversationChange::State
+        ]
+    );
+    // The next connection continues there.
+    bench.lose();
+    bench.connect(6, Outcome::Continue);
+    bench.event(7, &message("m2", "x"));
+    assert_eq!(bench.0.conversation().items.len(), 2);
+}
+
+#[test]
+fn a_request_is_sent_until_it_is_answered() {
+    let mut bench = Bench::new();
+    let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+    let number = bench.0.request(UserRequest::Prompt(turn(), prompt)).unwrap();
+    assert_eq!(bench.prompts(), []);
+    assert_eq!(bench.effects().view.unanswered, 1);
+    bench.connect(0, Outcome::Continue);
+    assert_eq!(bench.prompts(), [turn()]);
+    // The answer is lost. The turn's id tells the relay that it is the same prompt.
+    bench.lose();
+    bench.connect(0, Outcome::Continue);
+    assert_eq!(bench.prompts(), [turn(), turn()]);
+    bench.say(&ServerMessage::Done(DoneMessage { request: number, code: None, message: None }));
+    bench.say(&ServerMessage::Done(DoneMessage { request: number, code: None, message: None }));
+    assert_eq!(bench.effects().answers, [(number, Ok(()))]);
+    bench.lose();
+    bench.connect(0, Outcome::Continue);
+    assert_eq!(bench.prompts().len(), 2);
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    let mut bench = Bench::new();
+    bench.connect(0, Outcome::Continue);
+    let number = bench.0.request(UserRequest::Stop(turn(), false)).unwrap();
+    let code = Some("not_running".to_owned());
+    let message = Some("The turn does not run.".to_owned());
+    bench.say(&ServerMessage::Done(DoneMessage { request: number, code, message }));
+    let refused = Err("The turn does not run.".to_owned());
+    assert_eq!(bench.effects().answers, [(number, refused)]);
+}

@@ -1,0 +1,175 @@
+//! Renders Markdown as HTML that is safe to show, whoever wrote it.
+//!
+//! HTML in the text is shown as text. Links lead only to web pages and mail addresses, and images
+//! become links. Nothing is loaded from elsewhere.
+
+use std::fmt::Write as _;
+
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+
+/// Size in bytes up to which a text is formatted. A larger one is shown as it is.
+const FORMATTED_BYTES: usize = 512 * 1024;
+
+/// Returns the HTML of each block of a text: paragraphs, lists, code and so on. More text only
+/// changes the last block and what follows it, except if it defines a link that was used before.
+#[must_use]
+pub fn blocks(text: &str) -> Vec<String> {
+    if text.len() > FORMATTED_BYTES {
+        return vec![format!("<pre>{}</pre>", escaped(text))];
+    }
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let mut blocks = Vec::new();
+    let mut block = MarkdownBlock::default();
+    for event in Parser::new_ext(text, options) {
+        block.push(event);
+        if block.depth == 0 {
+            blocks.push(std::mem::take(&mut block).html());
+        }
+    }
+    blocks
+}
+
+/// Returns a text that HTML shows as it is.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// One block, as far as it was read.
+#[derive(Default)]
+struct MarkdownBlock<'a> {
+    events: Vec<Event<'a>>,
+    /// The number of elements that are open.
+    depth: usize,
+    /// For each open link and image, true if it is rendered as a link.
+    links: Vec<bool>,
+}
+
+impl<'a> MarkdownBlock<'a> {
+    fn push(&mut self, event: Event<'a>) {
+        match event {
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                self.depth += 1;
+                let safe = is_safe(&dest_url);
+                self.links.push(safe);
+                if safe {
+                    let mut link = String::new();
+                    // Writing to a text cannot fail.
+                    let _ = write!(
+                        link,
+                        r#"<a href="{}" target="_blank" rel="noopener noreferrer">"#,
+                        escaped(&dest_url)
+                    );
+                    self.events.push(Event::InlineHtml(link.into()));
+                }
+            }
+            Event::End(TagEnd::Link | TagEnd::Image) => {
+                self.depth = self.depth.saturating_sub(1);
+                if self.links.pop().unwrap_or_default() {
+                    self.events.push(Event::InlineHtml(CowStr::Borrowed("</a>")));
+                }
+            }
+            Event::Html(text) | Event::InlineHtml(text) => self.events.push(Event::Text(text)),
+            // Blocks of HTML are paragraphs of text.
+            Event::Start(Tag::HtmlBlock) => {
+                self.depth += 1;
+                self.events.push(Event::Start(Tag::Paragraph));
+            }
+            Event::End(TagEnd::HtmlBlock) => {
+                self.depth = self.depth.saturating_sub(1);
+                self.events.push(Event::End(TagEnd::Paragraph));
+            }
+            event => {
+                match &event {
+                    Event::Start(_) => self.depth += 1,
+                    Event::End(_) => self.depth = self.depth.saturating_sub(1),
+                    _ => {}
+                }
+                self.events.push(event);
+            }
+        }
+    }
+
+    fn html(self) -> String {
+        let mut text = String::new();
+        html::push_html(&mut text, self.events.into_iter());
+        text
+    }
+}
+
+/// Returns true if a link may lead there: a web page, or a mail address.
+fn is_safe(address: &str) -> bool {
+    let scheme = address.split(':').next().unwrap_or_default();
+    address.contains(':')
+        && ["http", "https", "mailto"].iter().any(|safe| scheme.eq_ignore_ascii_case(safe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn html(text: &str) -> String {
+        blocks(text).concat()
+    }
+
+    #[test]
+    fn text_is_formatted_by_blocks() {
+        let text = "# Title\n\nSome *text*.\n\n- a\n- b\n\n```rust\nfn main() {}\n```\n";
+        let blocks = blocks(text);
+        assert_eq!(blocks.len(), 4);
+        assert_eq!(blocks[0], "<h1>Title</h1>\n");
+        assert!(blocks[3].contains("<code class=\"language-rust\">fn main() {}"));
+        // More text leaves the blocks before the last as they are.
+        let longer = super::blocks(&format!("{text}\nMore"));
+        assert_eq!(longer[..4], blocks[..]);
+    }
+
+    #[test]
+    fn nothing_in_a_text_is_run_or_loaded() {
+        for text in [
+            "<script>alert(1)</script>",
+            "a <img src=x onerror=alert(1)> b",
+            "[x](javascript:alert(1))",
+            "[x](JaVaScRiPt:alert(1))",
+            "[x](\u{1}javascript:alert(1))",
+            "![x](https://example.org/a.png)",
+            "![x](javascript:alert(1))",
+            "[x](data:text/html,hi)",
+            "<a href='javascript:alert(1)'>x</a>",
+            "[a\"b](https://example.org/\"onmouseover=alert(1))",
+            "```\"><script>alert(1)</script>\n```",
+            "| a |\n|---|\n| <script>x</script> |",
+        ] {
+            let html = html(text);
+            for bad in ["<script", "<img", "href=\"java", "href=\"data", "\" onmouse", "\"onmouse"]
+            {
+                assert!(!html.to_lowercase().contains(bad), "{text}: {html}");
+            }
+        }
+        let link = html("[x](https://example.org/?a=1&b=2)");
+        assert!(link.contains("href=\"https://example.org/?a=1&amp;b=2\""), "{link}");
+    }
+
+    #[test]
+    fn broken_and_large_texts_are_shown() {
+        assert!(html("```\nnever closed").contains("never closed"));
+        assert!(html("**open").contains("**open"));
+        let large = "<b>".repeat(FORMATTED_BYTES);
+        assert!(html(&large).starts_with("<pre>&lt;b&gt;"));
+        assert!(blocks("").is_empty());
+        assert_eq!(blocks(&"> ".repeat(5000)).len(), 1);
+    }
+}

@@ -1,0 +1,210 @@
+//! The conversation of an agent, as people see and use it.
+
+use anyhow::{Context as _, Result, ensure};
+use moorline_shared::id::SessionId;
+use moorline_tests::proxy::Proxy;
+use moorline_tests::relay::Relay;
+use moorline_tests::wait::wait_until;
+use reqwest::Method;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::look;
+use crate::chromium::{Browser, Tab};
+
+/// A scripted agent whose folder has `lib.rs`.
+async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("lib.rs"), "fn add() { 1 - 2 }\n")?;
+    let command = [env!("CARGO_BIN_EXE_moorline-acp-peer"), "agent"];
+    let wish =
+        json!({ "driver": "agent", "command": command, "cwd": folder.path(), "name": "Fixer" });
+    let created = relay.api().expect(201, Method::POST, "/api/sessions", wish).await?;
+    let id = created["sessionId"].as_str().context("no id")?.parse()?;
+    Ok((id, folder))
+}
+
+async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Result<()> {
+    let path = format!("/api/session/{id}/prompt");
+    relay.api().expect(200, Method::POST, &path, json!({ "command": script })).await?;
+    Ok(())
+}
+
+/// Types a prompt on the page, and sends it with the button.
+async fn send(tab: &Tab, text: &str) -> Result<()> {
+    tab.click_into("[data-testid=composer]").await?;
+    tab.type_text(text).await?;
+    tab.click("[data-testid=send-prompt]").await
+}
+
+async fn until_said(tab: &Tab, text: &str) -> Result<()> {
+    let script = format!(
+        "document.querySelector('[data-testid=conversation]').innerText.includes({})",
+        json!(text)
+    );
+    tab.until(&format!("{text:?} in the conversation"), &script).await
+}
+
+const EDIT: &str = "edit lib.rs \"fn add() { 1 + 2 }\\n\"";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_is_sent_and_its_question_answered_on_a_phone() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    Browser::run("a_prompt_is_sent_on_a_phone", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.resize(390, 844, true).await?;
+        tab.until_there("[data-testid=composer]").await?;
+        send(&tab, EDIT).await?;
+        let asked = tab.until_there("[data-testid=approval]").await?;
+        ensure!(asked.contains("1 + 2") && asked.contains("1 - 2"), "{asked}");
+        ensure!(tab.evaluate::<String>("document.title").await?.starts_with("(1) "));
+        for width in [320, 390] {
+            tab.resize(width, 844, true).await?;
+            let overflow = "document.documentElement.scrollWidth - innerWidth";
+            let overflow: i64 = tab.evaluate(overflow).await?;
+            ensure!(overflow <= 0, "{overflow} too wide at {width}");
+        }
+        tab.click("[data-testid=allow]").await?;
+        let decided = tab.until_there("[data-testid=decided]").await?;
+        ensure!(decided.contains("Allowed"), "{decided}");
+        tab.until_gone("[data-testid=stop]").await?;
+        let file = || std::fs::read_to_string(folder.path().join("lib.rs")).unwrap_or_default();
+        wait_until("the file", async || file().contains("1 + 2")).await?;
+        // A page that is opened again shows the same.
+        tab.reload().await?;
+        tab.until_there("[data-testid=decided]").await?;
+        until_said(&tab, "edit lib.rs").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_waits_for_the_network_and_arrives_once() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    let proxy = Proxy::start(relay.address()).await?;
+    Browser::run("a_prompt_waits_for_the_network", async |browser| {
+        browser.expect_bad_network();
+        let tab = browser.open(&format!("{}/session/{id}", proxy.url())).await?;
+        send(&tab, "say one").await?;
+        until_said(&tab, "one").await?;
+        proxy.refuse(true);
+        send(&tab, "say two").await?;
+        tab.until_there("[data-testid=unsent]").await?;
+        proxy.refuse(false);
+        until_said(&tab, "two").await?;
+        tab.until_gone("[data-testid=unsent]").await?;
+        let prompts = "document.querySelectorAll('[data-testid=user-message]').length";
+        ensure!(tab.evaluate::<u64>(prompts).await? == 2);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_of_all_sessions_are_on_one_page_and_go_when_they_are_decided() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (one, _folder) = agent(&relay).await?;
+    let (other, _other_folder) = agent(&relay).await?;
+    for id in [&one, &other] {
+        prompt(&relay, id, EDIT).await?;
+    }
+    Browser::run("questions_of_all_sessions", async |browser| {
+        let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
+        tab.until(
+            "the link",
+            "document.querySelector('[data-testid=asks-link]').textContent === '2 questions'",
+        )
+        .await?;
+        tab.click("[data-testid=asks-link]").await?;
+        let count = "document.querySelectorAll('[data-testid=inbox-card]').length";
+        tab.until("two cards", &format!("{count} === 2")).await?;
+        tab.click("[data-testid=allow]").await?;
+        tab.until("one card", &format!("{count} === 1")).await?;
+        // Somebody else decides about the last one.
+        let open = relay.api().expect(200, Method::GET, "/api/approvals", json!(null)).await?;
+        let card = &open["approvals"][0];
+        let session = card["sessionId"].as_str().context("no session")?;
+        let approval = card["approvalId"].as_str().context("no approval")?;
+        let path = format!("/api/session/{session}/approvals/{approval}");
+        relay.api().expect(200, Method::POST, &path, json!({ "approved": false })).await?;
+        tab.until_there("[data-testid=no-approvals]").await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_an_agent_says_is_run() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    let hostile = "<img src=x onerror=\\\"window.ran=1\\\"><script>window.ran=1</script>\
+                   [link](javascript:window.ran=1)\\n\\n```\\n</code><script>window.ran=1</script>";
+    prompt(&relay, &id, &format!("say \"{hostile}\"")).await?;
+    prompt(&relay, &id, &format!("tool {{\"title\":\"{hostile}\",\"kind\":\"{hostile}\"}}"))
+        .await?;
+    prompt(&relay, &id, "update-unknown {\"x\":\"<script>window.ran=1</script>\"}\nsay end")
+        .await?;
+    Browser::run("nothing_that_an_agent_says_is_run", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        until_said(&tab, "end").await?;
+        let found = "document.querySelectorAll('[data-testid=conversation] :is(script, img, \
+                     [href^=javascript])').length";
+        ensure!(tab.evaluate::<u64>(found).await? == 0);
+        ensure!(tab.evaluate::<bool>("window.ran === undefined").await?);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_can_be_used_by_all() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    let script = "think \"hm\"\nplan [{\"content\":\"Step\",\"status\":\"pending\"}]\n\
+                  tool {\"title\":\"Read\",\"kind\":\"read\",\"status\":\"completed\"}\n\
+                  say \"# Title\\n\\n- a\\n\\n| a |\\n|---|\\n| b |\\n\\n```\\ncode\\n```\"\n";
+    prompt(&relay, &id, &format!("{script}{EDIT}")).await?;
+    prompt(&relay, &id, "say later").await?;
+    let axe = look::axe()?;
+    Browser::run("a_conversation_can_be_used_by_all", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.until_there("[data-testid=approval]").await?;
+        tab.until_there("[data-testid=queued]").await?;
+        let mut found = look::scan(&tab, "the conversation", &axe).await?;
+        tab.go_to(&format!("{}/approvals", relay.url())).await?;
+        tab.until_there("[data-testid=inbox-card]").await?;
+        found.extend(look::scan(&tab, "/approvals", &axe).await?);
+        ensure!(found.is_empty(), "{}", found.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_by_keys_only_when_it_has_the_focus() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    prompt(&relay, &id, EDIT).await?;
+    Browser::run("a_question_is_answered_by_keys", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.until_there("[data-testid=approval]").await?;
+        // Somebody who types a prompt does not decide.
+        tab.click_into("[data-testid=composer]").await?;
+        tab.type_text("1").await?;
+        tab.click_into("[data-testid=reason]").await?;
+        tab.type_text("1").await?;
+        ensure!(
+            tab.evaluate::<bool>("document.querySelector('[data-testid=approval]') !== null")
+                .await?
+        );
+        tab.evaluate::<bool>("document.querySelector('[data-testid=approval]').focus(); true")
+            .await?;
+        tab.press("1").await?;
+        tab.until_there("[data-testid=decided]").await?;
+        let file = || std::fs::read_to_string(folder.path().join("lib.rs")).unwrap_or_default();
+        wait_until("the file", async || file().contains("1 + 2")).await
+    })
+    .await
+}
