@@ -39,18 +39,19 @@ pub fn dropped(event: &DragEvent) -> Vec<ImageFile> {
 /// Returns the images that were picked in a field for files, and empties it.
 #[must_use]
 pub fn picked(field: &HtmlInputElement) -> Vec<ImageFile> {
-    let images = images(field.files());
+    let images = images(field.files().as_ref());
     field.set_value("");
     images
 }
 
 fn of_transfer(transfer: Option<DataTransfer>) -> Vec<ImageFile> {
-    images(transfer.and_then(|transfer| transfer.files()))
+    images(transfer.and_then(|transfer| transfer.files()).as_ref())
 }
 
-fn images(files: Option<FileList>) -> Vec<ImageFile> {
-    let all =
-        files.iter().flat_map(|files| (0..files.length()).filter_map(|place| files.get(place)));
+fn images(files: Option<&FileList>) -> Vec<ImageFile> {
+    let all = files
+        .into_iter()
+        .flat_map(|files| (0..files.length()).filter_map(|place| files.get(place)));
     all.filter(|file| file.type_().starts_with("image/")).collect()
 }
 

@@ -2,7 +2,7 @@
 
 mod approval;
 pub mod composer;
-pub mod diff_view;
+mod diff_view;
 mod form;
 pub mod inbox;
 mod message;
@@ -225,7 +225,7 @@ fn row(state: ConversationState, key: &str) -> AnyView {
                 Some(ConversationRow::Tools(keys)) => keys,
                 _ => Vec::new(),
             });
-            live(move || tool::tools(keys.get()))
+            live(move || keys.with(|keys| tool::tools(keys)))
         }
     }
 }
@@ -235,7 +235,7 @@ fn item(item: RwSignal<std::sync::Arc<ConversationItem>>) -> AnyView {
     match &*known {
         ConversationItem::Message(_) => message::message(item),
         ConversationItem::Tool(_) => tool::tool(item),
-        ConversationItem::Approval { approval_id } => approval::approval(approval_id.clone()),
+        ConversationItem::Approval { approval_id } => approval::approval(approval_id),
         ConversationItem::Update { update } => {
             let text = serde_json::to_string_pretty(update).unwrap_or_default();
             view! {

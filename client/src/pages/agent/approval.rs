@@ -25,7 +25,7 @@ use crate::ui::when::live;
 use crate::ui::{Icon, IconName, When};
 
 /// Renders an approval.
-pub(super) fn approval(id: ApprovalId) -> AnyView {
+pub(super) fn approval(id: &ApprovalId) -> AnyView {
     let state = ConversationState::expect();
     let now = RwSignal::new(clock::wall_ms());
     let timer = Interval::new(1000, move || now.set(clock::wall_ms()));
@@ -244,7 +244,7 @@ pub(super) fn card(
             </When>
             <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
             <div class="approval-answers">
-                {options.into_iter().enumerate().map(|(place, option)| button(answer, place, option)).collect_view()}
+                {options.into_iter().enumerate().map(|(place, option)| button(answer, place, &option)).collect_view()}
             </div>
         </section>
     }
@@ -282,11 +282,11 @@ fn question(request: &ApprovalRequest, answer: DecisionForm) -> AnyView {
     view! { {shown} {explanation} }.into_any()
 }
 
-fn button(answer: DecisionForm, place: usize, option: ApprovalOption) -> AnyView {
+fn button(answer: DecisionForm, place: usize, option: &ApprovalOption) -> AnyView {
     let approved = option.kind.allows();
     let is_first = option.kind == AnswerKind::AllowOnce;
     let class = if is_first { "button primary" } else { "button" };
-    let (name, id) = (option.name.clone(), id_of(&option));
+    let (name, id) = (option.name.clone(), id_of(option));
     view! {
         <button
             class=class

@@ -145,11 +145,12 @@ pub fn Composer() -> impl IntoView {
             event.prevent_default();
             draft.send();
         }
-        if event.key() == "Tab" && !event.shift_key() {
-            if let Some(command) = untrack(|| draft.offered()).first() {
-                event.prevent_default();
-                draft.set(format!("/{} ", command.name));
-            }
+        if event.key() == "Tab"
+            && !event.shift_key()
+            && let Some(command) = untrack(|| draft.offered()).first()
+        {
+            event.prevent_default();
+            draft.set(format!("/{} ", command.name));
         }
     };
     let paste = move |event: ClipboardEvent| {

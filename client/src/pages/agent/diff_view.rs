@@ -10,17 +10,11 @@ const SHOWN_LINES: usize = 20;
 /// The number of lines that are shown at all. The file itself has the others.
 const MOST_LINES: usize = 4000;
 
-/// Shows a change of a file. Long ones are shown in part at first.
-#[component]
-pub fn FileDiff(
-    /// The file's path.
-    path: String,
-    /// Its text before; `None` for a new file.
-    old: Option<String>,
-    /// Its text after.
-    new: String,
-) -> impl IntoView {
-    let diff = LineDiff::of(old.as_deref().unwrap_or_default(), &new);
+/// Renders a change of a file from its old text, `None` for a new file, to its new one. Long ones are
+/// shown in part at first.
+pub(super) fn file_diff(path: &str, old: Option<&str>, new: &str) -> AnyView {
+    let diff = LineDiff::of(old.unwrap_or_default(), new);
+    let path = path.to_owned();
     let is_new = old.is_none();
     let count = diff.lines.len();
     let head = html(&diff, 0..count.min(SHOWN_LINES));
@@ -48,6 +42,7 @@ pub fn FileDiff(
             {rest}
         </figure>
     }
+    .into_any()
 }
 
 /// Returns lines of a difference as HTML, in one text: there may be thousands.

@@ -27,7 +27,7 @@ pub fn Queue() -> impl IntoView {
     };
     view! {
         <When condition=move || queue.with(|queue| !queue.is_empty())>
-            <ol class="queue" aria-label="Queued prompts" data-testid="queue">{live(entries.clone())}</ol>
+            <ol class="queue" aria-label="Queued prompts" data-testid="queue">{live(entries)}</ol>
         </When>
     }
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use moorline_shared::agent::content::{KnownToolContent, ToolContent, ToolStatus};
 use moorline_shared::fold::{ConversationItem, ToolItem};
 
-use super::diff_view::FileDiff;
+use super::diff_view::file_diff;
 use super::message::block_html;
 use super::state::ConversationState;
 use crate::session::route::PageRoute;
@@ -40,7 +40,7 @@ pub(super) fn tool(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
 }
 
 /// Renders tool calls that follow each other, folded except for the one that runs.
-pub(super) fn tools(keys: Vec<String>) -> AnyView {
+pub(super) fn tools(keys: &[String]) -> AnyView {
     let state = ConversationState::expect();
     let items: Vec<_> = keys.iter().filter_map(|key| state.item(key)).collect();
     let counted = items.clone();
@@ -157,8 +157,7 @@ pub(super) fn known_piece(content: &KnownToolContent) -> AnyView {
             view! { <div class="prose" inner_html=html></div> }.into_any()
         }
         KnownToolContent::Diff { path, old_text, new_text } => {
-            let (path, old, new) = (path.clone(), old_text.clone(), new_text.clone());
-            view! { <FileDiff path old new /> }.into_any()
+            file_diff(path, old_text.as_deref(), new_text)
         }
         KnownToolContent::Terminal { session_id } => terminal_link(session_id),
     }
