@@ -208,3 +208,24 @@ async fn a_question_is_answered_by_keys_only_when_it_has_the_focus() -> Result<(
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_reverted_by_hunk() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    prompt(&relay, &id, EDIT).await?;
+    Browser::run("a_change_is_reverted_by_hunk", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.click("[data-testid=allow]").await?;
+        let told = tab.until_there("[data-testid=review] summary").await?;
+        ensure!(told.contains("1 file changed"), "{told}");
+        tab.click("[data-testid=review] summary").await?;
+        let hunk = tab.until_there("[data-testid=hunk]").await?;
+        ensure!(hunk.contains("1 + 2") && hunk.contains("1 - 2"), "{hunk}");
+        tab.click("[data-testid=hunk] [data-testid=revert]").await?;
+        let file = || std::fs::read_to_string(folder.path().join("lib.rs")).unwrap_or_default();
+        wait_until("the old text", async || file() == "fn add() { 1 - 2 }\n").await?;
+        tab.until_gone("[data-testid=review]").await
+    })
+    .await
+}
