@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::page;
 use crate::pages::frame::asks::Asks;
+use crate::pages::frame::notices::announce_questions;
 use crate::pages::frame::palette::Palette;
 use crate::pages::parts::{self, PagePart};
 use crate::pages::{AskToken, NotFound, SessionsPage};
@@ -15,7 +16,7 @@ use crate::session::overview::OverviewState;
 use crate::session::route::{PageRoute, Router};
 use crate::ui::When;
 use crate::ui::preferences::Preferences;
-use crate::ui::when::{effect, live};
+use crate::ui::when::live;
 
 /// The root component of the application.
 #[component]
@@ -23,8 +24,8 @@ pub fn App() -> impl IntoView {
     let access = PageAccess::provide();
     code::redeem(access);
     let _ = Preferences::provide();
-    let overview = OverviewState::provide();
-    effect(move || page::set_count(overview.open_approvals()));
+    let _ = OverviewState::provide();
+    announce_questions();
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
     let router = Router::provide();

@@ -84,3 +84,10 @@ pub fn is_closed(id: &str) -> bool {
     let document = window().and_then(|window| window.document());
     document.is_some_and(|document| document.query_selector(&open).ok().flatten().is_none())
 }
+
+/// Returns true if the `details` element that reports a `toggle` is open.
+#[must_use]
+pub fn is_unfolded(event: &Event) -> bool {
+    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    target.is_some_and(|target| target.has_attribute("open"))
+}

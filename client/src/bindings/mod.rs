@@ -16,6 +16,7 @@ pub mod keyboard;
 pub mod look;
 pub mod measure;
 pub mod media;
+pub mod notices;
 pub mod observe;
 mod options;
 mod overscroll;

@@ -7,6 +7,7 @@ mod form;
 pub mod inbox;
 mod message;
 pub mod queue;
+pub mod review;
 mod rows;
 pub mod settings;
 mod state;
@@ -20,6 +21,7 @@ use moorline_shared::session::Lifecycle;
 
 use composer::{Composer, PROMPT};
 use queue::{Activity, Plan, Queue};
+use review::Review;
 use rows::ConversationRow;
 use state::ConversationState;
 
@@ -91,6 +93,7 @@ pub fn AgentPage(
                 <Conversation />
                 <div class="conversation-foot">
                     <Plan />
+                    <Review />
                     <Activity />
                     <Queue />
                     <Foot />

@@ -12,6 +12,7 @@ const THEME_KEY: &str = "moorline.theme";
 const FONT_KEY: &str = "moorline.font";
 const KEY_BAR_KEY: &str = "moorline.keybar";
 const HOLD_KEY: &str = "moorline.hold";
+const NOTICES_KEY: &str = "moorline.notices";
 const DARK_QUERY: &str = "(prefers-color-scheme: dark)";
 
 /// The user's preferences for the page.
@@ -22,6 +23,7 @@ pub struct Preferences {
     font: RwSignal<FontSize>,
     key_bar: RwSignal<bool>,
     hold: RwSignal<bool>,
+    notices: RwSignal<bool>,
 }
 
 impl Preferences {
@@ -41,6 +43,7 @@ impl Preferences {
             font: RwSignal::new(FontSize::from_text(&kept(FONT_KEY))),
             key_bar: RwSignal::new(key_bar),
             hold: RwSignal::new(kept(HOLD_KEY) != "off"),
+            notices: RwSignal::new(kept(NOTICES_KEY) == "on"),
         };
         let watch = media::watch(DARK_QUERY, move |dark| system.set(theme_of(dark)));
         // Lives as long as the component that provides it.
@@ -114,6 +117,18 @@ impl Preferences {
     /// Switches between keeping and refusing what is typed while a session's host is offline.
     pub fn toggle_hold(self) {
         toggle(self.hold, HOLD_KEY);
+    }
+
+    /// Returns true if the user wants notices of questions; tracked. The browser must allow them, too.
+    #[must_use]
+    pub fn notices(self) -> bool {
+        self.notices.get()
+    }
+
+    /// Sets and stores whether the user wants notices of questions.
+    pub fn set_notices(self, wanted: bool) {
+        storage::set(Area::Browser, NOTICES_KEY, if wanted { "on" } else { "off" });
+        self.notices.set(wanted);
     }
 
     fn set_font(self, font: FontSize) {

@@ -340,3 +340,37 @@ async fn an_agent_hears_that_a_command_has_ended_with_its_host() -> Result<()> {
     ensure!(said.contains("exit: SIGHUP"), "{said}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_is_told_the_conversation_up_to_its_point() -> Result<()> {
+    let relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    agent.prompt("say first-answer").await?;
+    let seq = loop {
+        let Told { kind, data, id, .. } = events.event().await?.context("the stream ended")?;
+        if kind == "agent-message"
+            && data.to_string().contains("first-answer")
+            && data["role"] == "agent"
+        {
+            break id.context("no id")?.seq.0;
+        }
+    };
+    let second = agent.prompt("say second-answer").await?;
+    turn_is(&mut events, &second, "done").await?;
+    let path = format!("/api/sessions/{}/fork", agent.id);
+    let made = agent.api.expect(201, Method::POST, &path, json!({ "seq": seq })).await?;
+    let id = made["sessionId"].as_str().context("no id")?.parse()?;
+    ensure!(made["forkedFrom"]["seq"] == seq, "{made}");
+    let fork = Agent { api: agent.api.clone(), id, folder: agent.folder };
+    let mut events = fork.events().await?;
+    let turn = fork.prompt("say third-answer").await?;
+    turn_is(&mut events, &turn, "done").await?;
+    // Both agents write to the same file; the last prompt is the fork's.
+    let heard = fork.heard()?;
+    let prompts = heard.iter().filter(|line| line["method"] == "session/prompt");
+    let told = prompts.last().context("no prompt")?["params"]["prompt"].to_string();
+    ensure!(told.contains("first-answer") && told.contains("third-answer"), "{told}");
+    ensure!(!told.contains("second-answer"), "{told}");
+    Ok(())
+}

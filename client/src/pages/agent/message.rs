@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::prompt::TurnState;
 use moorline_shared::fold::{ConversationItem, MessageItem, TurnEntry};
 use moorline_shared::id::TurnId;
 
 use super::state::ConversationState;
+use crate::bindings::clipboard;
 use crate::session::api::ApiRequest;
 use crate::ui::markdown;
 use crate::ui::when::{each, live};
@@ -27,9 +29,37 @@ pub(super) fn message(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
             <article class="said" aria-label="Agent" data-testid="agent-message">
                 <Blocks item />
                 <Truncated item />
+                <CopyButton item />
             </article>
         }
         .into_any(),
+    }
+}
+
+/// Copies a message as the Markdown that the agent has written.
+#[component]
+fn CopyButton(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
+    let is_copied = RwSignal::new(false);
+    let copy = move |_| {
+        let texts = |message: &MessageItem| {
+            let texts = message.content.iter().filter_map(ContentBlock::as_text);
+            texts.collect::<Vec<_>>().join("\n\n")
+        };
+        let text = item.with_untracked(|item| of_message(item, texts));
+        spawn_local(async move {
+            let done = clipboard::write(&text).await;
+            let _ = is_copied.try_set(done);
+        });
+    };
+    view! {
+        <When condition=clipboard::available>
+            <button class="icon-button copy" aria-label="Copy as Markdown" title="Copy as Markdown" data-testid="copy-message" on:click=copy>
+                {live(move || {
+                    let name = if is_copied.get() { IconName::Check } else { IconName::Copy };
+                    view! { <Icon name /> }.into_any()
+                })}
+            </button>
+        </When>
     }
 }
 

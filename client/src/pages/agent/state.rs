@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use moorline_shared::agent::content::MessageRole;
 use moorline_shared::agent::prompt::TurnState;
 use moorline_shared::event::{
-    AgentCommands, AgentConfig, AgentInfo, AgentPending, AgentPlan, AgentUsage,
+    AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentPending, AgentPlan, AgentUsage,
 };
 use moorline_shared::fold::{
     AgentSummary, ApprovalEntry, Conversation, ConversationItem, TurnEntry,
@@ -35,6 +35,7 @@ pub(super) struct ConversationHead {
     pub(super) config: AgentConfig,
     pub(super) commands: AgentCommands,
     pub(super) usage: AgentUsage,
+    pub(super) changes: AgentChanges,
     /// What waits for the session's host.
     pub(super) pending: AgentPending,
     /// The number of items that are left out at the beginning.
@@ -50,6 +51,7 @@ impl ConversationHead {
             config: conversation.config.clone(),
             commands: conversation.commands.clone(),
             usage: conversation.usage.clone(),
+            changes: conversation.changes.clone(),
             pending: pending.clone(),
             omitted: conversation.omitted,
         }

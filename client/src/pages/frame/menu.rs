@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::bindings::dialog as popover;
 use crate::bindings::look::{Theme, ThemeChoice};
+use crate::pages::frame::notices::NoticesItem;
 use crate::pages::frame::palette::palette_keys;
 use crate::session::access::PageAccess;
 use crate::session::actions::{API_PAGE, Actions};
@@ -37,6 +38,7 @@ pub fn AppMenu(
         >
             {children.map(|children| children())}
             <ThemeChoices />
+            <NoticesItem />
             <hr />
             <MenuItem
                 icon=IconName::Command

@@ -5,5 +5,6 @@ pub mod asks;
 pub mod drivers;
 pub mod hosts;
 pub mod menu;
+pub mod notices;
 pub mod palette;
 pub mod stream_status;

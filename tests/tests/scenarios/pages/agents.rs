@@ -208,3 +208,51 @@ async fn a_question_is_answered_by_keys_only_when_it_has_the_focus() -> Result<(
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_reverted_by_hunk() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    prompt(&relay, &id, EDIT).await?;
+    Browser::run("a_change_is_reverted_by_hunk", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.click("[data-testid=allow]").await?;
+        let told = tab.until_there("[data-testid=review] summary").await?;
+        ensure!(told.contains("1 file changed"), "{told}");
+        tab.click("[data-testid=review] summary").await?;
+        let hunk = tab.until_there("[data-testid=hunk]").await?;
+        ensure!(hunk.contains("1 + 2") && hunk.contains("1 - 2"), "{hunk}");
+        tab.click("[data-testid=hunk] [data-testid=revert]").await?;
+        let file = || std::fs::read_to_string(folder.path().join("lib.rs")).unwrap_or_default();
+        wait_until("the old text", async || file() == "fn add() { 1 - 2 }\n").await?;
+        tab.until_gone("[data-testid=review]").await
+    })
+    .await
+}
+
+/// The system's notices, which a test cannot see: a stand-in that records them.
+const NOTICES: &str = "window.told = []; window.Notification = class extends EventTarget {
+    static permission = 'granted';
+    static requestPermission() { return Promise.resolve('granted'); }
+    constructor(title, { body }) { super(); told.push(`${title}: ${body}`); }
+    close() {}
+}; true";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hidden_page_tells_of_a_question() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    Browser::run("a_hidden_page_tells_of_a_question", async |browser| {
+        let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
+        tab.until_there("[data-testid=session-row]").await?;
+        tab.evaluate::<bool>(NOTICES).await?;
+        tab.click("[data-testid=menu-button]").await?;
+        tab.click("[data-testid=notices]").await?;
+        let hide = "Object.defineProperty(document, 'visibilityState', { value: 'hidden' }); true";
+        tab.evaluate::<bool>(hide).await?;
+        prompt(&relay, &id, EDIT).await?;
+        tab.until("the notice", "told.length === 1 && told[0] === '1 question: Fixer'").await?;
+        tab.until("the count", "document.title.startsWith('(1) ')").await
+    })
+    .await
+}
