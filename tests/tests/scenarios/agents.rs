@@ -8,6 +8,7 @@ use moorline_shared::id::SessionId;
 use moorline_tests::api::Api;
 use moorline_tests::relay::Relay;
 use moorline_tests::sse::{Sse, Told};
+use moorline_tests::wait::wait_for;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -309,11 +310,15 @@ async fn a_terminal_of_an_agent_is_a_session() -> Result<()> {
     let said = said_until_done(&mut events, &turn).await?;
     ensure!(said.contains("got it") && said.contains("exit: 3"), "{said}");
     while shown.skip_to("session-status").await?.data["status"] != "exited" {}
-    let list = agent.api.expect(200, Method::GET, "/api/sessions", Value::Null).await?;
-    let sessions = list["sessions"].as_array().context("no list")?;
-    let found = sessions.iter().find(|it| it["sessionId"] == json!(terminal));
-    let found = found.context("it is not listed")?;
-    ensure!(found["driver"] == "pty" && found["lifecycle"] == "exited", "{found}");
+    // The list follows the session's last event.
+    let listed = async || {
+        let list = agent.api.expect(200, Method::GET, "/api/sessions", Value::Null).await.ok()?;
+        let mut sessions = list["sessions"].as_array()?.iter();
+        let found = sessions.find(|it| it["sessionId"] == json!(terminal))?;
+        (found["lifecycle"] == "exited").then(|| found.clone())
+    };
+    let found = wait_for("the terminal among the sessions that are over", listed).await?;
+    ensure!(found["driver"] == "pty", "{found}");
     ensure!(found["exitCode"] == 3 && found["command"][0] == "sh", "{found}");
     // The agent's tool call names it.
     let mut tools = agent.events().await?;

@@ -58,7 +58,7 @@ async fn a_prompt_is_sent_and_its_question_answered_on_a_phone() -> Result<()> {
         send(&tab, EDIT).await?;
         let asked = tab.until_there("[data-testid=approval]").await?;
         ensure!(asked.contains("1 + 2") && asked.contains("1 - 2"), "{asked}");
-        ensure!(tab.evaluate::<String>("document.title").await?.starts_with("(1) "));
+        tab.until("the count", "document.title.startsWith('(1) ')").await?;
         for width in [320, 390] {
             tab.resize(width, 844, true).await?;
             let overflow = "document.documentElement.scrollWidth - innerWidth";

@@ -44,9 +44,19 @@ async fn a_list_does_not_move_under_a_pointer() -> Result<()> {
     let relay = Relay::start().await?;
     let (one, two) = (shell(&relay, "one").await?, shell(&relay, "two").await?);
     let three = shell(&relay, "three").await?;
-    for id in [&one, &two, &three] {
-        touch(&relay, id).await?;
-    }
+    // A shell that has just started may still show its prompt after another one was used.
+    let wanted = [&three, &two, &one].map(ToString::to_string);
+    wait_until("the order of use", async || {
+        for id in [&one, &two, &three] {
+            if touch(&relay, id).await.is_err() {
+                return false;
+            }
+        }
+        let mut all = relay.api().list().await.unwrap_or_default();
+        all.sort_by(|one, other| other.last_activity.cmp(&one.last_activity));
+        all.iter().map(|session| session.session_id.to_string()).eq(wanted.iter().cloned())
+    })
+    .await?;
     Browser::run("a_list_does_not_move_under_a_pointer", async |browser| {
         let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
         until_rows(&tab, &[&three, &two, &one]).await?;
