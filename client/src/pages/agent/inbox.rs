@@ -77,7 +77,8 @@ pub fn ApprovalsPage() -> impl IntoView {
         })
     });
     effect(move || {
-        asked.track();
+        // Read, because a memo that nobody reads follows nothing.
+        asked.with(|_| ());
         inbox.load();
     });
     let keys = move || {

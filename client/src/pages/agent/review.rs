@@ -91,8 +91,7 @@ pub fn Review() -> impl IntoView {
     let told = Memo::new(move |_| state.head.with(|head| head.changes.clone()));
     let is_open = RwSignal::new(false);
     effect(move || {
-        told.track();
-        if is_open.get() {
+        if is_open.get() && told.with(|told| told.files > 0) {
             review.load();
         }
     });
