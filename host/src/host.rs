@@ -15,9 +15,10 @@ mod start;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use moorline_shared::control::Hosted;
 use moorline_shared::id::SessionId;
 use tokio::net::UnixListener;
@@ -190,26 +191,31 @@ impl Host {
         let control = tokio::spawn({
             let host = Arc::clone(&host);
             async move {
-                // The first hello lists them.
+                // The first hello lists them, and their programs may ask at once.
                 host.restore_sessions().await;
+                if let Some(listener) = listener {
+                    host.serve_programs(listener);
+                }
                 control::keep_linked(host).await;
             }
         });
         host.state().control = Some(control.abort_handle());
-        if let Some(listener) = listener {
-            let asking = host.serve_programs(listener);
-            host.state().asking = asking;
-        }
         host
     }
 
     /// Serves the socket on which programs ask.
-    fn serve_programs(self: &Arc<Self>, listener: UnixListener) -> Option<AbortHandle> {
-        let secret = self.ask_socket.as_ref()?.secret();
+    fn serve_programs(self: &Arc<Self>, listener: UnixListener) {
+        let Some(socket) = &self.ask_socket else { return };
         let host = Arc::downgrade(self);
-        let find = move |id: &SessionId| host.upgrade()?.session(id);
-        let server = AskServer::new(secret, Arc::clone(&self.book), Box::new(find));
-        Some(tokio::spawn(server.serve(listener)).abort_handle())
+        let find = move |id: &SessionId| -> BoxFuture<'static, Option<Arc<Session>>> {
+            let (host, id) = (Weak::clone(&host), id.clone());
+            Box::pin(async move { host.upgrade()?.session_once_started(&id).await })
+        };
+        let server = AskServer::new(socket.secret(), Arc::clone(&self.book), Box::new(find));
+        let mut state = self.state();
+        if !state.stopping {
+            state.asking = Some(tokio::spawn(server.serve(listener)).abort_handle());
+        }
     }
 
     /// Returns what all sessions share.
@@ -227,6 +233,24 @@ impl Host {
     /// Returns what opens sessions beside this one.
     fn opener(self: &Arc<Self>, parent: &SessionId) -> Arc<dyn TerminalOpener> {
         Arc::new(HostOpener { host: Arc::downgrade(self), parent: parent.clone() })
+    }
+
+    /// Returns a session, once it is started if it is being started.
+    async fn session_once_started(&self, id: &SessionId) -> Option<Arc<Session>> {
+        let mut counts = self.count.subscribe();
+        loop {
+            {
+                let state = self.state();
+                if let Some(slot) = state.sessions.get(id) {
+                    return Some(Arc::clone(&slot.session));
+                }
+                if !state.busy.contains_key(id) {
+                    return None;
+                }
+            }
+            // The count is sent whenever a session has come, or could not be started.
+            counts.changed().await.ok()?;
+        }
     }
 
     fn session(&self, id: &SessionId) -> Option<Arc<Session>> {

@@ -7,12 +7,12 @@ use web_sys::{Notification, NotificationOptions, NotificationPermission, window}
 
 /// A notice that is shown until this is dropped, or the user dismisses it.
 #[must_use = "dropping it removes the notice"]
-pub struct Notice {
+pub struct SystemNotice {
     _listener: EventListener,
     notification: Notification,
 }
 
-impl Drop for Notice {
+impl Drop for SystemNotice {
     fn drop(&mut self) {
         self.notification.close();
     }
@@ -39,7 +39,7 @@ pub async fn ask() -> bool {
 /// Shows a notice. A click on it brings this page to the front. `None` if notices are not allowed,
 /// or the browser has none for pages, as on some phones.
 #[must_use]
-pub fn show(title: &str, text: &str) -> Option<Notice> {
+pub fn show(title: &str, text: &str) -> Option<SystemNotice> {
     if !are_allowed() {
         return None;
     }
@@ -52,7 +52,7 @@ pub fn show(title: &str, text: &str) -> Option<Notice> {
             let _ = window.focus();
         }
     });
-    Some(Notice { _listener: listener, notification })
+    Some(SystemNotice { _listener: listener, notification })
 }
 
 /// Returns true if the browser has notices at all: it may have none for pages of plain `http`.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use moorline_shared::agent::rule::RulesQuestion;
 use moorline_shared::event::AgentState;
 use moorline_shared::id::SessionId;
@@ -28,8 +29,10 @@ use crate::session::{PendingApproval, Session, SessionBehind};
 /// Pause after a connection could not be accepted.
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Finds a session of the host.
-type SessionFinder = Box<dyn Fn(&SessionId) -> Option<Arc<Session>> + Send + Sync>;
+/// Finds a session of the host. Waits for one that is being started: its programs may ask before the
+/// host has registered it.
+type SessionFinder =
+    Box<dyn Fn(&SessionId) -> BoxFuture<'static, Option<Arc<Session>>> + Send + Sync>;
 
 /// Answers the programs that connect to the socket.
 pub(crate) struct AskServer {
@@ -79,16 +82,16 @@ impl AskServer {
             None => return Ok(()),
             Some(Err(message)) => refused("bad_request", message),
             Some(Ok(LocalRequest::Ask { session, key, question })) => {
-                match self.asked(&session, &key, *question) {
+                match self.asked(&session, &key, *question).await {
                     Ok((pending, command)) => return wait(lines, pending, &command).await,
                     Err(refusal) => refusal,
                 }
             }
             Some(Ok(LocalRequest::State { session, key, value, tool })) => {
-                let reported = state(value, tool);
-                reported
-                    .and_then(|state| self.report(&session, &key, state))
-                    .unwrap_or_else(|it| it)
+                match state(value, tool) {
+                    Ok(state) => self.report(&session, &key, state).await.unwrap_or_else(|it| it),
+                    Err(refusal) => refusal,
+                }
             }
             Some(Ok(LocalRequest::Rules { key, question })) if self.secret.is_host_key(&key) => {
                 let book = Arc::clone(&self.book);
@@ -101,13 +104,13 @@ impl AskServer {
     }
 
     /// Opens the approval that a program asks for. Returns the command with it.
-    fn asked(
+    async fn asked(
         &self,
         id: &SessionId,
         key: &str,
         question: LocalQuestion,
     ) -> Result<(PendingApproval, String), LocalReply> {
-        let session = self.session(id, key)?;
+        let session = self.session(id, key).await?;
         let count = self.asked.fetch_add(1, Ordering::Relaxed);
         let now_ms = wall_ms();
         let approval_id = self.secret.approval_id(id, now_ms, count);
@@ -116,25 +119,25 @@ impl AskServer {
         Ok((session.ask(agent, request), command))
     }
 
-    fn report(
+    async fn report(
         &self,
         id: &SessionId,
         key: &str,
         state: AgentState,
     ) -> Result<LocalReply, LocalReply> {
-        let reported = self.session(id, key)?.report_state(state);
+        let reported = self.session(id, key).await?.report_state(state);
         reported.map(|()| LocalReply::Done).map_err(|SessionBehind| {
             refused("overloaded", "The session's relay is away for too long: try again later.")
         })
     }
 
     /// Finds the session that a program belongs to.
-    fn session(&self, id: &SessionId, key: &str) -> Result<Arc<Session>, LocalReply> {
+    async fn session(&self, id: &SessionId, key: &str) -> Result<Arc<Session>, LocalReply> {
         if !self.secret.is_session_key(id, key) {
             return Err(forbidden());
         }
         let gone = || refused("not_found", "The session does not run on this host any more.");
-        (self.find)(id).ok_or_else(gone)
+        (self.find)(id).await.ok_or_else(gone)
     }
 }
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use moorline_host::approvals::{ALWAYS_OPTION, SESSION_OPTION};
 use moorline_host::ask::wire::{LocalFollowUp, LocalQuestion, LocalReply, LocalRequest};
 use moorline_host::ask::{AskClient, AskSecret, secret_path, socket_path};
-use moorline_host::driver::{Drivers, pty};
+use moorline_host::driver::{Driver, DriverError, Drivers, SessionSpec, StartedSession, pty};
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalKind, ApprovalState};
@@ -19,6 +20,7 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{ApprovalId, Seq};
 use moorline_shared::publish::{HostCommand, RequestId};
 use tempfile::TempDir;
+use tokio::sync::mpsc;
 
 use super::fake_relay::{
     Copy, FakeRelay, FarControl, FarPublish, config, hear, id, say, script, start,
@@ -134,6 +136,56 @@ impl Stage {
         say(&self.control, ToHost::Rules { request: RequestId(9), question }).await;
         hear(&mut self.control).await
     }
+}
+
+/// The driver for lines, with a program that asks before its session is registered.
+#[derive(Debug)]
+struct HastyDriver(mpsc::Sender<LocalReply>);
+
+impl Driver for HastyDriver {
+    fn name(&self) -> &'static str {
+        "line"
+    }
+
+    fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        let variable = |name: &str| spec.variables[name].clone();
+        let (socket, key) = (variable("MOORLINE_SOCKET"), variable("MOORLINE_KEY"));
+        let request = LocalRequest::State {
+            session: spec.session_id.clone(),
+            key,
+            value: "working".into(),
+            tool: None,
+        };
+        let replies = self.0.clone();
+        Box::pin(async move {
+            let early = tokio::task::spawn_blocking(move || {
+                let mut client = AskClient::connect(socket.as_ref()).unwrap();
+                client.send(&request).unwrap();
+                // Nothing comes before the session is registered.
+                let early = client.receive(Some(Duration::from_millis(200)));
+                (client, early.ok())
+            });
+            let (mut client, early) = early.await.unwrap();
+            tokio::task::spawn_blocking(move || {
+                let reply = early.unwrap_or_else(|| client.receive(None).unwrap());
+                replies.blocking_send(reply).unwrap();
+            });
+            LineDriver.start(spec).await
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_may_ask_before_its_session_is_registered() {
+    let folder = tempfile::tempdir().unwrap();
+    let (sender, mut replies) = mpsc::channel(1);
+    let config = Config { folder: Some(folder.path().to_owned()), ..config() };
+    let drivers = Drivers::new(vec![Box::new(HastyDriver(sender))]);
+    let (_host, mut relay) = FakeRelay::with_config(config, drivers);
+    let (mut control, _) = relay.control().await;
+    start(&mut control, lines("session1")).await;
+    let reply = soon("the answer", replies.recv()).await.unwrap();
+    assert!(matches!(reply, LocalReply::Done), "{reply:?}");
 }
 
 /// A program that has connected to the host's socket.

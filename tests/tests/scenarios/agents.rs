@@ -373,8 +373,8 @@ async fn a_fork_is_told_the_conversation_up_to_its_point() -> Result<()> {
     turn_is(&mut events, &turn, "done").await?;
     // Both agents write to the same file; the last prompt is the fork's.
     let heard = fork.heard()?;
-    let prompts = heard.iter().filter(|line| line["method"] == "session/prompt");
-    let told = prompts.last().context("no prompt")?["params"]["prompt"].to_string();
+    let mut prompts = heard.iter().filter(|line| line["method"] == "session/prompt");
+    let told = prompts.next_back().context("no prompt")?["params"]["prompt"].to_string();
     ensure!(told.contains("first-answer") && told.contains("third-answer"), "{told}");
     ensure!(!told.contains("second-answer"), "{told}");
     Ok(())

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::rest::SessionSummary;
 
-use crate::bindings::notices::{self, Notice};
+use crate::bindings::notices::{self, SystemNotice};
 use crate::bindings::page;
 use crate::session::overview::OverviewState;
 use crate::session::words;
@@ -16,7 +16,7 @@ use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
 
 thread_local! {
-    static SHOWN: RefCell<Option<Notice>> = const { RefCell::new(None) };
+    static SHOWN: RefCell<Option<SystemNotice>> = const { RefCell::new(None) };
 }
 
 /// Shows the number of open questions in the tab's title and icon, and a notice when it rises while
