@@ -108,6 +108,10 @@ pub struct Resume {
     /// the one that typed or resized last. Otherwise the host answers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub answers: bool,
+    /// True if the client reads conversations, which are the snapshots of agent sessions. Any other
+    /// client gets the transcript of such a session from its beginning, as a terminal would show it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub conversation: bool,
 }
 
 impl Resume {

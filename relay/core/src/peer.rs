@@ -20,10 +20,10 @@ use moorline_shared::limits::{
 };
 use moorline_shared::link::{Credit, Liveness, Sender};
 use moorline_shared::message::{
-    ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
+    CatchUp, ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
     SnapshotReason, close,
 };
-use moorline_shared::session::Size;
+use moorline_shared::session::{AGENT_DRIVER, Size};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -266,9 +266,13 @@ impl Peer {
         }
     }
 
-    fn resume(&mut self, session: &mut Session, resume: Resume) {
+    fn resume(&mut self, session: &mut Session, mut resume: Resume) {
         if !matches!(self.phase, PeerPhase::AwaitingResume { .. }) {
             return;
+        }
+        if session.driver() == AGENT_DRIVER && !resume.conversation {
+            // The snapshot is no screen. The transcript is.
+            (resume.catch_up, resume.jump) = (Some(CatchUp::Replay), false);
         }
         self.input.hold = resume.hold;
         if let Some(client_id) = resume.client_id.as_ref().filter(|_| self.terms.extended) {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::items::{ConversationItem, MessageItem, ToolItem};
 use super::summary::AgentSummary;
 use crate::agent::approval::ApprovalRequest;
+use crate::agent::content::ToolStatus;
 use crate::event::{
     AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool,
     AgentTurn, AgentUpdate, AgentUsage, Event, EventKind,
@@ -132,6 +133,7 @@ impl Conversation {
                 let approval_id = request.approval_id;
                 self.change(ConversationItem::Approval { approval_id }, |_| {});
             }),
+            EventKind::SessionForked => self.end_tools(),
             EventKind::AgentMessage => set(event, |message| self.message(message, event.timestamp)),
             EventKind::AgentTool => set(event, |tool| self.tool(tool, event.timestamp)),
             EventKind::AgentUpdate => set(event, |AgentUpdate { update }| {
@@ -139,6 +141,21 @@ impl Conversation {
             }),
             _ => false,
         }
+    }
+
+    /// Ends the tool calls that are not over: another agent goes on, which does not have them. Returns
+    /// true if there were some.
+    fn end_tools(&mut self) -> bool {
+        let mut has_ended = false;
+        for item in &mut self.items {
+            if let ConversationItem::Tool(tool) = item
+                && !tool.status.is_over()
+            {
+                tool.status = ToolStatus::Cancelled;
+                has_ended = true;
+            }
+        }
+        has_ended
     }
 
     fn merge_info(&mut self, info: AgentInfo) {

@@ -81,6 +81,8 @@ pub struct Client {
     hold: bool,
     /// True if the terminal answers queries.
     answers: bool,
+    /// True if the client reads conversations.
+    conversation: bool,
     meta: Option<SessionMeta>,
     answered: bool,
     replay: Option<Replay>,
@@ -115,6 +117,7 @@ impl Client {
             input: InputQueue::new(saved),
             hold: false,
             answers: false,
+            conversation: false,
             meta: None,
             answered: false,
             replay: None,
@@ -294,6 +297,11 @@ impl Client {
     /// By default it is refused. The relay learns of a change at the next connection.
     pub const fn hold_input(&mut self, hold: bool) {
         self.hold = hold;
+    }
+
+    /// Sets that the snapshots of agent sessions are wanted: see [`Resume::conversation`].
+    pub const fn read_conversation(&mut self) {
+        self.conversation = true;
     }
 
     /// Discards input that was typed but never sent.
@@ -488,6 +496,7 @@ impl Client {
             jump: true,
             hold: self.hold,
             answers: self.answers,
+            conversation: self.conversation,
         }
     }
 }

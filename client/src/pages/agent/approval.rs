@@ -71,7 +71,9 @@ fn closed(entry: &ApprovalEntry, waits: Option<ApprovalDecision>) -> AnyView {
         (None, ApprovalState::Withdrawn) => ("soft", "No longer asked".to_owned()),
         (None, _) => ("soft", "Nobody decided in time".to_owned()),
     };
-    let reason = decision.and_then(|decision| decision.reason).or_else(|| entry.reason.clone());
+    // Beside a decision, the entry's reason is who has seen the question.
+    let told = entry.reason.clone().filter(|_| decision.is_none());
+    let reason = decision.and_then(|decision| decision.reason).or(told);
     let command = entry.request.command.clone();
     view! {
         <p class="decided" data-tone=tone data-testid="decided">

@@ -157,13 +157,27 @@ fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     let state = ConversationState::expect();
     let turn_id = item.with_untracked(|item| of_message(item, |message| message.turn_id.clone()));
     let turn = Memo::new(move |_| turn_id.as_ref().and_then(|id| state.turn(id)));
+    let typed = move || item.with(|item| of_message(item, typed_text));
     let by = move || turn.get().and_then(|turn| turn.by).unwrap_or_default();
     view! {
         <article class="asked" aria-label="You" data-testid="user-message" title=by>
-            <Blocks item />
+            <div class="typed">{typed}</div>
         </article>
         {live(move || turn.get().map(outcome).unwrap_or_else(|| ().into_any()))}
     }
+}
+
+/// Returns a prompt as it was typed, with the names of what came with it.
+fn typed_text(message: &MessageItem) -> String {
+    let part = |content: &ContentBlock| match content {
+        ContentBlock::Known(KnownContent::Text { text }) => Some(text.clone()),
+        ContentBlock::Known(KnownContent::Image { mime_type, .. }) => {
+            Some(format!("[Image, {mime_type}]"))
+        }
+        ContentBlock::Known(KnownContent::ResourceLink { name, .. }) => Some(name.clone()),
+        ContentBlock::Other(_) => None,
+    };
+    message.content.iter().filter_map(part).collect::<Vec<_>>().join("\n")
 }
 
 /// Renders a turn that has ended before the agent got its prompt. Of any other turn, the prompt is a
@@ -177,10 +191,10 @@ pub(super) fn unbegun_turn(id: TurnId) -> AnyView {
     });
     live(move || match turn.get() {
         Some(turn) => {
-            let html = markdown::blocks(&turn.prompt.text).concat();
+            let text = turn.prompt.text.clone();
             view! {
                 <article class="asked" aria-label="You" data-testid="user-message">
-                    <div class="prose" inner_html=html></div>
+                    <div class="typed">{text}</div>
                 </article>
                 {outcome(turn)}
             }

@@ -137,9 +137,11 @@ pub struct ConversationDriver<E> {
 impl<E: ConversationEffects> ConversationDriver<E> {
     /// Creates a driver that has not dialled yet. `seed` randomises its delays.
     pub fn new(effects: E, id: ClientId, seed: u64) -> Self {
+        let mut client = Client::new(id, seed, &SavedInput::default());
+        client.read_conversation();
         Self {
             effects,
-            client: Client::new(id, seed, &SavedInput::default()),
+            client,
             conversation: Conversation::default(),
             pending: AgentPending::default(),
             is_known: false,

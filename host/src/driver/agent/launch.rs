@@ -70,8 +70,18 @@ impl AgentLaunch {
         let history = fork.as_ref().and_then(history::history);
         let seen = |id: &str| records.get(id, || catalogue::version(id));
         let asks = agent.as_deref().and_then(|id| seen(id).or_else(|| catalogue::asks(id)));
-        let settings =
-            AgentSettings { name, cwd, directories, command, mode, model, asks, history };
+        let id_suffix = fork.as_ref().map(|_| session_id.to_string()).unwrap_or_default();
+        let settings = AgentSettings {
+            name,
+            cwd,
+            directories,
+            command,
+            mode,
+            model,
+            asks,
+            id_suffix,
+            history,
+        };
         let folders = AgentFolders(folders);
         Ok(Self { session_id, agent, settings, program, folders, env: own, opener })
     }

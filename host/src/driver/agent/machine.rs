@@ -119,6 +119,7 @@ impl AgentMachine {
         if spec.history.is_some() {
             StateReport::disown_changes(&mut out);
         }
+        let speech = AgentSpeech::new(spec.id_suffix.clone());
         Self {
             spec,
             life: AgentLife::new(),
@@ -126,7 +127,7 @@ impl AgentMachine {
             turns: TurnBook::default(),
             questions: QuestionBook::default(),
             watch,
-            speech: AgentSpeech::default(),
+            speech,
             tools: ToolBoard::default(),
             settings,
             desk: ServiceDesk::default(),

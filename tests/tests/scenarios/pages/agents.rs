@@ -256,3 +256,18 @@ async fn a_hidden_page_tells_of_a_question() -> Result<()> {
     })
     .await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transcript_is_shown_as_a_terminal_would() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    prompt(&relay, &id, "say Hello, transcript.").await?;
+    Browser::run("a_transcript_is_shown_as_a_terminal_would", async |browser| {
+        let tab = browser.open(&format!("{}/terminal/{id}", relay.url())).await?;
+        tab.until_text("Hello, transcript.").await?;
+        let text = tab.text().await?;
+        ensure!(!text.contains("\"summary\""), "{text}");
+        Ok(())
+    })
+    .await
+}

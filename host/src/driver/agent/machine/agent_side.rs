@@ -336,13 +336,14 @@ impl AgentMachine {
     }
 
     fn place(&self, now: Time, message_id: Option<&str>) -> SpeechPlace {
-        let message_id = message_id.map(|id| self.life.scoped(id));
+        let message_id = message_id.map(|id| self.life.scoped(id, &self.spec.id_suffix));
         SpeechPlace { now, turn_id: self.turns.active_id(), message_id }
     }
 
     fn tool(&mut self, tool: ToolNews) {
         let wire_id = tool.event.tool_call_id.clone();
-        let (id, turn_id) = (self.life.scoped(&wire_id), self.turns.active_id());
+        let (id, turn_id) =
+            (self.life.scoped(&wire_id, &self.spec.id_suffix), self.turns.active_id());
         if let Some(ended) = self.tools.take(tool, id, turn_id, &mut self.out) {
             self.questions.tool_over(&wire_id, &mut self.out);
             if ended.changed_unasked() {

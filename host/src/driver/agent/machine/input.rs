@@ -31,6 +31,10 @@ pub struct AgentSettings {
     /// True if this version of the agent was last seen to ask before it changed a file, false if it
     /// did not; `None` if that is not known.
     pub asks: Option<bool>,
+    /// Distinguishes the ids of messages and tool calls from those of the conversation that the
+    /// session continues, such as the session's own id; empty if it continues none.
+    #[serde(default)]
+    pub id_suffix: String,
     /// The conversation that it continues, which it is told before its first prompt.
     #[serde(default)]
     pub history: Option<String>,

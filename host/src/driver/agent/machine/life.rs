@@ -211,10 +211,16 @@ impl AgentLife {
 
     /// Returns the id of a message or tool call of the agent, unique in the session: another
     /// process may use the same ids for others.
-    pub(super) fn scoped(&self, wire_id: &str) -> String {
+    pub(super) fn scoped(&self, wire_id: &str, suffix: &str) -> String {
+        let id = with_suffix(wire_id, suffix);
         match self.count {
-            0 | 1 => wire_id.to_owned(),
-            count => format!("{wire_id}~{count}"),
+            0 | 1 => id,
+            count => format!("{id}~{count}"),
         }
     }
+}
+
+/// Returns an id that differs from those of the conversation that a session continues.
+pub(super) fn with_suffix(id: &str, suffix: &str) -> String {
+    if suffix.is_empty() { id.to_owned() } else { format!("{id}~{suffix}") }
 }

@@ -9,6 +9,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::fit::fit_blocks;
+use super::life::with_suffix;
 use super::outbox::Outbox;
 use crate::driver::agent::acp::block_text;
 
@@ -24,6 +25,9 @@ const SAID_BYTES: usize = 256 * 1024;
 pub(super) struct AgentSpeech {
     /// The number of messages that have an id of the host's.
     named: u64,
+    /// Distinguishes these ids from those of a conversation that the session continues.
+    #[serde(default)]
+    suffix: String,
     /// The message that is being said.
     open: Option<OpenMessage>,
     /// The earliest time of the next event about it.
@@ -55,10 +59,14 @@ pub(super) struct SpeechPlace {
 }
 
 impl AgentSpeech {
+    pub(super) fn new(suffix: String) -> Self {
+        Self { suffix, ..Self::default() }
+    }
+
     /// Returns a message id of the host's.
     pub(super) fn new_id(&mut self) -> String {
         self.named += 1;
-        format!("moorline-{}", self.named)
+        with_suffix(&format!("moorline-{}", self.named), &self.suffix)
     }
 
     /// Takes a piece of a message. `wire_id` is the message's id in the agent's words.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use moorline_shared::agent::action::SessionAction;
-use moorline_shared::event::{AgentConfig, AgentInfo, AgentMessage, AgentState, AgentTurn};
+use moorline_shared::event::{
+    AgentConfig, AgentInfo, AgentMessage, AgentState, AgentTool, AgentTurn,
+};
 use serde_json::{Value, json};
 
 use super::super::{AgentInput, AgentOutput, AgentSettings};
@@ -365,4 +367,23 @@ fn a_choice_outlives_the_process() {
     bench.answer("session/load", &json!({ "modes": modes("ask") }));
     bench.pass(Duration::from_secs(1));
     assert_eq!(bench.request("session/set_mode")["params"]["modeId"], "code");
+}
+
+#[test]
+fn a_fork_does_not_use_the_ids_of_the_conversation_that_it_continues() {
+    let (history, id_suffix) = (Some("What was said.".to_owned()), "fork_1".to_owned());
+    let mut bench = Bench::with(AgentSettings { history, id_suffix, ..AgentSettings::default() });
+    bench.start(&json!({}));
+    bench.act(prompt("a"));
+    let text = json!({ "type": "text", "text": "Hello" });
+    bench.update("agent_message_chunk", &json!({ "messageId": "m", "content": text }));
+    bench.update("tool_call", &json!({ "toolCallId": "t", "title": "Look" }));
+    bench.finish("end_turn");
+    let messages = bench.events::<AgentMessage>();
+    let messages = messages.iter().map(|message| message.message_id.as_str());
+    let tools = bench.events::<AgentTool>();
+    let tools = tools.iter().map(|tool| tool.tool_call_id.as_str());
+    for id in messages.chain(tools) {
+        assert!(id.ends_with("~fork_1"), "{id}");
+    }
 }
