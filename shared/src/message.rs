@@ -7,15 +7,17 @@
 pub mod close;
 mod meta;
 mod request;
+mod resume;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::event::Event;
-use crate::id::{ClientId, Epoch, Seq};
+use crate::id::{Epoch, Seq};
 use crate::tagged::tagged;
 pub use meta::{ExtendedMeta, Scope, SessionMeta};
 pub use request::{CancelMessage, DecideMessage, DoneMessage, PromptMessage};
+pub use resume::{CatchUp, Resume};
 
 /// The WebSocket subprotocol of clients that know more than IC-1.
 pub const SUBPROTOCOL: &str = "moorline.v1";
@@ -79,58 +81,6 @@ tagged! {
         #[serde(other)]
         Unknown,
     }
-}
-
-/// Opens a stream at a cursor.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Resume {
-    /// The last applied entry; `None` if the client has none.
-    pub last_seq: Option<Seq>,
-    /// The epoch that `last_seq` belongs to; `None` means the current one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<Epoch>,
-    /// Names the client across its connections; without it the client cannot type.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<ClientId>,
-    /// The way in which the client wants to catch up.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub catch_up: Option<CatchUp>,
-    /// True if the client prefers a snapshot, now or later, to a backlog of more than 8 MiB, as a
-    /// client that shows a screen does. [`CatchUp::Snapshot`] implies it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub jump: bool,
-    /// True if input is kept while the session's host is away, and delivered once when it is back.
-    /// Otherwise it is refused with [`ErrorCode::HostOffline`].
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub hold: bool,
-    /// True if the client answers the program's queries with [`ClientMessage::Reply`] while it is
-    /// the one that typed or resized last. Otherwise the host answers.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub answers: bool,
-    /// True if the client reads conversations, which are the snapshots of agent sessions. Any other
-    /// client gets the transcript of such a session from its beginning, as a terminal would show it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub conversation: bool,
-}
-
-impl Resume {
-    /// Returns true if the client prefers a snapshot to a long backlog.
-    #[must_use]
-    pub fn jumps(&self) -> bool {
-        self.jump || self.catch_up == Some(CatchUp::Snapshot)
-    }
-}
-
-/// A way for a client to catch up.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CatchUp {
-    /// Every entry that the client missed is sent.
-    #[default]
-    Replay,
-    /// A snapshot of the screen is sent.
-    Snapshot,
 }
 
 tagged! {
@@ -375,9 +325,10 @@ mod tests {
             jump: true,
             hold: true,
             answers: true,
+            conversation: true,
         };
         client(
-            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true,"answers":true}"#,
+            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true,"answers":true,"conversation":true}"#,
             &ClientMessage::Resume(resume),
         );
         client(r#"{"type":"snapshot-request"}"#, &ClientMessage::SnapshotRequest);

@@ -288,20 +288,10 @@ impl Client {
         self.output.applied_seq()
     }
 
-    /// Returns typed input that is not accepted yet, oldest first.
-    pub fn pending_input(&self) -> impl Iterator<Item = &[u8]> {
-        self.input.pending()
-    }
-
     /// Sets whether input waits while the session's host is away, to be delivered once it is back.
     /// By default it is refused. The relay learns of a change at the next connection.
     pub const fn hold_input(&mut self, hold: bool) {
         self.hold = hold;
-    }
-
-    /// Sets that the snapshots of agent sessions are wanted: see [`Resume::conversation`].
-    pub const fn read_conversation(&mut self) {
-        self.conversation = true;
     }
 
     /// Discards input that was typed but never sent.

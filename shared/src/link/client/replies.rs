@@ -8,6 +8,17 @@ use crate::limits::FRAME_DATA_BYTES;
 use crate::message::{ClientMessage, Scope};
 
 impl Client {
+    /// Returns typed input that is not accepted yet, oldest first.
+    pub fn pending_input(&self) -> impl Iterator<Item = &[u8]> {
+        self.input.pending()
+    }
+
+    /// Sets that the snapshots of agent sessions are wanted: see
+    /// [`Resume::conversation`](crate::message::Resume::conversation).
+    pub const fn read_conversation(&mut self) {
+        self.conversation = true;
+    }
+
     /// Sets whether the terminal answers queries with [`Client::reply`]. By default it does not,
     /// and the session's host answers. The relay learns of a change at the next connection.
     pub const fn answer_queries(&mut self, answers: bool) {
