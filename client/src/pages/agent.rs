@@ -28,6 +28,7 @@ use state::ConversationState;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::{page, scrolling};
+use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
 use crate::session::actions::Actions;
 use crate::session::overview::OverviewState;
@@ -70,14 +71,7 @@ pub fn AgentPage(
     view! {
         <div class="page agent-page">
             <header class="bar">
-                <a
-                    href="/sessions"
-                    class="icon-button"
-                    title="All sessions (l)"
-                    aria-label="All sessions"
-                >
-                    <Icon name=IconName::Back />
-                </a>
+                <BackLink />
                 <h1 class="agent-name" data-testid="title"><bdi>{move || name.get()}</bdi></h1>
                 <span class="bar-fill"></span>
                 <Usage />

@@ -15,6 +15,7 @@ use moorline_shared::id::SessionId;
 
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::bindings::page;
+use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
 use crate::session::actions::Actions;
@@ -48,14 +49,7 @@ pub fn SessionPage(
     view! {
         <div class="page">
             <header class="bar">
-                <a
-                    href="/sessions"
-                    class="icon-button"
-                    title="All sessions (l)"
-                    aria-label="All sessions"
-                >
-                    <Icon name=IconName::Back />
-                </a>
+                <BackLink />
                 <Crumbs />
                 <span class="bar-fill"></span>
                 <When condition=here>

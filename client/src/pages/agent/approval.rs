@@ -14,7 +14,7 @@ use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::rest::DecideApproval;
 
 use super::form::{self, FormFields};
-use super::state::ConversationState;
+use super::state::{ConversationState, report_seen};
 use super::tool::known_piece;
 use crate::bindings::clock;
 use crate::bindings::page;
@@ -116,16 +116,16 @@ impl Decider {
 
     /// Tells the relay that a question is on the screen. Nobody minds if that fails.
     fn seen(self, id: &ApprovalId) {
-        let (access, session) = match self {
-            Self::Conversation(state) => return state.seen(id),
-            Self::Request(access, session) => (access, session.get_value()),
-        };
-        let path = format!("/api/session/{session}/approvals/{id}/seen");
-        api::ask(access, ApiRequest::post_nothing(path), |_| ());
+        match self {
+            Self::Conversation(state) => state.seen(id),
+            Self::Request(access, session) => {
+                session.with_value(|session| report_seen(access, session, id))
+            }
+        }
     }
 }
 
-/// What the user has entered in a card.
+/// The user's entries in a card.
 #[derive(Clone, Copy)]
 struct DecisionForm {
     decider: Decider,

@@ -8,15 +8,16 @@ use moorline_shared::rest::{ApprovalCard, ApprovalCards};
 
 use super::approval::{self, Decider};
 use crate::bindings::{clock, page};
+use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::frame::stream_status::StreamPill;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::overview::OverviewState;
 use crate::session::route::PageRoute;
+use crate::ui::When;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::{each, effect};
-use crate::ui::{Icon, IconName, When};
 
 /// The open questions, as far as they are known.
 #[derive(Clone, Copy)]
@@ -92,9 +93,7 @@ pub fn ApprovalsPage() -> impl IntoView {
     view! {
         <div class="page agent-page">
             <header class="bar">
-                <a href="/sessions" class="icon-button" title="All sessions" aria-label="All sessions">
-                    <Icon name=IconName::Back />
-                </a>
+                <BackLink hint="All sessions" />
                 <h1 class="agent-name">"Approvals"</h1>
                 <span class="bar-fill"></span>
                 <StreamPill status=overview.status retry />

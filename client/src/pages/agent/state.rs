@@ -230,8 +230,7 @@ impl ConversationState {
     /// Tells the relay that a question is on the screen. Nobody minds if that fails.
     pub(super) fn seen(self, id: &ApprovalId) {
         if !self.view.with_untracked(|view| view.read_only) {
-            let path = format!("/api/session/{}/approvals/{id}/seen", self.id());
-            api::ask(self.access, ApiRequest::post_nothing(path), |_| ());
+            report_seen(self.access, &self.id(), id);
         }
     }
 
@@ -285,6 +284,12 @@ impl ConversationState {
             self.first.set(last);
         }
     }
+}
+
+/// Tells the relay that a question of a session is on the screen. Nobody minds if that fails.
+pub(super) fn report_seen(access: PageAccess, session: &SessionId, id: &ApprovalId) {
+    let path = format!("/api/session/{session}/approvals/{id}/seen");
+    api::ask(access, ApiRequest::post_nothing(path), |_| ());
 }
 
 /// Returns the turn that a message is the prompt of.

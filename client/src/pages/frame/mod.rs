@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod asks;
+pub mod back;
 pub mod drivers;
 pub mod hosts;
 pub mod menu;
