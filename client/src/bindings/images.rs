@@ -15,9 +15,9 @@ const QUALITIES: [f64; 4] = [0.85, 0.7, 0.5, 0.3];
 /// An image as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageText {
-    /// Its media type.
+    /// The media type, as `image/png`.
     pub mime_type: String,
-    /// Its content in base64.
+    /// The content in base64.
     pub data: String,
 }
 

@@ -59,13 +59,13 @@ pub enum IconName {
     Command,
     /// The documentation, as a book.
     Book,
-    /// Stop what runs.
+    /// Stop the current turn.
     Stop,
     /// Send, as an arrow upwards.
     Send,
     /// Something is done or allowed.
     Check,
-    /// An image.
+    /// Attach an image.
     Image,
 }
 

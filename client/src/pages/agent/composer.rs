@@ -25,7 +25,7 @@ const IMAGES_BYTES: usize = 180 * 1024;
 /// The most commands that are offered at a time.
 const OFFERED: usize = 8;
 
-/// What the user is about to send.
+/// The draft of a prompt: its text and its images.
 #[derive(Clone, Copy)]
 struct PromptDraft {
     state: ConversationState,

@@ -128,7 +128,7 @@ fn Truncated(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     }
 }
 
-/// What the agent thinks aloud, folded.
+/// Shows the reasoning of the agent, folded.
 #[component]
 fn Thought(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     let first = move || {

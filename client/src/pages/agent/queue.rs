@@ -127,7 +127,7 @@ pub fn Plan() -> impl IntoView {
     }
 }
 
-/// What the agent does now, or why it does nothing.
+/// Shows whether the agent works or waits, and for what.
 #[component]
 pub fn Activity() -> impl IntoView {
     let state = ConversationState::expect();

@@ -36,7 +36,7 @@ pub(super) struct ConversationHead {
     pub(super) commands: AgentCommands,
     pub(super) usage: AgentUsage,
     pub(super) changes: AgentChanges,
-    /// What waits for the session's host.
+    /// The requests that wait for the host of the session.
     pub(super) pending: AgentPending,
     /// The number of items that are left out at the beginning.
     pub(super) omitted: u64,

@@ -45,7 +45,7 @@ struct SharedConversation {
     inbox: RefCell<VecDeque<ConversationInput>>,
     running: Cell<bool>,
     driver: RefCell<Option<ConversationDriver<LinkEffects>>>,
-    /// What to call with the answer to each request.
+    /// The callbacks that take the answers, by the number of the request.
     hooks: RefCell<BTreeMap<RequestNumber, AnswerHook>>,
     /// The answers whose hooks were not called yet: a hook may send a request.
     answers: RefCell<VecDeque<(RequestNumber, Result<(), String>)>>,
