@@ -1,10 +1,10 @@
 //! Builds the parts of the page that are loaded on demand, each as a module beside it: xterm.js
-//! with the addons that every terminal needs, and separately what few terminals need.
+//! with the addons that every terminal needs, separately what few terminals need, and highlight.js.
 //!
 //! Each package is a module that imports nothing and ends with its exports, so each becomes a
-//! function that returns its class. `xterm.js` and `search.js` are for tests. The served files have
-//! a hash of their content in their names, so that browsers may cache them for ever (`place.mjs`
-//! copies them).
+//! function that returns its class. Files without a hash in their names are for tests. The served
+//! files have a hash of their content in their names, so that browsers may cache them for ever
+//! (`place.mjs` copies them).
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
@@ -28,6 +28,23 @@ const EMULATOR: [Package; 4] = [
 
 /// The packages that a terminal needs for a search.
 const SEARCH: [Package; 1] = [("@xterm/addon-search/lib/addon-search.mjs", "SearchAddon")];
+
+/// The folder of highlight.js: modules with the languages that are common, and with one language each.
+const HIGHLIGHT: &str = "@highlightjs/cdn-assets/es";
+
+/// The languages that highlight.js has to know beside the common ones.
+const LANGUAGES: [&str; 10] = [
+    "clojure",
+    "dart",
+    "dockerfile",
+    "elixir",
+    "haskell",
+    "nix",
+    "powershell",
+    "protobuf",
+    "scala",
+    "vim",
+];
 
 /// Corrections of modules: the class, the wrong code, and the code that replaces it.
 ///
@@ -65,7 +82,7 @@ fn main() {
     }
 }
 
-fn parts(packages: &Path) -> io::Result<[ModulePart; 2]> {
+fn parts(packages: &Path) -> io::Result<[ModulePart; 3]> {
     let (emulator, classes) = bundle(packages, &EMULATOR)?;
     let emulator =
         emulator + &as_host()? + &style(packages)? + &format!("export{{HostAddon,{classes}}};\n");
@@ -79,7 +96,44 @@ fn parts(packages: &Path) -> io::Result<[ModulePart; 2]> {
             variable: "SEARCH_MODULE",
             content: search,
         },
+        ModulePart {
+            name: "highlight",
+            prefix: "part-highlight",
+            variable: "HIGHLIGHT_MODULE",
+            content: highlighter(packages)?,
+        },
     ])
+}
+
+/// Returns highlight.js, with all languages that it has to know.
+fn highlighter(packages: &Path) -> io::Result<String> {
+    let folder = packages.join(HIGHLIGHT);
+    let read = |path: &str| {
+        let path = folder.join(path);
+        println!("cargo::rerun-if-changed={}", path.display());
+        fs::read_to_string(path)
+    };
+    let mut module =
+        format!("const highlighter={};\n", exported(&read("highlight.min.js")?, "default")?);
+    for language in LANGUAGES {
+        let code = read(&format!("languages/{language}.min.js"))?;
+        // One export, of another form.
+        let code = code.replace("export default hljsGrammar;", "export{hljsGrammar as default};");
+        let grammar = exported(&code, "default")?;
+        module += &format!("highlighter.registerLanguage({language:?},{grammar});\n");
+    }
+    Ok(module + "export{highlighter};\n")
+}
+
+/// Returns an expression for what a module exports by this name.
+fn exported(module: &str, name: &str) -> io::Result<String> {
+    let (body, exports) = module.rsplit_once("export{").unwrap_or_default();
+    let exports = exports.split('}').next().unwrap_or_default();
+    let mut pairs = exports.split(',').filter_map(|pair| pair.split_once(" as "));
+    let Some((local, _)) = pairs.find(|(_, exported)| *exported == name) else {
+        return Err(io::Error::other(format!("a module has no {name}")));
+    };
+    Ok(format!("(()=>{{{body};return {local}}})()"))
 }
 
 /// Returns the packages' code, and the names of their classes.
@@ -89,13 +143,7 @@ fn bundle(packages: &Path, wanted: &[Package]) -> io::Result<(String, String)> {
         let path = packages.join(path);
         println!("cargo::rerun-if-changed={}", path.display());
         let module = mended(class, fs::read_to_string(&path)?)?;
-        let (body, exports) = module.rsplit_once("export{").unwrap_or_default();
-        let exports = exports.split('}').next().unwrap_or_default();
-        let mut pairs = exports.split(',').filter_map(|pair| pair.split_once(" as "));
-        let Some((local, _)) = pairs.find(|(_, name)| name == class) else {
-            return Err(io::Error::other(format!("{} has no {class}", path.display())));
-        };
-        bundle += &format!("const {class}=(()=>{{{body};return {local}}})();\n");
+        bundle += &format!("const {class}={};\n", exported(&module, class)?);
     }
     let classes: Vec<&str> = wanted.iter().map(|(_, class)| *class).collect();
     Ok((bundle, classes.join(",")))

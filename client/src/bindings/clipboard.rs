@@ -1,7 +1,8 @@
 //! The system clipboard, if the browser allows access to it.
 
+use wasm_bindgen::JsCast as _;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Clipboard, window};
+use web_sys::{Clipboard, Element, MouseEvent, window};
 
 fn clipboard() -> Option<Clipboard> {
     let navigator = window()?.navigator();
@@ -27,4 +28,27 @@ pub async fn write(text: &str) -> bool {
 /// Returns the clipboard's text, or `None` if reading it is not allowed.
 pub async fn read() -> Option<String> {
     JsFuture::from(clipboard()?.read_text()).await.ok()?.as_string()
+}
+
+/// A text that is to be copied, and the button that was pressed for it.
+pub struct CopyPress {
+    /// The text.
+    pub text: String,
+    button: Element,
+}
+
+impl CopyPress {
+    /// Says on the button that the text is copied.
+    pub fn confirm(&self) {
+        self.button.set_text_content(Some("Copied"));
+    }
+}
+
+/// Returns the text of the element after the pressed button, if that has the attribute `data-copy`.
+#[must_use]
+pub fn pressed(event: &MouseEvent) -> Option<CopyPress> {
+    let target = event.target()?.dyn_into::<Element>().ok()?;
+    let button = target.closest("[data-copy]").ok()??;
+    let text = button.next_element_sibling()?.text_content()?;
+    Some(CopyPress { text, button })
 }

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod fetch;
 pub mod gesture;
 mod handlers;
+pub mod highlight;
 pub mod history;
 pub mod images;
 mod key_modes;

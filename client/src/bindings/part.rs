@@ -22,6 +22,9 @@ pub(super) const EMULATOR: Part =
 /// The addon for search in a terminal.
 pub(super) const SEARCH: Part =
     Part { name: "search", address: concat!("./", env!("SEARCH_MODULE")) };
+/// The colours of code.
+pub(super) const HIGHLIGHT: Part =
+    Part { name: "code's colours", address: concat!("./", env!("HIGHLIGHT_MODULE")) };
 
 /// A part of the page did not load: the network is down, or the relay has another version by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -35,6 +35,7 @@ use crate::session::overview::OverviewState;
 use crate::session::route::PageRoute;
 use crate::session::view::LinkView;
 use crate::session::words;
+use crate::ui::highlight::CodeColours;
 use crate::ui::markdown::escaped;
 use crate::ui::menu::{MenuButton, MenuItem, MenuLink};
 use crate::ui::when::{each, effect, live};
@@ -47,6 +48,7 @@ pub fn AgentPage(
     id: SessionId,
 ) -> impl IntoView {
     let state = ConversationState::provide(id.clone());
+    CodeColours::provide();
     let overview = OverviewState::expect();
     overview.follow();
     let session = Memo::new({

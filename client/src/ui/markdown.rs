@@ -5,15 +5,24 @@
 
 use std::fmt::Write as _;
 
-use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// Size in bytes up to which a text is formatted. A larger one is shown as it is.
 const FORMATTED_BYTES: usize = 512 * 1024;
 
+/// How code is shown.
+#[derive(Clone, Copy)]
+pub struct CodeStyle<'a> {
+    /// Returns code in a language as safe HTML with colours, or `None` to show it without.
+    pub colour: &'a dyn Fn(&str, &str) -> Option<String>,
+    /// True if code has a button with the attribute `data-copy`, before the element with the code.
+    pub can_copy: bool,
+}
+
 /// Returns the HTML of each block of a text: paragraphs, lists, code and so on. More text only
 /// changes the last block and what follows it, except if it defines a link that was used before.
 #[must_use]
-pub fn blocks(text: &str) -> Vec<String> {
+pub fn blocks(text: &str, style: CodeStyle<'_>) -> Vec<String> {
     if text.len() > FORMATTED_BYTES {
         return vec![format!("<pre>{}</pre>", escaped(text))];
     }
@@ -22,7 +31,7 @@ pub fn blocks(text: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut block = MarkdownBlock::default();
     for event in Parser::new_ext(text, options) {
-        block.push(event);
+        block.push(event, style);
         if block.depth == 0 {
             blocks.push(std::mem::take(&mut block).html());
         }
@@ -55,11 +64,34 @@ struct MarkdownBlock<'a> {
     depth: usize,
     /// For each open link and image, true if it is rendered as a link.
     links: Vec<bool>,
+    /// The language and the text of the code that is open.
+    code: Option<(CowStr<'a>, String)>,
 }
 
 impl<'a> MarkdownBlock<'a> {
-    fn push(&mut self, event: Event<'a>) {
+    fn push(&mut self, event: Event<'a>, style: CodeStyle<'_>) {
+        match (event, &mut self.code) {
+            (Event::End(TagEnd::CodeBlock), Some(_)) => {
+                self.depth = self.depth.saturating_sub(1);
+                if let Some((info, text)) = self.code.take() {
+                    self.events.push(Event::Html(code_html(&info, &text, style).into()));
+                }
+            }
+            (Event::Text(text), Some((_, code))) => code.push_str(&text),
+            (event, _) => self.push_other(event),
+        }
+    }
+
+    fn push_other(&mut self, event: Event<'a>) {
         match event {
+            Event::Start(Tag::CodeBlock(kind)) => {
+                self.depth += 1;
+                let info = match kind {
+                    CodeBlockKind::Fenced(info) => info,
+                    CodeBlockKind::Indented => CowStr::Borrowed(""),
+                };
+                self.code = Some((info, String::new()));
+            }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 self.depth += 1;
                 let safe = is_safe(&dest_url);
@@ -109,6 +141,18 @@ impl<'a> MarkdownBlock<'a> {
     }
 }
 
+/// Returns the HTML of code; `info` begins with the name of its language.
+fn code_html(info: &str, text: &str, style: CodeStyle<'_>) -> String {
+    let language = info.split([' ', ',', '{']).next().unwrap_or_default();
+    let code = (style.colour)(language, text).unwrap_or_else(|| escaped(text));
+    let copy = if style.can_copy {
+        r#"<button type="button" class="copy-code" data-copy>Copy</button>"#
+    } else {
+        ""
+    };
+    format!(r#"<div class="code">{copy}<pre tabindex="0"><code>{code}</code></pre></div>"#)
+}
+
 /// Returns true if a link may lead there: a web page, or a mail address.
 fn is_safe(address: &str) -> bool {
     let scheme = address.split(':').next().unwrap_or_default();
@@ -121,6 +165,10 @@ mod tests {
     use super::*;
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
+    fn blocks(text: &str) -> Vec<String> {
+        super::blocks(text, CodeStyle { colour: &|_, _| None, can_copy: false })
+    }
+
     fn html(text: &str) -> String {
         blocks(text).concat()
     }
@@ -131,10 +179,31 @@ mod tests {
         let blocks = blocks(text);
         assert_eq!(blocks.len(), 4);
         assert_eq!(blocks[0], "<h1>Title</h1>\n");
-        assert!(blocks[3].contains("<code class=\"language-rust\">fn main() {}"));
+        assert!(blocks[3].contains("<code>fn main() {}"));
         // More text leaves the blocks before the last as they are.
-        let longer = super::blocks(&format!("{text}\nMore"));
+        let longer = self::blocks(&format!("{text}\nMore"));
         assert_eq!(longer[..4], blocks[..]);
+    }
+
+    #[test]
+    fn code_is_coloured_by_its_language() {
+        let colour = |language: &str, text: &str| Some(format!("<b>{language}:{}</b>", text.len()));
+        let style = CodeStyle { colour: &colour, can_copy: true };
+        let text = "- a\n\n  ```rust,ignore {x}\n  <i>\n  ```\n\n    indented\n\n`inline`";
+        let html = super::blocks(text, style).concat();
+        assert!(
+            html.contains(
+                "data-copy>Copy</button><pre tabindex=\"0\"><code><b>rust:4</b></code></pre>"
+            ),
+            "{html}"
+        );
+        assert!(html.contains("<code>inline</code>"), "{html}");
+        let plain = CodeStyle { colour: &|_, _| None, can_copy: false };
+        let html = super::blocks("```\n<i>&\n```", plain).concat();
+        assert_eq!(
+            html,
+            "<div class=\"code\"><pre tabindex=\"0\"><code>&lt;i&gt;&amp;\n</code></pre></div>"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod chart;
 pub mod dialog;
 pub mod diff;
 pub mod field;
+pub mod highlight;
 pub mod icon;
 pub mod markdown;
 pub mod menu;

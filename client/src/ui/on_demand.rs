@@ -47,6 +47,12 @@ impl<T: Clone + 'static> OnDemand<T> {
         self.state.get()
     }
 
+    /// Returns the loading state, unless the component is gone; not tracked.
+    #[must_use]
+    pub fn try_state(self) -> Option<LoadState> {
+        self.state.try_get_untracked()
+    }
+
     /// Returns the error if loading failed; tracked.
     #[must_use]
     pub fn error(self) -> Option<LoadError> {

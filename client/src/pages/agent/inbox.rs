@@ -16,6 +16,7 @@ use crate::session::api::{self, ApiRequest};
 use crate::session::overview::OverviewState;
 use crate::session::route::PageRoute;
 use crate::ui::When;
+use crate::ui::highlight::CodeColours;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::{each, effect};
 
@@ -56,6 +57,7 @@ impl ApprovalInbox {
 pub fn ApprovalsPage() -> impl IntoView {
     let overview = OverviewState::expect();
     overview.follow();
+    CodeColours::provide();
     let inbox = ApprovalInbox {
         access: PageAccess::expect(),
         cards: RwSignal::default(),

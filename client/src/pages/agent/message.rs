@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
@@ -12,6 +13,7 @@ use moorline_shared::id::TurnId;
 use super::state::ConversationState;
 use crate::bindings::clipboard;
 use crate::session::api::ApiRequest;
+use crate::ui::highlight::CodeColours;
 use crate::ui::markdown;
 use crate::ui::when::{each, live};
 use crate::ui::{Icon, IconName, When};
@@ -67,7 +69,10 @@ fn CopyButton(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
 /// agent speaks.
 #[component]
 fn Blocks(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
-    let blocks = Memo::new(move |_| item.with(|item| of_message(item, content_html)));
+    let colours = CodeColours::expect();
+    let blocks = Memo::new(move |_| {
+        item.with(|item| of_message(item, |message| content_html(message, colours)))
+    });
     let keys = move || (0..blocks.with(Vec::len)).map(|place| place.to_string()).collect();
     let block = move |place: &str| {
         let place: usize = place.parse().unwrap_or_default();
@@ -75,7 +80,18 @@ fn Blocks(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
             Memo::new(move |_| blocks.with(|all| all.get(place).cloned()).unwrap_or_default());
         view! { <div class="block" inner_html=move || html.get()></div> }.into_any()
     };
-    view! { <div class="prose">{each(keys, block)}</div> }
+    view! { <div class="prose" on:click=move |event| copy_code(&event)>{each(keys, block)}</div> }
+}
+
+/// Copies a piece of code, if its button was pressed.
+pub(super) fn copy_code(event: &MouseEvent) {
+    if let Some(code) = clipboard::pressed(event) {
+        spawn_local(async move {
+            if clipboard::write(&code.text).await {
+                code.confirm();
+            }
+        });
+    }
 }
 
 fn of_message<T: Default>(item: &ConversationItem, read: impl FnOnce(&MessageItem) -> T) -> T {
@@ -86,14 +102,14 @@ fn of_message<T: Default>(item: &ConversationItem, read: impl FnOnce(&MessageIte
 }
 
 /// Returns the HTML of a message, block by block.
-fn content_html(message: &MessageItem) -> Vec<String> {
-    message.content.iter().flat_map(block_html).collect()
+fn content_html(message: &MessageItem, colours: CodeColours) -> Vec<String> {
+    message.content.iter().flat_map(|content| block_html(content, colours)).collect()
 }
 
 /// Returns the HTML of a piece of content.
-pub(super) fn block_html(content: &ContentBlock) -> Vec<String> {
+pub(super) fn block_html(content: &ContentBlock, colours: CodeColours) -> Vec<String> {
     match content {
-        ContentBlock::Known(KnownContent::Text { text }) => markdown::blocks(text),
+        ContentBlock::Known(KnownContent::Text { text }) => colours.markdown(text),
         ContentBlock::Known(KnownContent::Image { mime_type, data, .. }) => {
             vec![image_html(mime_type, data)]
         }

@@ -7,9 +7,10 @@ use moorline_shared::agent::content::{KnownToolContent, ToolContent, ToolStatus}
 use moorline_shared::fold::{ConversationItem, ToolItem};
 
 use super::diff_view::file_diff;
-use super::message::block_html;
+use super::message::{block_html, copy_code};
 use super::state::ConversationState;
 use crate::session::route::PageRoute;
+use crate::ui::highlight::CodeColours;
 use crate::ui::markdown::escaped;
 use crate::ui::when::live;
 use crate::ui::{Icon, IconName};
@@ -153,8 +154,10 @@ pub(super) fn piece(content: &ToolContent) -> AnyView {
 pub(super) fn known_piece(content: &KnownToolContent) -> AnyView {
     match content {
         KnownToolContent::Content { content } => {
-            let html = block_html(content).concat();
-            view! { <div class="prose" inner_html=html></div> }.into_any()
+            let (content, colours) = (content.clone(), CodeColours::expect());
+            let html = move || block_html(&content, colours).concat();
+            view! { <div class="prose" inner_html=html on:click=move |event| copy_code(&event)></div> }
+                .into_any()
         }
         KnownToolContent::Diff { path, old_text, new_text } => {
             file_diff(path, old_text.as_deref(), new_text)

@@ -144,11 +144,14 @@ async fn nothing_that_an_agent_says_is_run() -> Result<()> {
     prompt(&relay, &id, &format!("say \"{hostile}\"")).await?;
     prompt(&relay, &id, &format!("tool {{\"title\":\"{hostile}\",\"kind\":\"{hostile}\"}}"))
         .await?;
+    let code = "```html\\n</code><script>window.ran=1</script><img src=x>\\n```";
+    prompt(&relay, &id, &format!("say \"{code}\"")).await?;
     prompt(&relay, &id, "update-unknown {\"x\":\"<script>window.ran=1</script>\"}\nsay end")
         .await?;
     Browser::run("nothing_that_an_agent_says_is_run", async |browser| {
         let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
         until_said(&tab, "end").await?;
+        tab.until_there("[data-testid=agent-message] .hljs-tag").await?;
         let found = "document.querySelectorAll('[data-testid=conversation] :is(script, img, \
                      [href^=javascript])').length";
         ensure!(tab.evaluate::<u64>(found).await? == 0);
@@ -159,12 +162,34 @@ async fn nothing_that_an_agent_says_is_run() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn code_has_colours_and_is_copied() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    let code =
+        "- so:\\n\\n  ```rust\\n  fn add() {}\\n  ```\\n\\n```no-such-language\\nx < y\\n```";
+    prompt(&relay, &id, &format!("say \"{code}\"")).await?;
+    Browser::run("code_has_colours_and_is_copied", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        let word = tab.until_there("[data-testid=agent-message] li .hljs-keyword").await?;
+        ensure!(word == "fn", "{word}");
+        until_said(&tab, "x < y").await?;
+        let copied = "window.copied = []; navigator.clipboard.writeText = async text => { copied.push(text) }; true";
+        tab.evaluate::<bool>(copied).await?;
+        tab.click("[data-testid=agent-message] li [data-copy]").await?;
+        tab.until("the copy", "copied.length === 1 && copied[0] === 'fn add() {}\\n'").await?;
+        let button = "document.querySelector('li [data-copy]').textContent";
+        tab.until("that it says so", &format!("{button} === 'Copied'")).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_can_be_used_by_all() -> Result<()> {
     let relay = Relay::start().await?;
     let (id, _folder) = agent(&relay).await?;
     let script = "think \"hm\"\nplan [{\"content\":\"Step\",\"status\":\"pending\"}]\n\
                   tool {\"title\":\"Read\",\"kind\":\"read\",\"status\":\"completed\"}\n\
-                  say \"# Title\\n\\n- a\\n\\n| a |\\n|---|\\n| b |\\n\\n```\\ncode\\n```\"\n";
+                  say \"# Title\\n\\n- a\\n\\n| a |\\n|---|\\n| b |\\n\\n```rust\\n/* a */ fn b(c: u8) -> &'static str { return \\\"d\\\"; } // 1\\n```\"\n";
     prompt(&relay, &id, &format!("{script}{EDIT}")).await?;
     prompt(&relay, &id, "say later").await?;
     let axe = look::axe()?;
