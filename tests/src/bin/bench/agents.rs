@@ -48,7 +48,7 @@ fn measure_events(stage: &Stage, table: &mut Table) -> Result<()> {
         let session = start(stage)?;
         let mut readers = AgentReaders::seat(stage.relay.address(), &session, READERS, count)?;
         let started = Instant::now();
-        prompt(stage, &session, &format!("tools {count}"))?;
+        stage.block_on(prompt(stage, &session, &format!("tools {count}")))?;
         readers.done()?;
         ours.push(per_second(count, started.elapsed()));
         stage.remove(&session)?;
@@ -64,7 +64,7 @@ fn measure_newcomers(stage: &Stage, table: &mut Table) -> Result<()> {
     let session = start(stage)?;
     let address = stage.relay.address();
     let mut readers = AgentReaders::seat(address, &session, 1, LONG)?;
-    prompt(stage, &session, &format!("tools {LONG}"))?;
+    stage.block_on(prompt(stage, &session, &format!("tools {LONG}")))?;
     readers.done()?;
     drop(readers);
     stage.settle()?;
@@ -177,7 +177,8 @@ fn start_many(stage: &Stage, count: usize) -> Result<()> {
     Ok(())
 }
 
-fn start(stage: &Stage) -> Result<SessionId> {
+/// Starts a session with the bench's agent.
+pub(crate) fn start(stage: &Stage) -> Result<SessionId> {
     let wish = json!({ "driver": "agent", "command": peer::command()?, "name": "bench" });
     let created = stage.block_on(async {
         stage.relay.api().expect(201, Method::POST, "/api/sessions", wish).await
@@ -185,8 +186,9 @@ fn start(stage: &Stage) -> Result<SessionId> {
     created["sessionId"].as_str().context("no id")?.parse().context("no id")
 }
 
-fn prompt(stage: &Stage, session: &SessionId, text: &str) -> Result<Value> {
-    stage.block_on(async { stage.relay.api().prompt(session, text).await })
+/// Sends a prompt to it.
+pub(crate) async fn prompt(stage: &Stage, session: &SessionId, text: &str) -> Result<Value> {
+    stage.relay.api().prompt(session, text).await
 }
 
 fn per_second(count: u64, time: Duration) -> f64 {

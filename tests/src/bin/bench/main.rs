@@ -14,6 +14,7 @@ mod flood;
 mod heavy;
 mod lean;
 mod memory;
+mod page;
 mod program;
 mod screen;
 mod sse;
@@ -29,7 +30,7 @@ use table::Table;
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
 Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | agents |
-              edge]...
+              page | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured. It fails if memory or disk is over what is promised.";
@@ -37,7 +38,7 @@ Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse |
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 9] = [
+const PARTS: [Part; 10] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
@@ -46,6 +47,7 @@ const PARTS: [Part; 9] = [
     ("screen", screen::measure),
     ("sse", sse::measure),
     ("agents", agents::measure),
+    ("page", page::measure),
     ("edge", edge::measure),
 ];
 

@@ -27,6 +27,8 @@ pub(crate) struct Scale {
     pub(crate) agent_events: u64,
     /// Number of decisions about an agent's questions.
     pub(crate) decisions: u64,
+    /// Number of parts of a message that grows on a page.
+    pub(crate) page_parts: u64,
     /// Number of idle agent sessions.
     pub(crate) agent_sessions: usize,
     /// Size of the crowd that reads events.
@@ -43,6 +45,7 @@ impl Scale {
         idle: 500,
         agent_events: 50_000,
         decisions: 1000,
+        page_parts: 400,
         agent_sessions: 50,
         crowd: Shape { sessions: 100, clients: 1000, rounds: 120, pause_ms: 500 },
     };
@@ -55,6 +58,7 @@ impl Scale {
         idle: 200,
         agent_events: 10_000,
         decisions: 200,
+        page_parts: 200,
         agent_sessions: 20,
         crowd: Shape { sessions: 20, clients: 200, rounds: 20, pause_ms: 500 },
     };

@@ -12,6 +12,8 @@ use crate::stage::itself;
 /// Runs an agent on the standard streams. A prompt is `tools COUNT`, which reports so many tool
 /// calls as fast as possible, or `asks COUNT`, which asks for so many permissions, one after the
 /// other. The microseconds since 1970 at which each answer is read are said as a message.
+/// `talk COUNT` is a conversation of so many reports, of messages and tool calls; `grow PAUSE_MS
+/// COUNT BYTES` a message of so many parts.
 ///
 /// # Errors
 /// If a stream breaks or a line is not understood.
@@ -30,11 +32,14 @@ pub(crate) fn serve() -> Result<()> {
             Some("session/new") => json!({ "sessionId": "s" }),
             Some("session/prompt") => {
                 let prompt = heard["params"]["prompt"][0]["text"].as_str().unwrap_or_default();
-                let (word, count) = prompt.split_once(' ').context("a word and a count")?;
-                let count: u64 = count.parse()?;
-                match word {
-                    "tools" => tools(&mut output, count)?,
-                    "asks" => asks(&mut input, &mut output, count)?,
+                let mut words = prompt.split(' ');
+                let word = words.next().unwrap_or_default();
+                let numbers: Vec<u64> = words.map(str::parse).collect::<Result<_, _>>()?;
+                match (word, &*numbers) {
+                    ("tools", [count]) => tools(&mut output, *count)?,
+                    ("asks", [count]) => asks(&mut input, &mut output, *count)?,
+                    ("talk", [count]) => talk(&mut output, *count)?,
+                    ("grow", [pause, count, bytes]) => grow(&mut output, *pause, *count, *bytes)?,
                     _ => bail!("{prompt:?} is not understood"),
                 }
                 json!({ "stopReason": "end_turn" })
@@ -73,6 +78,48 @@ fn asks(input: &mut impl std::io::BufRead, output: &mut impl Write, count: u64) 
         )?;
     }
     Ok(())
+}
+
+/// Of every ten reports, six are parts of a message and four are tool calls.
+fn talk(output: &mut impl Write, count: u64) -> Result<()> {
+    for number in 0..count {
+        let message = number / 10;
+        match number % 10 {
+            0 => say(output, &format!("t{message}"), &format!("## Step {message}\n\n"))?,
+            1..6 => {
+                let text = "It reads **some** of the files, and `says` what it finds there. ";
+                say(output, &format!("t{message}"), text)?;
+            }
+            _ => writeln!(
+                output,
+                r#"{{"jsonrpc":"2.0","method":"session/update","params":{{"sessionId":"s","update":{{"sessionUpdate":"tool_call","toolCallId":"t{number}","title":"Read src/file_{number}.rs","kind":"read","status":"completed","content":[{{"type":"content","content":{{"type":"text","text":"fn main() {{}}"}}}}]}}}}}}"#
+            )?,
+        }
+    }
+    say(output, "last", "All of it is said.")
+}
+
+fn grow(output: &mut impl Write, pause_ms: u64, count: u64, bytes: u64) -> Result<()> {
+    let line = "Some *words* of a `message` that [grows](https://example.org).\n";
+    for number in 0..count {
+        let mut text = line.repeat(usize::try_from(bytes)? / line.len());
+        // A paragraph at times, and a list.
+        text += if number % 3 == 0 { "\n" } else { "- " };
+        say(output, "grown", &text)?;
+        output.flush()?;
+        std::thread::sleep(Duration::from_millis(pause_ms));
+    }
+    say(output, "grown", "\n\nIt has grown.")
+}
+
+fn say(output: &mut impl Write, message: &str, text: &str) -> Result<()> {
+    let content = json!({ "type": "text", "text": text });
+    let update = json!({
+        "sessionUpdate": "agent_message_chunk", "messageId": message, "content": content,
+    });
+    let params = json!({ "sessionId": "s", "update": update });
+    let method = "session/update";
+    Ok(writeln!(output, "{}", json!({ "jsonrpc": "2.0", "method": method, "params": params }))?)
 }
 
 /// Microseconds since 1970.
