@@ -1,6 +1,8 @@
 //! Clocks, and a source of randomness.
 
+use js_sys::Promise;
 use moorline_shared::time::Time;
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Event, window};
 
 /// Returns the current time on the page's monotonic clock.
@@ -22,6 +24,16 @@ pub fn time_of(event: &Event) -> Time {
 #[must_use]
 pub fn wall_ms() -> f64 {
     js_sys::Date::now()
+}
+
+/// Waits until the browser is about to draw the next frame.
+pub async fn frame() {
+    let frame = Promise::new(&mut |resolve, _| {
+        // Fails only without a window.
+        let _ = window().map(|window| window.request_animation_frame(&resolve));
+    });
+    // It is never rejected.
+    let _ = JsFuture::from(frame).await;
 }
 
 /// Parses an RFC 3339 timestamp into milliseconds since 1970. Returns `None` if it is malformed.

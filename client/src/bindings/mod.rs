@@ -15,6 +15,7 @@ pub mod images;
 mod key_modes;
 pub mod keyboard;
 pub mod look;
+pub mod marks;
 pub mod measure;
 pub mod media;
 pub mod notices;

@@ -4,8 +4,11 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use gloo_events::EventListener;
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
-use web_sys::{HtmlElement, ResizeObserver, window};
+use web_sys::{
+    HtmlElement, IntersectionObserver, IntersectionObserverEntry, ResizeObserver, window,
+};
 
 /// Coalesces requests into one call at the next animation frame.
 #[must_use = "dropping it cancels what is asked for"]
@@ -56,7 +59,16 @@ pub struct SizeWatch {
 /// Calls `changed` at most once per frame while `element` changes its size, and once initially.
 pub fn size(element: &HtmlElement, changed: impl FnMut() + 'static) -> SizeWatch {
     let frame = FrameRequest::new(changed);
-    let callback = Closure::new(move || frame.ask());
+    watch(element, Closure::new(move || frame.ask()))
+}
+
+/// Calls `changed` whenever `element` has changed its size, before the browser draws it, and once
+/// initially.
+pub fn size_before_drawing(element: &HtmlElement, changed: impl FnMut() + 'static) -> SizeWatch {
+    watch(element, Closure::new(changed))
+}
+
+fn watch(element: &HtmlElement, callback: Closure<dyn FnMut()>) -> SizeWatch {
     let observer = ResizeObserver::new(callback.as_ref().unchecked_ref()).ok();
     if let Some(observer) = &observer {
         observer.observe(element);
@@ -65,6 +77,39 @@ pub fn size(element: &HtmlElement, changed: impl FnMut() + 'static) -> SizeWatch
 }
 
 impl Drop for SizeWatch {
+    fn drop(&mut self) {
+        if let Some(observer) = &self.observer {
+            observer.disconnect();
+        }
+    }
+}
+
+/// Watches whether an element is in view until dropped.
+#[must_use = "dropping it stops watching"]
+pub struct ViewWatch {
+    observer: Option<IntersectionObserver>,
+    _callback: Closure<dyn FnMut(Array)>,
+}
+
+/// Calls `changed` with true when `element` comes into view, with false when it leaves it, and once
+/// initially.
+pub fn in_view(element: &HtmlElement, mut changed: impl FnMut(bool) + 'static) -> ViewWatch {
+    let callback = Closure::new(move |entries: Array| {
+        // The last one is how it is now.
+        let entry = entries.iter().last().and_then(|entry| entry.dyn_into().ok());
+        if let Some(entry) = entry {
+            let entry: IntersectionObserverEntry = entry;
+            changed(entry.is_intersecting());
+        }
+    });
+    let observer = IntersectionObserver::new(callback.as_ref().unchecked_ref()).ok();
+    if let Some(observer) = &observer {
+        observer.observe(element);
+    }
+    ViewWatch { observer, _callback: callback }
+}
+
+impl Drop for ViewWatch {
     fn drop(&mut self) {
         if let Some(observer) = &self.observer {
             observer.disconnect();

@@ -219,6 +219,13 @@ pub fn focus(element: &HtmlElement) {
     let _ = element.focus();
 }
 
+/// Returns true if `element` has the focus.
+#[must_use]
+pub fn has_focus(element: &HtmlElement) -> bool {
+    let document = window().and_then(|window| window.document());
+    document.and_then(|document| document.active_element()).is_some_and(|it| it == **element)
+}
+
 /// Moves the focus to the page's `main` element at the next animation frame, unless another element
 /// has it.
 pub fn focus_main_soon() {

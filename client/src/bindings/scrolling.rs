@@ -1,6 +1,7 @@
 //! Places in a part of the page that scrolls.
 
-use web_sys::HtmlElement;
+use wasm_bindgen::JsCast as _;
+use web_sys::{Element, HtmlElement};
 
 /// The distance from the end, in CSS pixels, up to which a place counts as the end.
 const NEAR_END_PX: i32 = 48;
@@ -13,6 +14,12 @@ pub fn is_at_end(element: &HtmlElement) -> bool {
     from_end(element) <= NEAR_END_PX
 }
 
+/// Returns true if the end of `element`'s content is almost in view.
+#[must_use]
+pub fn is_near_end(element: &HtmlElement) -> bool {
+    from_end(element) <= NEAR_START_PX
+}
+
 /// Returns true if the beginning of `element`'s content is almost in view.
 #[must_use]
 pub fn is_near_start(element: &HtmlElement) -> bool {
@@ -21,19 +28,57 @@ pub fn is_near_start(element: &HtmlElement) -> bool {
 
 /// Returns the distance of the view from the end of the content, in CSS pixels.
 #[must_use]
-pub fn from_end(element: &HtmlElement) -> i32 {
+fn from_end(element: &HtmlElement) -> i32 {
     element.scroll_height() - element.scroll_top() - element.client_height()
 }
 
-/// Scrolls to a distance from the end, in CSS pixels.
-pub fn to_distance(element: &HtmlElement, from_end: i32) {
-    let most = element.scroll_height() - element.client_height();
-    element.set_scroll_top(most - from_end);
+/// A row and its place in the view, to keep it there while rows are added or removed above.
+#[derive(Debug, Clone)]
+pub struct ScrollAnchor {
+    row: Element,
+    top: f64,
+}
+
+impl ScrollAnchor {
+    /// Returns the first row in view: an element with `data-row`. `None` if there is none.
+    #[must_use]
+    pub fn of(view: &HtmlElement) -> Option<Self> {
+        let edge = view.get_bounding_client_rect().top();
+        let rows = view.query_selector_all("[data-row]").ok()?;
+        let row = |at| rows.item(at)?.dyn_into::<Element>().ok();
+        // Rows follow each other, so the first one is found by halves.
+        let (mut first, mut end) = (0, rows.length());
+        while first < end {
+            let middle = first + (end - first) / 2;
+            if row(middle)?.get_bounding_client_rect().bottom() <= edge {
+                first = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        let row = row(first)?;
+        let top = row.get_bounding_client_rect().top();
+        Some(Self { row, top })
+    }
+
+    /// Scrolls so that the row is where it was.
+    pub fn restore(&self, view: &HtmlElement) {
+        let moved = self.row.get_bounding_client_rect().top() - self.top;
+        if self.row.is_connected() && moved != 0.0 {
+            view.set_scroll_top(view.scroll_top() + moved.round() as i32);
+        }
+    }
 }
 
 /// Scrolls to the end.
 pub fn to_end(element: &HtmlElement) {
-    to_distance(element, 0);
+    element.set_scroll_top(element.scroll_height());
+}
+
+/// Returns the first element in `element`.
+#[must_use]
+pub fn first_child(element: &HtmlElement) -> Option<HtmlElement> {
+    element.first_element_child()?.dyn_into().ok()
 }
 
 /// Makes `field` as high as its text, within what its style allows.

@@ -1,33 +1,43 @@
 //! The page of an agent session: its conversation.
 
 mod approval;
+pub mod blocks;
 pub mod composer;
 mod diff_view;
+mod earlier;
+pub mod find;
+mod find_bar;
+mod find_text;
+mod folds;
 mod form;
 pub mod inbox;
 mod message;
+mod parts;
+mod paths;
 pub mod queue;
 pub mod review;
+mod review_files;
 mod rows;
 pub mod settings;
+mod shown;
 mod state;
 mod tool;
+pub mod view;
 
 use leptos::html;
 use leptos::prelude::*;
-use moorline_shared::fold::ConversationItem;
 use moorline_shared::id::SessionId;
 use moorline_shared::session::Lifecycle;
 
 use composer::{Composer, PROMPT};
+use find::{Find, find_title};
 use queue::{Activity, Plan, Queue};
 use review::Review;
-use rows::ConversationRow;
 use state::ConversationState;
+use view::Conversation;
 
 use crate::bindings::keyboard::{self, Keys, Press};
-use crate::bindings::observe::{self, SizeWatch};
-use crate::bindings::{page, scrolling};
+use crate::bindings::page;
 use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
 use crate::session::actions::Actions;
@@ -36,9 +46,8 @@ use crate::session::route::PageRoute;
 use crate::session::view::LinkView;
 use crate::session::words;
 use crate::ui::highlight::CodeColours;
-use crate::ui::markdown::escaped;
 use crate::ui::menu::{MenuButton, MenuItem, MenuLink};
-use crate::ui::when::{each, effect, live};
+use crate::ui::when::{effect, live};
 use crate::ui::{Action, Icon, IconName, When};
 
 /// Shows the conversation of an agent session, and takes prompts and decisions.
@@ -61,6 +70,8 @@ pub fn AgentPage(
         given.or(title).unwrap_or_else(|| "Agent".to_owned())
     });
     effect(move || page::set_title(&name.get()));
+    let is_finding = RwSignal::new(false);
+    let place = NodeRef::<html::Div>::new();
     let keys = keyboard::page_keys(shortcut);
     let _: StoredValue<Keys, LocalStorage> = StoredValue::new_local(keys);
     let transcript = PageRoute::Terminal(id).address();
@@ -78,6 +89,15 @@ pub fn AgentPage(
                 <span class="bar-fill"></span>
                 <Usage />
                 <LinkPill />
+                <button
+                    class="icon-button"
+                    title=find_title()
+                    aria-label="Search"
+                    data-testid="search-button"
+                    on:click=move |_| is_finding.set(true)
+                >
+                    <Icon name=IconName::Search />
+                </button>
                 <MenuButton />
             </header>
             <AppMenu>
@@ -86,7 +106,8 @@ pub fn AgentPage(
                 <hr />
             </AppMenu>
             <main class="conversation" data-testid="agent-page">
-                <Conversation />
+                <Find is_open=is_finding view=place />
+                <Conversation place />
                 <div class="conversation-foot">
                     <Plan />
                     <Review />
@@ -145,107 +166,6 @@ fn Foot() -> impl IntoView {
         <When condition=move || !over() && !reads()>
             <Composer />
         </When>
-    }
-}
-
-/// The rows of the conversation. The view stays at the end while it is there, and at its place
-/// otherwise.
-#[component]
-fn Conversation() -> impl IntoView {
-    let state = ConversationState::expect();
-    let place = NodeRef::<html::Div>::new();
-    let content = NodeRef::<html::Div>::new();
-    let at_end = RwSignal::new(true);
-    let watch = StoredValue::new_local(None::<SizeWatch>);
-    content.on_load(move |content| {
-        let follow = move || {
-            if let Some(place) = place.get_untracked().filter(|_| at_end.get_untracked()) {
-                scrolling::to_end(&place);
-            }
-        };
-        watch.set_value(Some(observe::size(&content, follow)));
-    });
-    let earlier = move || {
-        let Some(place) = place.get_untracked() else { return };
-        let from_end = scrolling::from_end(&place);
-        state.show_earlier();
-        request_animation_frame(move || scrolling::to_distance(&place, from_end));
-    };
-    let scrolled = move |_| {
-        let Some(place) = place.get_untracked() else { return };
-        at_end.set(scrolling::is_at_end(&place));
-        if scrolling::is_near_start(&place) && untrack(|| state.has_earlier()) {
-            earlier();
-        }
-    };
-    let to_end = move |_| {
-        at_end.set(true);
-        if let Some(place) = place.get_untracked() {
-            scrolling::to_end(&place);
-        }
-    };
-    let keys = move || state.shown().iter().map(ConversationRow::key).collect();
-    let omitted = move || state.head.with(|head| head.omitted);
-    let empty = move || state.view.with(|view| view.is_known) && state.shown().is_empty();
-    view! {
-        <div class="conversation-view" node_ref=place on:scroll=scrolled tabindex="0" role="log" aria-label="Conversation">
-            <div class="conversation-rows" node_ref=content data-testid="conversation">
-                <When condition=move || state.has_earlier()>
-                    <button class="button quiet" data-testid="show-earlier" on:click=move |_| earlier()>"Show earlier"</button>
-                </When>
-                <When condition=move || !state.has_earlier() && omitted() != 0>
-                    <p class="row-note">{move || omitted()} " earlier steps are in the transcript only."</p>
-                </When>
-                <When condition=empty>
-                    <p class="conversation-empty">"Nothing was said yet."</p>
-                </When>
-                {each(keys, move |key| row(state, key))}
-            </div>
-        </div>
-        <When condition=move || !at_end.get()>
-            <div class="to-end-place">
-                <button class="to-end" aria-label="Go to the end" title="Go to the end" data-testid="to-end" on:click=to_end>
-                    <Icon name=IconName::Down />
-                </button>
-            </div>
-        </When>
-    }
-}
-
-/// Renders the row with this key.
-fn row(state: ConversationState, key: &str) -> AnyView {
-    let Some(row) = untrack(|| state.row(key)) else { return ().into_any() };
-    match row {
-        ConversationRow::Item(key) => state.item(&key).map(item).unwrap_or_else(|| ().into_any()),
-        ConversationRow::Tools(_) => {
-            let key = key.to_owned();
-            // The group grows while the agent works.
-            let keys = Memo::new(move |_| match state.row(&key) {
-                Some(ConversationRow::Tools(keys)) => keys,
-                _ => Vec::new(),
-            });
-            live(move || keys.with(|keys| tool::tools(keys)))
-        }
-    }
-}
-
-fn item(item: RwSignal<std::sync::Arc<ConversationItem>>) -> AnyView {
-    let known = item.get_untracked();
-    match &*known {
-        ConversationItem::Message(_) => message::message(item),
-        ConversationItem::Tool(_) => tool::tool(item),
-        ConversationItem::Approval { approval_id } => approval::approval(approval_id),
-        ConversationItem::Update { update } => {
-            let text = serde_json::to_string_pretty(update).unwrap_or_default();
-            view! {
-                <details class="tool" data-testid="unknown-update">
-                    <summary><span class="tool-title">"Something that this page does not know"</span></summary>
-                    <pre inner_html=escaped(&text)></pre>
-                </details>
-            }
-            .into_any()
-        }
-        ConversationItem::Turn { turn_id } => message::unbegun_turn(turn_id.clone()),
     }
 }
 

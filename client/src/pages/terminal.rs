@@ -1,5 +1,6 @@
 //! The page of one terminal.
 
+pub mod card;
 pub mod earlier;
 pub mod host_note;
 pub mod key_bar;

@@ -7,6 +7,7 @@
 
 mod driver;
 mod link;
+mod log;
 #[cfg(test)]
 mod tests;
 
@@ -15,3 +16,4 @@ pub use driver::{
     ConversationView, RequestNumber, UserRequest,
 };
 pub use link::{ConversationHooks, ConversationLink};
+pub use log::{LogProgress, LogReading, read_log};

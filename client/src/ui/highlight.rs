@@ -54,8 +54,21 @@ impl CodeColours {
     /// later.
     #[must_use]
     pub fn markdown(self, text: &str) -> Vec<String> {
+        self.placed_markdown(text).into_iter().map(|(_, html)| html).collect()
+    }
+
+    /// Returns the same, with the byte at which each block's first line begins.
+    #[must_use]
+    pub fn placed_markdown(self, text: &str) -> Vec<(usize, String)> {
         let colour = move |language: &str, text: &str| self.html(language, text);
-        markdown::blocks(text, CodeStyle { colour: &colour, can_copy: clipboard::available() })
+        let style = CodeStyle { colour: &colour, can_copy: clipboard::available() };
+        markdown::placed_blocks(text, style)
+    }
+
+    /// Returns true once there are colours; tracked.
+    #[must_use]
+    pub fn is_ready(self) -> bool {
+        self.is_ready.get()
     }
 
     fn html(self, language: &str, text: &str) -> Option<String> {

@@ -10,6 +10,13 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd,
 /// Size in bytes up to which a text is formatted. A larger one is shown as it is.
 const FORMATTED_BYTES: usize = 512 * 1024;
 
+const OPTIONS: Options =
+    Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
+
+/// The button that copies a piece of code.
+pub(super) const COPY_BUTTON: &str =
+    r#"<button type="button" class="copy-code" data-copy>Copy</button>"#;
+
 /// How code is shown.
 #[derive(Clone, Copy)]
 pub struct CodeStyle<'a> {
@@ -23,20 +30,56 @@ pub struct CodeStyle<'a> {
 /// changes the last block and what follows it, except if it defines a link that was used before.
 #[must_use]
 pub fn blocks(text: &str, style: CodeStyle<'_>) -> Vec<String> {
+    placed_blocks(text, style).into_iter().map(|(_, html)| html).collect()
+}
+
+/// Returns the HTML of each block of a text, with the byte at which the block's first line begins.
+#[must_use]
+pub fn placed_blocks(text: &str, style: CodeStyle<'_>) -> Vec<(usize, String)> {
     if text.len() > FORMATTED_BYTES {
-        return vec![format!("<pre>{}</pre>", escaped(text))];
+        return vec![(0, format!("<pre>{}</pre>", escaped(text)))];
     }
-    let options =
-        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut blocks = Vec::new();
     let mut block = MarkdownBlock::default();
-    for event in Parser::new_ext(text, options) {
+    let mut start = None;
+    for (event, range) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
+        let begins = *start.get_or_insert(range.start);
         block.push(event, style);
         if block.depth == 0 {
-            blocks.push(std::mem::take(&mut block).html());
+            // An indented block begins behind its indentation.
+            let line = text[..begins].rfind('\n').map_or(0, |end| end + 1);
+            blocks.push((line, std::mem::take(&mut block).html()));
+            start = None;
         }
     }
     blocks
+}
+
+/// Returns the words of a text without its formatting, as its HTML shows them.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    if text.len() > FORMATTED_BYTES {
+        return text.to_owned();
+    }
+    let mut plain = String::with_capacity(text.len());
+    for (event, _) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
+        match event {
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                plain.push_str(&text);
+            }
+            Event::SoftBreak | Event::HardBreak => plain.push('\n'),
+            Event::End(
+                TagEnd::Link
+                | TagEnd::Image
+                | TagEnd::Emphasis
+                | TagEnd::Strong
+                | TagEnd::Strikethrough,
+            ) => {}
+            Event::End(_) => plain.push('\n'),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// Returns a text that HTML shows as it is.
@@ -145,11 +188,7 @@ impl<'a> MarkdownBlock<'a> {
 fn code_html(info: &str, text: &str, style: CodeStyle<'_>) -> String {
     let language = info.split([' ', ',', '{']).next().unwrap_or_default();
     let code = (style.colour)(language, text).unwrap_or_else(|| escaped(text));
-    let copy = if style.can_copy {
-        r#"<button type="button" class="copy-code" data-copy>Copy</button>"#
-    } else {
-        ""
-    };
+    let copy = if style.can_copy { COPY_BUTTON } else { "" };
     format!(r#"<div class="code">{copy}<pre tabindex="0"><code>{code}</code></pre></div>"#)
 }
 
@@ -204,6 +243,15 @@ mod tests {
             html,
             "<div class=\"code\"><pre tabindex=\"0\"><code>&lt;i&gt;&amp;\n</code></pre></div>"
         );
+    }
+
+    #[test]
+    fn the_words_of_a_text_are_without_its_formatting() {
+        let text = "# A *b*\n\n- `c`\n- [d](https://e.org)\n\n| f |\n|---|\n| g |\n\n```\nh\n```\n\n<i>j\nk";
+        let plain = super::plain(text);
+        let words: Vec<&str> = plain.split_whitespace().collect();
+        assert_eq!(words, ["A", "b", "c", "d", "f", "g", "h", "<i>j", "k"]);
+        assert_eq!(super::plain("a **b**c"), "a bc\n");
     }
 
     #[test]

@@ -197,7 +197,7 @@ impl Conversation {
     /// Changes the item with the key of `new`, which is added if there is none. Does nothing if it
     /// is left out.
     fn change(&mut self, new: ConversationItem, change: impl FnOnce(&mut ConversationItem)) {
-        let end = self.omitted + self.items.len() as u64;
+        let end = self.end();
         let key = ItemKey::of(&new);
         let known = key.as_ref().and_then(|key| self.places.by_key.get(key).copied());
         let place = known.unwrap_or(end);
@@ -227,21 +227,29 @@ impl Conversation {
         self.omitted += count as u64;
     }
 
-    /// Returns the message with this id.
+    /// Returns the place after the last item. Places count from the conversation's beginning, so that
+    /// an item keeps its own.
     #[must_use]
-    pub fn message_item(&self, id: &str) -> Option<&ConversationItem> {
-        self.item_of(&ItemKey::Message(id.to_owned()))
+    pub const fn end(&self) -> u64 {
+        self.omitted + self.items.len() as u64
     }
 
-    /// Returns the tool call with this id.
+    /// Returns the item at a place; `None` if it is left out, or does not exist yet.
     #[must_use]
-    pub fn tool_item(&self, id: &str) -> Option<&ConversationItem> {
-        self.item_of(&ItemKey::Tool(id.to_owned()))
+    pub fn item_at(&self, place: u64) -> Option<&ConversationItem> {
+        self.items.get(usize::try_from(place.checked_sub(self.omitted)?).ok()?)
     }
 
-    fn item_of(&self, key: &ItemKey) -> Option<&ConversationItem> {
-        let place = self.places.by_key.get(key)?.checked_sub(self.omitted)?;
-        self.items.get(usize::try_from(place).ok()?)
+    /// Returns the place of the message with this id.
+    #[must_use]
+    pub fn message_place(&self, id: &str) -> Option<u64> {
+        self.places.by_key.get(&ItemKey::Message(id.to_owned())).copied()
+    }
+
+    /// Returns the place of the tool call with this id.
+    #[must_use]
+    pub fn tool_place(&self, id: &str) -> Option<u64> {
+        self.places.by_key.get(&ItemKey::Tool(id.to_owned())).copied()
     }
 
     /// Encodes the conversation as a snapshot of at most [`SNAPSHOT_BYTES`], without its oldest

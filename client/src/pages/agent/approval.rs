@@ -14,6 +14,7 @@ use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::rest::DecideApproval;
 
 use super::form::{self, FormFields};
+use super::paths::SessionFolder;
 use super::state::{ConversationState, report_seen};
 use super::tool::known_piece;
 use crate::bindings::clock;
@@ -50,15 +51,19 @@ pub(super) fn approval(id: &ApprovalId) -> AnyView {
             return view! { <p class="row-note">"An approval that is long over."</p> }.into_any();
         };
         if is_open.get() {
-            card(&Arc::new(entry.request), now, Decider::Conversation(state))
+            card(&Arc::new(entry.request), now, Decider::Conversation(state), state.folder)
         } else {
-            closed(&entry, waits.get())
+            closed(&entry, waits.get(), state.folder)
         }
     })
 }
 
 /// Renders what became of an approval. `waits` is its decision while the host does not have it.
-fn closed(entry: &ApprovalEntry, waits: Option<ApprovalDecision>) -> AnyView {
+fn closed(
+    entry: &ApprovalEntry,
+    waits: Option<ApprovalDecision>,
+    folder: SessionFolder,
+) -> AnyView {
     let is_waiting = waits.is_some();
     let decision = waits.or_else(|| entry.decision.clone());
     let (tone, word) = match (&decision, entry.state) {
@@ -74,12 +79,12 @@ fn closed(entry: &ApprovalEntry, waits: Option<ApprovalDecision>) -> AnyView {
     // Beside a decision, the entry's reason is who has seen the question.
     let told = entry.reason.clone().filter(|_| decision.is_none());
     let reason = decision.and_then(|decision| decision.reason).or(told);
-    let command = entry.request.command.clone();
+    let (command, full) = (entry.request.command.clone(), entry.request.command.clone());
     view! {
         <p class="decided" data-tone=tone data-testid="decided">
             <Icon name=if tone == "good" { IconName::Check } else { IconName::Cross } />
             <span>{word}</span>
-            <code><bdi>{command}</bdi></code>
+            <code title=full data-find=""><bdi>{move || folder.shorten(&command)}</bdi></code>
             {is_waiting.then(|| view! { <span class="row-note">"waits for the host"</span> })}
             {reason.map(|reason| view! { <span class="row-note">{reason}</span> })}
         </p>
@@ -182,6 +187,7 @@ pub(super) fn card(
     request: &Arc<ApprovalRequest>,
     now: RwSignal<f64>,
     decider: Decider,
+    folder: SessionFolder,
 ) -> AnyView {
     let answer = DecisionForm {
         decider,
@@ -216,7 +222,9 @@ pub(super) fn card(
         let left = expires.map(|at| (at as f64 - now.get()).max(0.0) / 1000.0);
         left.map(|seconds| format!("Expires in {}", seconds_text(seconds as u64)))
     };
-    let contents = request.subject.content.iter().map(known_piece).collect_view();
+    let id = &request.approval_id;
+    let piece = |(number, content)| known_piece(content, folder, &format!("{id} {number}"));
+    let contents = request.subject.content.iter().enumerate().map(piece).collect_view();
     view! {
         <section
             class="approval"
@@ -232,7 +240,7 @@ pub(super) fn card(
                 <span class="bar-fill"></span>
                 <span class="row-note" data-testid="expires">{left}</span>
             </header>
-            {question(request, answer)}
+            {question(request, answer, folder)}
             {request.subject.cwd.clone().map(|cwd| view! {
                 <p class="approval-place">"in " <code><bdi>{cwd}</bdi></code></p>
             })}
@@ -254,10 +262,10 @@ pub(super) fn card(
 }
 
 /// Renders what is asked: a command that can be changed, or what a tool does.
-fn question(request: &ApprovalRequest, answer: DecisionForm) -> AnyView {
+fn question(request: &ApprovalRequest, answer: DecisionForm, folder: SessionFolder) -> AnyView {
     let explanation = (!request.explanation.is_empty()).then(|| {
         let text = request.explanation.clone();
-        view! { <p class="approval-why">{text}</p> }
+        view! { <p class="approval-why" data-find="">{text}</p> }
     });
     let command = request.command.clone();
     let shown = match request.kind {
@@ -276,10 +284,17 @@ fn question(request: &ApprovalRequest, answer: DecisionForm) -> AnyView {
         .into_any(),
         ApprovalKind::Form => view! { <p class="approval-title">{command}</p> }.into_any(),
         _ if request.subject.cwd.is_some() => view! {
-            <pre class="approval-command" tabindex="0" aria-label="Command"><code><bdi>{command}</bdi></code></pre>
+            <pre class="approval-command" tabindex="0" aria-label="Command" data-find=""><code><bdi>{command}</bdi></code></pre>
         }
         .into_any(),
-        _ => view! { <p class="approval-title"><bdi>{command}</bdi></p> }.into_any(),
+        // What a tool is going to do. A command is shown as it is: it may be changed, and is run.
+        _ => {
+            let full = command.clone();
+            view! {
+                <p class="approval-title" title=full data-find=""><bdi>{move || folder.shorten(&command)}</bdi></p>
+            }
+            .into_any()
+        }
     };
     view! { {shown} {explanation} }.into_any()
 }

@@ -205,7 +205,6 @@ pub fn Composer() -> impl IntoView {
                     <ImagePicker draft />
                 </When>
                 <super::settings::Settings />
-                <span class="bar-fill"></span>
                 <When condition=move || works.get()>
                     <StopButton />
                 </When>

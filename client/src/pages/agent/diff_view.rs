@@ -1,52 +1,85 @@
 //! A change of a file.
 
+use std::ops::Range;
+
 use leptos::prelude::*;
 
+use super::folds::FoldState;
+use super::paths::SessionFolder;
 use crate::ui::diff::{DiffSide, LineDiff};
+use crate::ui::long::MoreButton;
 use crate::ui::markdown::escaped;
+use crate::ui::when::each;
 
 /// The number of lines of a difference that are shown at first.
 const SHOWN_LINES: usize = 20;
-/// The number of lines that are shown at all. The file itself has the others.
-const MOST_LINES: usize = 4000;
+/// The number of lines that each further step shows.
+const STEP_LINES: usize = 500;
 
-/// Renders a change of a file from its old text, `None` for a new file, to its new one. Long ones are
-/// shown in part at first.
-pub(super) fn file_diff(path: &str, old: Option<&str>, new: &str) -> AnyView {
+/// Shows a change of a file from its old text, `None` for a new file, to its new one. Of a long one,
+/// the first lines are shown, and more on demand. `key` is unique in the conversation.
+pub(super) fn file_diff(
+    path: &str,
+    old: Option<&str>,
+    new: &str,
+    folder: SessionFolder,
+    key: &str,
+) -> AnyView {
     let diff = LineDiff::of(old.unwrap_or_default(), new);
-    let path = path.to_owned();
-    let is_new = old.is_none();
-    let count = diff.lines.len();
+    let (added, removed, count) = (diff.added, diff.removed, diff.lines.len());
     let head = html(&diff, 0..count.min(SHOWN_LINES));
-    let rest = (count > SHOWN_LINES).then(|| {
-        let hidden = count - SHOWN_LINES;
-        let rest = html(&diff, SHOWN_LINES..count.min(MOST_LINES));
-        let beyond = count.saturating_sub(MOST_LINES);
-        view! {
-            <details class="diff-rest">
-                <summary data-testid="more-lines">{format!("{hidden} more lines")}</summary>
-                <pre class="diff-lines" inner_html=rest></pre>
-                {(beyond > 0).then(|| format!("{beyond} further lines are not shown."))}
-            </details>
-        }
-    });
+    let rest = (count > SHOWN_LINES).then(|| rest(diff, format!("{key} rest")));
+    let (full, path) = (path.to_owned(), path.to_owned());
     view! {
         <figure class="diff" data-testid="diff">
-            <figcaption>
-                <code><bdi>{path}</bdi></code>
-                {is_new.then(|| view! { <span class="diff-new">"new"</span> })}
-                <span class="diff-count" data-side="added">{format!("+{}", diff.added)}</span>
-                <span class="diff-count" data-side="removed">{format!("−{}", diff.removed)}</span>
+            <figcaption title=full>
+                <code data-find=""><bdi>{move || folder.shorten(&path)}</bdi></code>
+                {old.is_none().then(|| view! { <span class="diff-new">"new"</span> })}
+                <span class="diff-count" data-side="added">{format!("+{added}")}</span>
+                <span class="diff-count" data-side="removed">{format!("−{removed}")}</span>
             </figcaption>
-            <pre class="diff-lines" tabindex="0" aria-label="Changed lines" inner_html=head></pre>
+            <pre class="diff-lines" tabindex="0" aria-label="Changed lines" data-find="" inner_html=head></pre>
             {rest}
         </figure>
     }
     .into_any()
 }
 
+/// Shows the lines after the first ones, folded.
+fn rest(diff: LineDiff, key: String) -> AnyView {
+    let count = diff.lines.len();
+    let diff = StoredValue::new(diff);
+    let fold = FoldState::new(key, || false);
+    let toggled = move |event: leptos::ev::Event| fold.toggled(&event);
+    let lines = move || {
+        let shown = RwSignal::new(1);
+        let end = move |steps: usize| count.min(SHOWN_LINES + steps * STEP_LINES);
+        let piece = move |number: &str| {
+            let number: usize = number.parse().unwrap_or_default();
+            let html = diff.with_value(|diff| html(diff, end(number)..end(number + 1)));
+            view! { <pre class="diff-lines" data-find="" inner_html=html></pre> }.into_any()
+        };
+        let left = Signal::derive(move || match count - end(shown.get()) {
+            0 => String::new(),
+            lines => format!("{lines} lines"),
+        });
+        view! {
+            {each(move || (0..shown.get()).map(|number| number.to_string()).collect(), piece)}
+            <MoreButton left more=Callback::new(move |()| shown.update(|shown| *shown += 1)) />
+        }
+        .into_any()
+    };
+    view! {
+        <details class="diff-rest" open=move || fold.is_open() on:toggle=toggled>
+            <summary data-testid="more-lines">{format!("{} more lines", count - SHOWN_LINES)}</summary>
+            {fold.content(lines)}
+        </details>
+    }
+    .into_any()
+}
+
 /// Returns lines of a difference as HTML, in one text: there may be thousands.
-fn html(diff: &LineDiff, lines: std::ops::Range<usize>) -> String {
+fn html(diff: &LineDiff, lines: Range<usize>) -> String {
     let mut html = String::new();
     for line in &diff.lines[lines] {
         let (side, sign) = match line.side {

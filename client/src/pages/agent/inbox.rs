@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use moorline_shared::rest::{ApprovalCard, ApprovalCards};
 
 use super::approval::{self, Decider};
+use super::paths::SessionFolder;
 use crate::bindings::{clock, page};
 use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
@@ -121,11 +122,12 @@ fn card(inbox: ApprovalInbox, id: &str) -> AnyView {
     };
     let address = PageRoute::Session(session_id.clone()).address();
     let name = if session_name.is_empty() { session_id.to_string() } else { session_name };
+    let folder = SessionFolder::of(session_id.clone());
     let decider = Decider::Request(inbox.access, StoredValue::new(session_id));
     view! {
         <section class="inbox-card" data-testid="inbox-card">
             <a class="inbox-session" href=address><bdi>{name}</bdi></a>
-            {approval::card(&Arc::new(approval.request), inbox.now, decider)}
+            {approval::card(&Arc::new(approval.request), inbox.now, decider, folder)}
         </section>
     }
     .into_any()

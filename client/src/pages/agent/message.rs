@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use leptos::ev::MouseEvent;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
@@ -10,15 +9,15 @@ use moorline_shared::agent::prompt::TurnState;
 use moorline_shared::fold::{ConversationItem, MessageItem, TurnEntry};
 use moorline_shared::id::TurnId;
 
+use super::blocks::Blocks;
+use super::folds::FoldState;
 use super::state::ConversationState;
 use crate::bindings::clipboard;
 use crate::session::api::ApiRequest;
-use crate::ui::highlight::CodeColours;
-use crate::ui::markdown;
-use crate::ui::when::{each, live};
+use crate::ui::when::live;
 use crate::ui::{Icon, IconName, When};
 
-/// Renders a message.
+/// Shows a message by its role: a prompt, a thought or what the agent says.
 pub(super) fn message(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
     let role = item.with_untracked(|item| match &**item {
         ConversationItem::Message(message) => message.role,
@@ -65,72 +64,10 @@ fn CopyButton(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     }
 }
 
-/// The content of a message as HTML, block by block, so that only the last one changes while the
-/// agent speaks.
-#[component]
-fn Blocks(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
-    let colours = CodeColours::expect();
-    let blocks = Memo::new(move |_| {
-        item.with(|item| of_message(item, |message| content_html(message, colours)))
-    });
-    let keys = move || (0..blocks.with(Vec::len)).map(|place| place.to_string()).collect();
-    let block = move |place: &str| {
-        let place: usize = place.parse().unwrap_or_default();
-        let html =
-            Memo::new(move |_| blocks.with(|all| all.get(place).cloned()).unwrap_or_default());
-        view! { <div class="block" inner_html=move || html.get()></div> }.into_any()
-    };
-    view! { <div class="prose" on:click=move |event| copy_code(&event)>{each(keys, block)}</div> }
-}
-
-/// Copies a piece of code, if its button was pressed.
-pub(super) fn copy_code(event: &MouseEvent) {
-    if let Some(code) = clipboard::pressed(event) {
-        spawn_local(async move {
-            if clipboard::write(&code.text).await {
-                code.confirm();
-            }
-        });
-    }
-}
-
 fn of_message<T: Default>(item: &ConversationItem, read: impl FnOnce(&MessageItem) -> T) -> T {
     match item {
         ConversationItem::Message(message) => read(message),
         _ => T::default(),
-    }
-}
-
-/// Returns the HTML of a message, block by block.
-fn content_html(message: &MessageItem, colours: CodeColours) -> Vec<String> {
-    message.content.iter().flat_map(|content| block_html(content, colours)).collect()
-}
-
-/// Returns the HTML of a piece of content.
-pub(super) fn block_html(content: &ContentBlock, colours: CodeColours) -> Vec<String> {
-    match content {
-        ContentBlock::Known(KnownContent::Text { text }) => colours.markdown(text),
-        ContentBlock::Known(KnownContent::Image { mime_type, data, .. }) => {
-            vec![image_html(mime_type, data)]
-        }
-        ContentBlock::Known(KnownContent::ResourceLink { uri, name, .. }) => {
-            let name = if name.is_empty() { uri } else { name };
-            vec![format!("<p><code>{}</code></p>", markdown::escaped(name))]
-        }
-        ContentBlock::Other(value) => {
-            vec![format!("<pre>{}</pre>", markdown::escaped(&value.to_string()))]
-        }
-    }
-}
-
-/// Returns the HTML of an image. Only formats that cannot hold scripts are shown.
-fn image_html(mime_type: &str, data: &str) -> String {
-    let is_shown = matches!(mime_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp");
-    let is_base64 = data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
-    if is_shown && is_base64 && !data.is_empty() {
-        format!("<img alt=\"Image\" src=\"data:{mime_type};base64,{data}\">")
-    } else {
-        format!("<p>[Image, {}]</p>", markdown::escaped(mime_type))
     }
 }
 
@@ -151,13 +88,16 @@ fn Thought(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
         let text = item.with(|item| of_message(item, first_text));
         text.lines().next().unwrap_or_default().trim_matches(['*', '#', ' ']).to_owned()
     };
+    let id = item.with_untracked(|item| of_message(item, |message| message.message_id.clone()));
+    let fold = FoldState::new(format!("thought {id}"), || false);
+    let toggled = move |event: leptos::ev::Event| fold.toggled(&event);
     view! {
-        <details class="thought" data-testid="thought">
+        <details class="thought" data-testid="thought" open=move || fold.is_open() on:toggle=toggled>
             <summary>
                 <span class="thought-name">"Thought"</span>
                 <span class="thought-line">{move || first()}</span>
             </summary>
-            <Blocks item />
+            {fold.content(move || view! { <Blocks item /> }.into_any())}
         </details>
     }
 }
@@ -177,14 +117,14 @@ fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     let by = move || turn.get().and_then(|turn| turn.by).unwrap_or_default();
     view! {
         <article class="asked" aria-label="You" data-testid="user-message" title=by>
-            <div class="typed">{typed}</div>
+            <div class="typed" dir="auto" data-find="">{typed}</div>
         </article>
         {live(move || turn.get().map(outcome).unwrap_or_else(|| ().into_any()))}
     }
 }
 
 /// Returns a prompt as it was typed, with the names of what came with it.
-fn typed_text(message: &MessageItem) -> String {
+pub(super) fn typed_text(message: &MessageItem) -> String {
     let part = |content: &ContentBlock| match content {
         ContentBlock::Known(KnownContent::Text { text }) => Some(text.clone()),
         ContentBlock::Known(KnownContent::Image { mime_type, .. }) => {

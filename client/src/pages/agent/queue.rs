@@ -145,7 +145,7 @@ pub fn Activity() -> impl IntoView {
 fn activity(head: &ConversationHead) -> (&'static str, String) {
     let name = head.info.name.as_deref().unwrap_or("The agent");
     let message = || head.info.message.clone();
-    let state = head.summary.state.as_ref().map(|state| &state.state);
+    let state = head.reported.as_ref().map(|state| &state.state);
     match head.info.phase.as_str() {
         "starting" => ("busy", format!("{name} is starting…")),
         "needs-login" => ("away", message().unwrap_or_else(|| format!("{name} needs a log-in."))),

@@ -1,102 +1,36 @@
-//! The files that the agent has changed, to be kept or reverted hunk by hunk.
+//! The files that the agent has changed: how many there are, and all of them on demand.
 
 use leptos::prelude::*;
-use moorline_shared::change::{ChangedFile, ChangedHunk, FileFate, ListedChanges, PlannedChange};
 use moorline_shared::event::AgentChanges;
-use moorline_shared::rest::{ChangesSettled, SessionChangeList, SettleChanges};
 
+use super::parts;
 use super::state::ConversationState;
 use crate::bindings::dialog;
-use crate::session::access::PageAccess;
-use crate::session::api::{self, ApiRequest};
 use crate::ui::When;
-use crate::ui::markdown::escaped;
-use crate::ui::when::{effect, live};
-
-/// The changes, as far as they are loaded.
-#[derive(Clone, Copy)]
-struct ChangeReview {
-    state: ConversationState,
-    access: PageAccess,
-    /// `None` until they are loaded.
-    listed: RwSignal<Option<ListedChanges>>,
-    problem: RwSignal<Option<String>>,
-    /// True while changes are kept or reverted.
-    busy: RwSignal<bool>,
-}
-
-impl ChangeReview {
-    fn path(self) -> String {
-        format!("/api/session/{}/changes", self.state.id())
-    }
-
-    fn load(self) {
-        api::ask(self.access, ApiRequest::get(self.path()), move |answer| {
-            match answer.and_then(|text| api::parse::<SessionChangeList>(&text)) {
-                Ok(list) => _ = self.listed.try_set(Some(list.changes)),
-                Err(error) => _ = self.problem.try_set(Some(error.to_string())),
-            }
-        });
-    }
-
-    /// Keeps or reverts changes, and shows what is left.
-    fn settle(self, wish: &SettleChanges) {
-        if self.busy.get_untracked() {
-            return;
-        }
-        self.busy.set(true);
-        self.problem.set(None);
-        api::ask(self.access, ApiRequest::post(self.path(), wish), move |answer| {
-            let _ = self.busy.try_set(false);
-            match answer.and_then(|text| api::parse::<ChangesSettled>(&text)) {
-                Ok(settled) => {
-                    let failed = settled.results.into_iter().filter(|result| !result.success);
-                    let sentence = |result: moorline_shared::change::ChangeResult| {
-                        let why = result.message.or(result.code).unwrap_or_default();
-                        format!("{}: {why}", result.path)
-                    };
-                    let problems: Vec<String> = failed.map(sentence).collect();
-                    let problem = Some(problems.join(" ")).filter(|text| !text.is_empty());
-                    let _ = self.problem.try_set(problem);
-                }
-                Err(error) => _ = self.problem.try_set(Some(error.to_string())),
-            }
-            self.load();
-        });
-    }
-
-    fn keep_all(self) {
-        let files = self.listed.get_untracked().unwrap_or_default().files;
-        let keep = files.iter().map(|file| planned(file, None)).collect();
-        self.settle(&SettleChanges { keep, ..SettleChanges::default() });
-    }
-}
-
-fn planned(file: &ChangedFile, hunk: Option<&ChangedHunk>) -> PlannedChange {
-    let hunks = hunk.map(|hunk| vec![hunk.id.clone()]);
-    PlannedChange { path: file.path.clone(), before: file.before.clone(), hunks }
-}
+use crate::ui::on_demand::{LoadState, OnDemand};
+use crate::ui::when::live;
 
 /// Says how many files have changed, and shows them when it is opened.
 #[component]
 pub fn Review() -> impl IntoView {
     let state = ConversationState::expect();
-    let review = ChangeReview {
-        state,
-        access: PageAccess::expect(),
-        listed: RwSignal::default(),
-        problem: RwSignal::default(),
-        busy: RwSignal::new(false),
-    };
     let told = Memo::new(move |_| state.head.with(|head| head.changes.clone()));
     let is_open = RwSignal::new(false);
-    effect(move || {
-        if is_open.get() && told.with(|told| told.files > 0) {
-            review.load();
-        }
-    });
+    let code: OnDemand<parts::ReviewView> = OnDemand::new();
     let any = move || told.with(|told| told.files > 0);
-    let toggled = move |event: leptos::ev::Event| is_open.set(dialog::is_unfolded(&event));
+    let toggled = move |event: leptos::ev::Event| {
+        is_open.set(dialog::is_unfolded(&event));
+        if is_open.get_untracked() {
+            code.load(parts::review());
+        }
+    };
+    let files = move || match code.state() {
+        LoadState::Ready => code.get().map(|view| view(state, is_open, told)).into_any(),
+        LoadState::Failed(error) => {
+            view! { <p class="problem" role="alert">{error.to_string()}</p> }.into_any()
+        }
+        _ => view! { <p class="row-note">"Reading…"</p> }.into_any(),
+    };
     view! {
         <When condition=any>
             <details class="review" data-testid="review" on:toggle=toggled>
@@ -105,11 +39,7 @@ pub fn Review() -> impl IntoView {
                     <span class="diff-count" data-side="added">{move || told.with(|told| format!("+{}", told.added))}</span>
                     <span class="diff-count" data-side="removed">{move || told.with(|told| format!("−{}", told.removed))}</span>
                 </summary>
-                <p class="problem" role="alert" data-testid="review-problem">{move || review.problem.get()}</p>
-                {live(move || match review.listed.get() {
-                    None => view! { <p class="row-note">"Reading…"</p> }.into_any(),
-                    Some(listed) => changes(review, &listed),
-                })}
+                {live(files)}
             </details>
         </When>
     }
@@ -121,101 +51,4 @@ fn summary(told: &AgentChanges) -> String {
         1 => format!("1 file changed{more}"),
         files => format!("{files} files changed{more}"),
     }
-}
-
-fn changes(review: ChangeReview, listed: &ListedChanges) -> AnyView {
-    let gaps = listed.gaps.iter().map(|gap| {
-        let text = gap.message.clone();
-        view! { <p class="row-note">{text}</p> }
-    });
-    let beyond = listed.truncated.then(|| {
-        let text = format!("{} files have changed; the first are shown.", listed.count);
-        view! { <p class="row-note">{text}</p> }
-    });
-    let files = listed.files.iter().map(|file| changed_file(review, file)).collect_view();
-    view! {
-        {gaps.collect_view()}
-        {beyond}
-        <div class="review-files">{files}</div>
-        <button
-            class="button"
-            data-testid="keep-all"
-            disabled=move || review.busy.get()
-            on:click=move |_| review.keep_all()
-        >
-            "Keep all"
-        </button>
-    }
-    .into_any()
-}
-
-fn changed_file(review: ChangeReview, file: &ChangedFile) -> AnyView {
-    let fate = match file.state {
-        FileFate::Added => "new",
-        FileFate::Modified => "",
-        FileFate::Deleted => "deleted",
-    };
-    let note = match (&file.message, file.binary, file.truncated) {
-        (Some(message), ..) => Some(message.clone()),
-        (None, true, _) => Some("This file is not text.".to_owned()),
-        (None, false, true) => Some("Not all of its changes are shown.".to_owned()),
-        _ => None,
-    };
-    let hunks = file.hunks.iter().map(|hunk| {
-        let html = hunk_html(&hunk.text);
-        let at = format!("line {}", hunk.new_start);
-        view! {
-            <div class="review-hunk" data-testid="hunk">
-                <div class="review-row">
-                    <span class="row-note">{at}</span>
-                    <span class="bar-fill"></span>
-                    {buttons(review, planned(file, Some(hunk)))}
-                </div>
-                <pre class="diff-lines" tabindex="0" aria-label="Changed lines" inner_html=html></pre>
-            </div>
-        }
-    });
-    view! {
-        <section class="diff" data-testid="changed-file">
-            <div class="review-row review-head">
-                <code><bdi>{file.path.clone()}</bdi></code>
-                <span class="diff-new">{fate}</span>
-                <span class="bar-fill"></span>
-                {buttons(review, planned(file, None))}
-            </div>
-            {note.map(|note| view! { <p class="row-note review-note">{note}</p> })}
-            {hunks.collect_view()}
-        </section>
-    }
-    .into_any()
-}
-
-fn buttons(review: ChangeReview, change: PlannedChange) -> AnyView {
-    let kept = change.clone();
-    let keep = move |_| {
-        let keep = vec![kept.clone()];
-        review.settle(&SettleChanges { keep, ..SettleChanges::default() });
-    };
-    let revert = move |_| {
-        let revert = vec![change.clone()];
-        review.settle(&SettleChanges { revert, ..SettleChanges::default() });
-    };
-    view! {
-        <button class="button quiet" data-testid="keep" disabled=move || review.busy.get() on:click=keep>"Keep"</button>
-        <button class="button quiet bad" data-testid="revert" disabled=move || review.busy.get() on:click=revert>"Revert"</button>
-    }
-    .into_any()
-}
-
-/// Returns the lines of a hunk as HTML.
-fn hunk_html(text: &str) -> String {
-    let line = |line: &str| {
-        let side = match line.as_bytes().first() {
-            Some(b'+') => "added",
-            Some(b'-') => "removed",
-            _ => "both",
-        };
-        format!("<span data-side=\"{side}\">{}\n</span>", escaped(line))
-    };
-    text.lines().map(line).collect()
 }

@@ -1,116 +1,153 @@
 //! The rows of a conversation's page, from its items.
+//!
+//! Everything here is a place: an item's number from the conversation's beginning, which it keeps
+//! when older items are left out and when the conversation is read again.
+
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use moorline_shared::fold::{Conversation, ConversationItem};
 
-/// The prefix of a tool call's key.
-const TOOL: &str = "tool ";
-
 /// The number of tool calls in a row from which they are one group.
-const GROUP: usize = 3;
+const GROUP: u64 = 3;
 
-/// Returns the key of an item: its kind and id. An update has its place in the conversation.
-pub(super) fn key_of(item: &ConversationItem, place: u64) -> String {
-    match item {
-        ConversationItem::Turn { turn_id } => format!("turn {turn_id}"),
-        ConversationItem::Message(message) => format!("message {}", message.message_id),
-        ConversationItem::Tool(tool) => format!("{TOOL}{}", tool.tool_call_id),
-        ConversationItem::Approval { approval_id } => format!("approval {approval_id}"),
-        ConversationItem::Update { .. } => format!("update {place}"),
-    }
-}
-
-/// Returns true if this is the key of a tool call.
-pub(super) fn is_tool(key: &str) -> bool {
-    key.starts_with(TOOL)
-}
+/// The number of places in a chunk of rows. A change of one row is compared with its chunk only.
+const CHUNK: u64 = 30;
 
 /// A row of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ConversationRow {
-    /// The item with this key.
-    Item(String),
-    /// Tool calls that follow each other, by their keys.
-    Tools(Vec<String>),
+    /// The item at this place.
+    Item(u64),
+    /// Tool calls that follow each other, at these places.
+    Tools(Range<u64>),
 }
 
 impl ConversationRow {
-    fn is_of_tools(&self) -> bool {
+    /// Returns the place of the row's first item.
+    pub(super) const fn first(&self) -> u64 {
         match self {
-            Self::Item(key) => is_tool(key),
-            Self::Tools(_) => true,
+            Self::Item(place) => *place,
+            Self::Tools(places) => places.start,
         }
     }
 
-    /// Returns the row's key, which stays the same while it grows.
-    pub(super) fn key(&self) -> String {
+    const fn end(&self) -> u64 {
         match self {
-            Self::Item(key) => key.clone(),
-            Self::Tools(keys) => format!("group {}", keys.first().map_or("", String::as_str)),
+            Self::Item(place) => *place + 1,
+            Self::Tools(places) => places.end,
         }
     }
+}
+
+/// Returns the chunk of the row that begins at this place.
+pub(super) const fn chunk_of(place: u64) -> u64 {
+    place / CHUNK
+}
+
+/// Returns the first place of a chunk.
+pub(super) const fn chunk_start(chunk: u64) -> u64 {
+    chunk * CHUNK
 }
 
 /// The rows of a conversation, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RowList {
-    rows: Vec<ConversationRow>,
-    /// The number of the conversation's items that have their rows.
-    taken: u64,
+    rows: VecDeque<ConversationRow>,
+    /// The place after the last item that has its row.
+    end: u64,
+    /// The place of the first of the tool calls at the end; `None` if the last item is none.
+    tools: Option<u64>,
 }
 
 impl RowList {
-    /// Returns the rows from this place on.
-    pub(super) fn from(&self, first: usize) -> &[ConversationRow] {
-        &self.rows[first.min(self.rows.len())..]
+    /// Returns the rows that begin in a chunk.
+    pub(super) fn chunk(&self, chunk: u64) -> impl Iterator<Item = &ConversationRow> {
+        let index = |place| self.rows.partition_point(|row| row.first() < place);
+        self.rows.range(index(chunk_start(chunk))..index(chunk_start(chunk + 1)))
     }
 
-    /// Returns the number of the conversation's items that have their rows.
-    pub(super) const fn taken(&self) -> u64 {
-        self.taken
+    /// Returns the row with the item at this place.
+    pub(super) fn with(&self, place: u64) -> Option<&ConversationRow> {
+        let after = self.rows.partition_point(|row| row.first() <= place);
+        self.rows.get(after.checked_sub(1)?).filter(|row| place < row.end())
     }
 
-    pub(super) const fn len(&self) -> usize {
-        self.rows.len()
+    /// Returns the place of the row that is `count` rows before `place`, or of the first.
+    pub(super) fn before(&self, place: u64, count: usize) -> u64 {
+        let index = self.rows.partition_point(|row| row.first() < place);
+        self.rows.get(index.saturating_sub(count)).map_or(place, ConversationRow::first)
     }
 
-    /// Takes the conversation's new items, which come last.
-    pub(super) fn extend(&mut self, conversation: &Conversation) {
-        let known = self.taken.saturating_sub(conversation.omitted) as usize;
-        let new = conversation.items.get(known..).unwrap_or_default();
-        let first = conversation.omitted + known as u64;
-        // The last tool calls may become a group.
-        let mut tools = self.take_last_tools();
-        for (place, item) in (first..).zip(new) {
-            match item {
-                ConversationItem::Tool(_) => tools.push(key_of(item, place)),
-                item => {
-                    end_group(&mut tools, &mut self.rows);
-                    self.rows.push(ConversationRow::Item(key_of(item, place)));
+    /// Returns the place of the row that is `count` rows after the first one from `place` on, or of
+    /// the last.
+    pub(super) fn after(&self, place: u64, count: usize) -> u64 {
+        let index = self.rows.partition_point(|row| row.first() < place) + count;
+        let row = self.rows.get(index).or_else(|| self.rows.back());
+        row.map_or(place, ConversationRow::first)
+    }
+
+    /// Returns the place of the first row, and the place after the last item.
+    pub(super) fn bounds(&self) -> (u64, u64) {
+        (self.rows.front().map_or(self.end, ConversationRow::first), self.end)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Takes the conversation's new items, which come last, and forgets those that it has left out.
+    /// Returns the place from which on rows are others than before.
+    pub(super) fn follow(&mut self, conversation: &Conversation) -> u64 {
+        self.forget(conversation.omitted);
+        let first = self.end.max(conversation.omitted);
+        let mut changed = first;
+        self.end = conversation.end();
+        for place in first..self.end {
+            match conversation.item_at(place) {
+                Some(ConversationItem::Tool(_)) => changed = changed.min(self.tool(place)),
+                _ => {
+                    self.tools = None;
+                    self.rows.push_back(ConversationRow::Item(place));
                 }
             }
         }
-        end_group(&mut tools, &mut self.rows);
-        self.taken = conversation.omitted + conversation.items.len() as u64;
+        changed
     }
 
-    fn take_last_tools(&mut self) -> Vec<String> {
-        let mut groups = Vec::new();
-        while let Some(row) = self.rows.pop_if(|row| row.is_of_tools()) {
-            groups.push(match row {
-                ConversationRow::Item(key) => vec![key],
-                ConversationRow::Tools(keys) => keys,
-            });
+    /// Adds a tool call. Returns the first place whose row has changed.
+    fn tool(&mut self, place: u64) -> u64 {
+        let first = *self.tools.get_or_insert(place);
+        match place + 1 - first {
+            GROUP => {
+                let is_before = |row: &ConversationRow| row.first() < first;
+                self.rows.truncate(self.rows.partition_point(is_before));
+                self.rows.push_back(ConversationRow::Tools(first..place + 1));
+            }
+            // Part of a group may be left out by now, so the group's own start counts.
+            _ => match self.rows.back_mut() {
+                Some(ConversationRow::Tools(places)) if places.end == place => {
+                    places.end = place + 1;
+                    return places.start;
+                }
+                _ => {
+                    self.rows.push_back(ConversationRow::Item(place));
+                    return place;
+                }
+            },
         }
-        groups.into_iter().rev().flatten().collect()
+        first
     }
-}
 
-fn end_group(tools: &mut Vec<String>, rows: &mut Vec<ConversationRow>) {
-    let keys = std::mem::take(tools);
-    if keys.len() >= GROUP {
-        rows.push(ConversationRow::Tools(keys));
-    } else {
-        rows.extend(keys.into_iter().map(ConversationRow::Item));
+    /// Forgets the rows before a place.
+    fn forget(&mut self, omitted: u64) {
+        while self.rows.front().is_some_and(|row| row.end() <= omitted) {
+            self.rows.pop_front();
+        }
+        if let Some(ConversationRow::Tools(places)) = self.rows.front_mut() {
+            places.start = places.start.max(omitted);
+        }
+        self.tools = self.tools.map(|first| first.max(omitted));
     }
 }
 
@@ -120,41 +157,75 @@ mod tests {
     use moorline_shared::fold::{MessageItem, ToolItem};
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
-    fn tool(id: &str) -> ConversationItem {
-        let tool = ToolItem { tool_call_id: id.into(), ..ToolItem::default() };
-        ConversationItem::Tool(Box::new(tool))
+    fn tool() -> ConversationItem {
+        ConversationItem::Tool(Box::<ToolItem>::default())
     }
 
-    fn message(id: &str) -> ConversationItem {
-        let message_id = id.to_owned();
-        ConversationItem::Message(MessageItem { message_id, ..MessageItem::default() })
+    fn message() -> ConversationItem {
+        ConversationItem::Message(MessageItem::default())
     }
 
-    fn keys(rows: &RowList) -> Vec<String> {
-        rows.from(0).iter().map(ConversationRow::key).collect()
+    fn all(rows: &RowList) -> Vec<ConversationRow> {
+        rows.rows.iter().cloned().collect()
+    }
+
+    const fn item(place: u64) -> ConversationRow {
+        ConversationRow::Item(place)
     }
 
     #[test]
     fn three_tool_calls_in_a_row_are_a_group() {
         let mut conversation = Conversation::default();
         let mut rows = RowList::default();
-        for item in [tool("1"), tool("2"), message("m"), tool("3"), tool("4")] {
+        let mut changed = Vec::new();
+        for item in [tool(), tool(), message(), tool(), tool()] {
             conversation.items.push(item);
-            rows.extend(&conversation);
+            changed.push(rows.follow(&conversation));
         }
-        assert_eq!(keys(&rows), ["tool 1", "tool 2", "message m", "tool 3", "tool 4"]);
-        conversation.items.push(tool("5"));
-        rows.extend(&conversation);
-        assert_eq!(keys(&rows), ["tool 1", "tool 2", "message m", "group tool 3"]);
-        // It keeps its key while it grows.
-        conversation.items.extend([tool("6"), message("n")]);
-        rows.extend(&conversation);
-        assert_eq!(keys(&rows)[3..], ["group tool 3", "message n"]);
-        let ConversationRow::Tools(of_group) = &rows.from(3)[0] else { panic!("no group") };
-        assert_eq!(of_group.len(), 4);
+        assert_eq!(all(&rows), [0, 1, 2, 3, 4].map(item));
+        assert_eq!(changed, [0, 1, 2, 3, 4]);
+        conversation.items.push(tool());
+        assert_eq!(rows.follow(&conversation), 3);
+        assert_eq!(all(&rows)[3..], [ConversationRow::Tools(3..6)]);
+        // It begins where it did while it grows.
+        conversation.items.extend([tool(), message()]);
+        assert_eq!(rows.follow(&conversation), 3);
+        assert_eq!(all(&rows)[3..], [ConversationRow::Tools(3..7), item(7)]);
         // All at once is the same.
         let mut whole = RowList::default();
-        whole.extend(&conversation);
-        assert_eq!(keys(&whole), keys(&rows));
+        whole.follow(&conversation);
+        assert_eq!(all(&whole), all(&rows));
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_places() {
+        let mut conversation = Conversation::default();
+        conversation.items.extend([message(), tool(), tool(), tool()]);
+        conversation.items.extend((0..2 * CHUNK).map(|_| message()));
+        let mut rows = RowList::default();
+        rows.follow(&conversation);
+        assert_eq!(rows.with(2), Some(&ConversationRow::Tools(1..4)));
+        assert_eq!(rows.with(4), Some(&item(4)));
+        assert_eq!(rows.with(conversation.end()), None);
+        assert_eq!(rows.chunk(0).count(), CHUNK as usize - 2);
+        assert_eq!(rows.chunk(1).next(), Some(&item(CHUNK)));
+        assert_eq!((rows.before(5, 2), rows.before(5, 100)), (1, 0));
+    }
+
+    #[test]
+    fn what_is_left_out_has_no_rows() {
+        let mut conversation = Conversation::default();
+        conversation.items.extend((0..4).map(|_| tool()));
+        let mut rows = RowList::default();
+        rows.follow(&conversation);
+        conversation.items.drain(..2);
+        conversation.omitted = 2;
+        conversation.items.push(tool());
+        assert_eq!(rows.follow(&conversation), 2);
+        assert_eq!(all(&rows), [ConversationRow::Tools(2..5)]);
+        conversation.items.clear();
+        conversation.omitted = 5;
+        rows.follow(&conversation);
+        assert_eq!((all(&rows), rows.bounds()), (vec![], (5, 5)));
     }
 }

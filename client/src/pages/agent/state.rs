@@ -1,6 +1,6 @@
 //! The data of a conversation's page.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use leptos::prelude::*;
@@ -10,27 +10,29 @@ use moorline_shared::event::{
     AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentPending, AgentPlan, AgentUsage,
 };
 use moorline_shared::fold::{
-    AgentSummary, ApprovalEntry, Conversation, ConversationItem, TurnEntry,
+    ApprovalEntry, ApprovalList, Conversation, ConversationItem, ReportedState, TurnEntry, TurnList,
 };
 use moorline_shared::id::{ApprovalId, SessionId, TurnId};
 use moorline_shared::message::close;
 
-use super::rows::{ConversationRow, RowList, key_of};
+use super::folds::FoldStates;
+use super::paths::SessionFolder;
+use super::shown::{ShownRows, ToolGroup};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::conversation::{
-    ConversationChange, ConversationHooks, ConversationLink, ConversationView, UserRequest,
+    ConversationChange, ConversationHooks, ConversationLink, ConversationView, LogProgress,
+    UserRequest,
 };
 use crate::session::view::LinkView;
 
-/// The number of rows that a page shows at first, and that each step back adds.
-const STEP: usize = 60;
-
-/// What an agent says of itself, and the state of its turns and approvals.
+/// What an agent says of itself, and the state of its turns.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ConversationHead {
     pub(super) info: AgentInfo,
-    pub(super) summary: AgentSummary,
+    /// The last state that it has reported.
+    pub(super) reported: Option<ReportedState>,
+    pub(super) turns: TurnList,
     pub(super) plan: AgentPlan,
     pub(super) config: AgentConfig,
     pub(super) commands: AgentCommands,
@@ -38,28 +40,26 @@ pub(super) struct ConversationHead {
     pub(super) changes: AgentChanges,
     /// The requests that wait for the host of the session.
     pub(super) pending: AgentPending,
-    /// The number of items that are left out at the beginning.
-    pub(super) omitted: u64,
 }
 
 impl ConversationHead {
     fn of(conversation: &Conversation, pending: &AgentPending) -> Self {
         Self {
             info: conversation.info.clone(),
-            summary: conversation.summary.clone(),
+            reported: conversation.summary.state.clone(),
+            turns: conversation.summary.turns.clone(),
             plan: conversation.plan.clone(),
             config: conversation.config.clone(),
             commands: conversation.commands.clone(),
             usage: conversation.usage.clone(),
             changes: conversation.changes.clone(),
             pending: pending.clone(),
-            omitted: conversation.omitted,
         }
     }
 
     /// Returns the queued prompts, next first. Those that the host does not have yet come last.
     pub(super) fn queued(&self) -> Vec<TurnEntry> {
-        let mut queue: Vec<TurnEntry> = self.summary.turns.queued().cloned().collect();
+        let mut queue: Vec<TurnEntry> = self.turns.queued().cloned().collect();
         for turn in &self.pending.turns {
             match queue.iter().position(|known| known.turn_id == turn.turn_id) {
                 Some(place) if turn.state == TurnState::Queued => {
@@ -92,7 +92,7 @@ impl ConversationHead {
 
     /// Returns the turn that runs.
     pub(super) fn active(&self) -> Option<&TurnEntry> {
-        self.summary.turns.active()
+        self.turns.active()
     }
 }
 
@@ -104,14 +104,19 @@ pub(super) struct ConversationState {
     link: StoredValue<Option<ConversationLink>, LocalStorage>,
     pub(super) view: RwSignal<ConversationView>,
     pub(super) head: RwSignal<Arc<ConversationHead>>,
-    /// All rows, oldest first.
-    rows: RwSignal<RowList>,
-    /// The place of the first row that is shown.
-    first: RwSignal<usize>,
-    /// The items by their keys.
-    items: StoredValue<BTreeMap<String, RwSignal<Arc<ConversationItem>>>>,
+    approvals: RwSignal<ApprovalList>,
+    /// The rows of the page, and their items.
+    pub(super) shown: ShownRows,
+    /// The progress of reading earlier items from the log; `None` if nobody asked for them.
+    pub(super) log: RwSignal<Option<LogProgress>>,
+    /// The folder that paths are relative to.
+    pub(super) folder: SessionFolder,
+    /// What the user has opened and closed.
+    pub(super) folds: FoldStates,
     /// The turns whose prompts are messages.
     begun: RwSignal<BTreeSet<TurnId>>,
+    /// The place after the last item that was searched for these.
+    taken: StoredValue<u64>,
     /// The reason why the last request was refused.
     pub(super) problem: RwSignal<Option<String>>,
 }
@@ -126,10 +131,13 @@ impl ConversationState {
             link: StoredValue::new_local(None),
             view: RwSignal::default(),
             head: RwSignal::default(),
-            rows: RwSignal::default(),
-            first: RwSignal::new(0),
-            items: StoredValue::default(),
+            approvals: RwSignal::default(),
+            shown: ShownRows::new(),
+            log: RwSignal::default(),
+            folder: SessionFolder::of(id.clone()),
+            folds: FoldStates::default(),
             begun: RwSignal::default(),
+            taken: StoredValue::new(0),
             problem: RwSignal::default(),
         };
         let hooks = ConversationHooks {
@@ -150,31 +158,19 @@ impl ConversationState {
         self.id.get_value()
     }
 
-    /// Returns the keys of the rows that are shown; tracked.
-    pub(super) fn shown(self) -> Vec<ConversationRow> {
-        let first = self.first.get();
-        self.rows.with(|rows| rows.from(first).to_vec())
+    /// Reads the conversation; `None` while it changes, or once the page is gone.
+    pub(super) fn read<T>(self, read: impl FnOnce(&Conversation) -> T) -> Option<T> {
+        self.link()?.read(|conversation, _| read(conversation))
     }
 
-    /// Returns the row with this key, if it is shown; tracked.
-    pub(super) fn row(self, key: &str) -> Option<ConversationRow> {
-        let first = self.first.get();
-        self.rows.with(|rows| rows.from(first).iter().find(|row| row.key() == key).cloned())
+    /// Returns the item at a place. It changes while the agent works on it.
+    pub(super) fn item(self, place: u64) -> Option<RwSignal<Arc<ConversationItem>>> {
+        self.read(|conversation| self.shown.item(place, conversation)).flatten()
     }
 
-    /// Returns true if there are rows before those that are shown; tracked.
-    pub(super) fn has_earlier(self) -> bool {
-        self.first.get() > 0
-    }
-
-    /// Shows more rows of the past.
-    pub(super) fn show_earlier(self) {
-        self.first.update(|first| *first = first.saturating_sub(STEP));
-    }
-
-    /// Returns an item. It changes while the agent works on it.
-    pub(super) fn item(self, key: &str) -> Option<RwSignal<Arc<ConversationItem>>> {
-        self.items.with_value(|items| items.get(key).copied())
+    /// Returns the group with the tool call at a place.
+    pub(super) fn group(self, place: u64) -> RwSignal<ToolGroup> {
+        self.read(|conversation| self.shown.group(place, conversation)).unwrap_or_default()
     }
 
     /// Returns true if the prompt of a turn is a message, because the agent got it; tracked.
@@ -184,12 +180,21 @@ impl ConversationState {
 
     /// Returns an approval; tracked.
     pub(super) fn approval(self, id: &ApprovalId) -> Option<ApprovalEntry> {
-        self.head.with(|head| head.summary.approvals.get(id).cloned())
+        self.approvals.with(|approvals| approvals.get(id).cloned())
     }
 
     /// Returns a turn; tracked.
     pub(super) fn turn(self, id: &TurnId) -> Option<TurnEntry> {
-        self.head.with(|head| head.summary.turns.get(id).cloned())
+        self.head.with(|head| head.turns.get(id).cloned())
+    }
+
+    /// Returns the link to the conversation, until the page is gone.
+    pub(super) fn link(self) -> Option<ConversationLink> {
+        self.link.try_get_value().flatten()
+    }
+
+    pub(super) fn token(self) -> Option<String> {
+        self.access.token()
     }
 
     /// Dials at once.
@@ -211,7 +216,7 @@ impl ConversationState {
             then(answer);
         };
         // Cloned, because an answer may come at once, and read the link.
-        if let Some(link) = self.link.try_get_value().flatten() {
+        if let Some(link) = self.link() {
             link.request(request, answered);
         }
     }
@@ -242,7 +247,7 @@ impl ConversationState {
     }
 
     fn changed(self, changes: &BTreeSet<ConversationChange>) {
-        let Some(link) = self.link.try_get_value().flatten() else { return };
+        let Some(link) = self.link() else { return };
         link.read(|conversation, pending| self.take(changes, conversation, pending));
     }
 
@@ -253,35 +258,33 @@ impl ConversationState {
         pending: &AgentPending,
     ) {
         let is_new = changes.contains(&ConversationChange::All);
+        if is_new || changes.contains(&ConversationChange::State) {
+            self.head.set(Arc::new(ConversationHead::of(conversation, pending)));
+        }
+        if is_new || changes.contains(&ConversationChange::Approvals) {
+            self.approvals.set(conversation.summary.approvals.clone());
+        }
         if is_new {
-            self.items.update_value(BTreeMap::clear);
             self.begun.update(BTreeSet::clear);
-            self.rows.update_untracked(|rows| *rows = RowList::default());
+            self.taken.set_value(0);
         }
-        let before = self.rows.with_untracked(RowList::taken);
-        self.items.update_value(|items| {
-            let known = before.saturating_sub(conversation.omitted) as usize;
-            let new = conversation.items.get(known..).unwrap_or_default();
-            for (place, item) in (conversation.omitted + known as u64..).zip(new) {
-                items.insert(key_of(item, place), RwSignal::new(Arc::new(item.clone())));
-                if let Some(turn) = begun_turn(item) {
-                    self.begun.update(|begun| _ = begun.insert(turn));
-                }
-            }
-        });
-        for item in changes.iter().filter_map(|change| changed_item(change, conversation)) {
-            // The place matters for updates only, which do not change.
-            if let Some(known) = self.item(&key_of(item, 0)) {
-                known.set(Arc::new(item.clone()));
-            }
-        }
-        self.head.set(Arc::new(ConversationHead::of(conversation, pending)));
-        if conversation.omitted + conversation.items.len() as u64 != before || is_new {
-            self.rows.update(|rows| rows.extend(conversation));
-        }
-        if is_new {
-            let last = self.rows.with_untracked(RowList::len).saturating_sub(STEP);
-            self.first.set(last);
+        self.begin_turns(conversation);
+        let item = |change: &ConversationChange| match change {
+            ConversationChange::Item(place) => Some(*place),
+            _ => None,
+        };
+        let changed: Vec<u64> = changes.iter().filter_map(item).collect();
+        self.shown.follow(conversation, &changed, is_new);
+    }
+
+    /// Notes the turns whose prompts are among the new messages.
+    fn begin_turns(self, conversation: &Conversation) {
+        let new = self.taken.get_value().max(conversation.omitted)..conversation.end();
+        self.taken.set_value(conversation.end());
+        let items = new.filter_map(|place| conversation.item_at(place));
+        let begun: Vec<TurnId> = items.filter_map(begun_turn).collect();
+        if !begun.is_empty() {
+            self.begun.update(|known| known.extend(begun));
         }
     }
 }
@@ -299,16 +302,5 @@ fn begun_turn(item: &ConversationItem) -> Option<TurnId> {
             message.turn_id.clone()
         }
         _ => None,
-    }
-}
-
-fn changed_item<'a>(
-    change: &ConversationChange,
-    conversation: &'a Conversation,
-) -> Option<&'a ConversationItem> {
-    match change {
-        ConversationChange::Message(id) => conversation.message_item(id),
-        ConversationChange::Tool(id) => conversation.tool_item(id),
-        ConversationChange::All | ConversationChange::State => None,
     }
 }

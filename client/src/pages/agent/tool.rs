@@ -3,87 +3,143 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use moorline_shared::agent::content::{KnownToolContent, ToolContent, ToolStatus};
+use moorline_shared::agent::content::{KnownToolContent, ToolContent, ToolLocation, ToolStatus};
 use moorline_shared::fold::{ConversationItem, ToolItem};
+use moorline_shared::id::SessionId;
+use serde_json::Value;
 
+use super::blocks::{block_html, copy_code};
 use super::diff_view::file_diff;
-use super::message::{block_html, copy_code};
+use super::folds::FoldState;
+use super::parts::{self, TerminalView};
+use super::paths::SessionFolder;
 use super::state::ConversationState;
 use crate::session::route::PageRoute;
 use crate::ui::highlight::CodeColours;
+use crate::ui::long::long_html;
 use crate::ui::markdown::escaped;
-use crate::ui::when::live;
-use crate::ui::{Icon, IconName};
+use crate::ui::on_demand::{LoadState, OnDemand};
+use crate::ui::when::{each, live};
+use crate::ui::{Icon, IconName, When};
 
-/// The most characters of a tool's input or output that are shown.
-const RAW_CHARACTERS: usize = 20_000;
+/// The most tool calls of a group that are shown at first, and that each step back adds.
+const SHOWN_CALLS: u64 = 60;
 
-/// Renders one tool call.
-pub(super) fn tool(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
-    let known = Memo::new(move |_| item.with(|item| of_tool(item).cloned().unwrap_or_default()));
-    let status = move || known.with(|tool| status_name(tool.status));
-    // A change of a file is what people look for; of anything else the line is enough. While it
-    // waits, the question shows it.
-    let is_open = Memo::new(move |_| {
-        known.with(|tool| tool.status != ToolStatus::Pending && tool.content.iter().any(is_diff))
-    });
+/// Shows the tool call at a place.
+pub(super) fn tool(place: u64) -> AnyView {
+    let state = ConversationState::expect();
+    let Some(item) = state.item(place) else { return ().into_any() };
+    let status = part(item, |tool| status_name(tool.status).to_owned());
+    let word = part(item, |tool| status_word(tool.status).to_owned());
+    let kind = part(item, |tool| tool.kind.clone());
+    let title = part(item, title);
+    let fold = FoldState::new(place.to_string(), move || of_tool(item, opens));
+    let toggled = move |event: leptos::ev::Event| fold.toggled(&event);
     view! {
-        <details class="tool" data-status=status data-testid="tool" open=move || is_open.get()>
-            <summary>
-                {live(move || view! { <Icon name=known.with(|tool| icon(&tool.kind)) /> }.into_any())}
-                <span class="tool-title"><bdi>{move || known.with(title)}</bdi></span>
-                <span class="tool-status">{move || known.with(|tool| status_word(tool.status))}</span>
+        <details
+            class="tool"
+            data-status=move || status.get()
+            data-testid="tool"
+            data-place=place.to_string()
+            open=move || fold.is_open()
+            on:toggle=toggled
+        >
+            <summary title=move || title.get()>
+                {live(move || view! { <Icon name=icon(&kind.get()) /> }.into_any())}
+                <span class="tool-title" data-find=""><bdi>{move || title.with(|title| state.folder.shorten(title))}</bdi></span>
+                <span class="tool-status">{move || word.get()}</span>
             </summary>
-            {live(move || known.with(content))}
+            {fold.content(move || content(place, item))}
         </details>
     }
     .into_any()
 }
 
-/// Renders tool calls that follow each other, folded except for the one that runs.
-pub(super) fn tools(keys: &[String]) -> AnyView {
+/// Shows the group of tool calls that begins at a place. It is folded unless the user opened it, or
+/// one of its calls before they were a group.
+pub(super) fn tools(place: u64) -> AnyView {
     let state = ConversationState::expect();
-    let items: Vec<_> = keys.iter().filter_map(|key| state.item(key)).collect();
-    let counted = items.clone();
+    let group = state.group(place);
+    let first = group.with_untracked(|group| group.places.clone()).take(3);
+    let is_open =
+        first.into_iter().any(|place| state.folds.chosen(&place.to_string()) == Some(true));
+    let fold = FoldState::new(format!("group {place}"), move || is_open);
+    let toggled = move |event: leptos::ev::Event| fold.toggled(&event);
     let summary = move || {
-        let running = counted.iter().find_map(|item| {
-            item.with(|item| of_tool(item).filter(|tool| !tool.status.is_over()).map(title))
-        });
-        let failed = counted.iter().filter(|item| {
-            item.with(|item| of_tool(item).is_some_and(|tool| tool.status == ToolStatus::Failed))
-        });
-        let (count, failed) = (counted.len(), failed.count());
-        match (running, failed) {
-            (Some(title), _) => format!("{count} steps · {title}"),
+        let (count, failed) = group.with(|group| group.counts());
+        let current =
+            group.with(|group| group.current.as_deref().map(|title| named(title).to_owned()));
+        match (current, failed) {
+            (Some(title), _) => format!("{count} steps · {}", state.folder.shorten(&title)),
             (None, 0) => format!("{count} steps"),
             (None, failed) => format!("{count} steps, {failed} failed"),
         }
     };
+    let calls = move || {
+        let places = group.with_untracked(|group| group.places.clone());
+        let from = RwSignal::new(places.end.saturating_sub(SHOWN_CALLS).max(places.start));
+        let earlier = move || from.get() - group.with(|group| group.places.start).min(from.get());
+        let keys = move || {
+            let end = group.with(|group| group.places.end);
+            (from.get()..end).map(|place| place.to_string()).collect()
+        };
+        let show = move |_| from.update(|from| *from -= SHOWN_CALLS.min(untrack(earlier)));
+        view! {
+            <When condition=move || earlier() != 0>
+                <button class="button quiet" data-more="" data-testid="earlier-calls" on:click=show>
+                    {move || format!("Show {} earlier", earlier())}
+                </button>
+            </When>
+            <div class="tool-list">
+                {each(keys, |place| tool(place.parse().unwrap_or_default()))}
+            </div>
+        }
+        .into_any()
+    };
     view! {
-        <details class="tool-group" data-testid="tool-group">
+        <details class="tool-group" data-testid="tool-group" open=move || fold.is_open() on:toggle=toggled>
             <summary>
                 <Icon name=IconName::Stack />
                 <span class="tool-title">{summary}</span>
             </summary>
-            <div class="tool-list">{items.into_iter().map(tool).collect_view()}</div>
+            {fold.content(calls)}
         </details>
     }
     .into_any()
 }
 
-fn of_tool(item: &ConversationItem) -> Option<&ToolItem> {
-    match item {
-        ConversationItem::Tool(tool) => Some(tool),
-        _ => None,
-    }
+/// Reads a tool call; tracked.
+fn of_tool<T: Default>(
+    item: RwSignal<Arc<ConversationItem>>,
+    read: impl FnOnce(&ToolItem) -> T,
+) -> T {
+    item.with(|item| match &**item {
+        ConversationItem::Tool(tool) => read(tool),
+        _ => T::default(),
+    })
+}
+
+/// Returns a part of a tool call that changes less often than the call.
+fn part(item: RwSignal<Arc<ConversationItem>>, read: fn(&ToolItem) -> String) -> Memo<String> {
+    Memo::new(move |_| of_tool(item, read))
+}
+
+/// Returns true if a tool call is open by default. A change of a file is what people look for; of
+/// anything else the line is enough. While it waits, the question shows it.
+fn opens(tool: &ToolItem) -> bool {
+    tool.status != ToolStatus::Pending && tool.content.iter().any(is_diff)
 }
 
 fn is_diff(content: &ToolContent) -> bool {
     matches!(content, ToolContent::Known(KnownToolContent::Diff { .. }))
 }
 
-fn title(tool: &ToolItem) -> String {
-    if tool.title.is_empty() { "Use a tool".to_owned() } else { tool.title.clone() }
+pub(super) fn title(tool: &ToolItem) -> String {
+    named(&tool.title).to_owned()
+}
+
+fn named(title: &str) -> &str {
+    if title.is_empty() { "Use a tool" } else { title }
 }
 
 fn icon(kind: &str) -> IconName {
@@ -121,79 +177,133 @@ fn status_word(status: ToolStatus) -> &'static str {
     }
 }
 
-/// Renders what a tool works on and has produced.
-fn content(tool: &ToolItem) -> AnyView {
-    let places = (!tool.locations.is_empty()).then(|| {
-        let place = |at: &moorline_shared::agent::content::ToolLocation| match at.line {
-            Some(line) => format!("{}:{line}", at.path),
-            None => at.path.clone(),
-        };
-        let places: Vec<String> = tool.locations.iter().map(place).collect();
-        view! { <p class="tool-places"><code><bdi>{places.join(", ")}</bdi></code></p> }
-    });
-    let contents = tool.content.iter().map(piece).collect_view();
-    // What has content shows its output there.
-    let raw = tool.content.is_empty();
-    let input = tool.input.as_ref().filter(|_| raw).map(|input| raw_view("Input", input));
-    let output = tool.output.as_ref().filter(|_| raw).map(|output| raw_view("Output", output));
-    let cut = tool.truncated.then(|| {
-        view! { <p class="row-note">"A part was too large to be recorded."</p> }
-    });
-    view! { <div class="tool-content">{places}{contents}{input}{output}{cut}</div> }.into_any()
+/// Shows what a tool works on and has produced. Each part is built again only when it changes.
+fn content(place: u64, item: RwSignal<Arc<ConversationItem>>) -> AnyView {
+    let folder = ConversationState::expect().folder;
+    let pieces = move || {
+        let count = of_tool(item, |tool| tool.content.len());
+        (0..count).map(|number| number.to_string()).collect()
+    };
+    let numbered = move |number: &str| {
+        let (key, number) = (format!("{place} {number}"), number.parse().unwrap_or(usize::MAX));
+        let content = Memo::new(move |_| of_tool(item, |tool| tool.content.get(number).cloned()));
+        live(move || {
+            content.with(|content| content.as_ref().map(|it| piece(it, folder, &key))).into_any()
+        })
+    };
+    let is_cut = move || of_tool(item, |tool| tool.truncated);
+    view! {
+        <div class="tool-content">
+            {places(part(item, places_text), folder)}
+            {each(pieces, numbered)}
+            // What has content shows its output there.
+            {raw_view("Input", part(item, |tool| raw(tool, tool.input.as_ref())))}
+            {raw_view("Output", part(item, |tool| raw(tool, tool.output.as_ref())))}
+            <When condition=is_cut>
+                <p class="row-note">"A part was too large to be recorded."</p>
+            </When>
+        </div>
+    }
+    .into_any()
 }
 
-/// Renders a piece of what a tool has produced.
-pub(super) fn piece(content: &ToolContent) -> AnyView {
+/// Returns the places in files that a tool works on, a line for each.
+pub(super) fn places_text(tool: &ToolItem) -> String {
+    let place = |at: &ToolLocation| match at.line {
+        Some(line) => format!("{}:{line}", at.path),
+        None => at.path.clone(),
+    };
+    tool.locations.iter().map(place).collect::<Vec<_>>().join("\n")
+}
+
+fn places(text: Memo<String>, folder: SessionFolder) -> AnyView {
+    let short = move || text.with(|text| folder.shorten(text)).replace('\n', ", ");
+    view! {
+        <When condition=move || text.with(|text| !text.is_empty())>
+            <p class="tool-places" title=move || text.get() data-find="">
+                <code><bdi>{short}</bdi></code>
+            </p>
+        </When>
+    }
+    .into_any()
+}
+
+/// Returns the text of an input or output; empty if there is none, or if there is content.
+fn raw(tool: &ToolItem, value: Option<&Value>) -> String {
+    value.filter(|_| tool.content.is_empty()).map(raw_text).unwrap_or_default()
+}
+
+/// Shows a piece of what a tool has produced. `key` is unique in the conversation.
+fn piece(content: &ToolContent, folder: SessionFolder, key: &str) -> AnyView {
     match content {
-        ToolContent::Known(known) => known_piece(known),
-        ToolContent::Other(value) => raw_view("Output", value),
+        ToolContent::Known(known) => known_piece(known, folder, key),
+        ToolContent::Other(value) => {
+            let text = raw_text(value);
+            raw_view("Output", Memo::new(move |_| text.clone()))
+        }
     }
 }
 
-/// Renders a piece of a known type.
-pub(super) fn known_piece(content: &KnownToolContent) -> AnyView {
+/// Shows a piece of a known type, in a tool call or in a question about one.
+pub(super) fn known_piece(content: &KnownToolContent, folder: SessionFolder, key: &str) -> AnyView {
     match content {
         KnownToolContent::Content { content } => {
             let (content, colours) = (content.clone(), CodeColours::expect());
-            let html = move || block_html(&content, colours).concat();
-            view! { <div class="prose" inner_html=html on:click=move |event| copy_code(&event)></div> }
+            let html = long_html("prose", move || block_html(&content, colours).concat());
+            view! { <div data-find="" on:click=move |event| copy_code(&event)>{html}</div> }
                 .into_any()
         }
         KnownToolContent::Diff { path, old_text, new_text } => {
-            file_diff(path, old_text.as_deref(), new_text)
+            file_diff(path, old_text.as_deref(), new_text, folder, key)
         }
-        KnownToolContent::Terminal { session_id } => terminal_link(session_id),
+        KnownToolContent::Terminal { session_id } => terminal(session_id),
     }
 }
 
-fn terminal_link(id: &str) -> AnyView {
-    match id.parse() {
-        Ok(id) => {
-            let address = PageRoute::Terminal(id).address();
-            view! {
-                <a class="button" href=address data-testid="tool-terminal">
-                    <Icon name=IconName::Prompt />
-                    <span>"Open its terminal"</span>
-                </a>
-            }
-            .into_any()
+/// Shows the screen of a terminal, once its code is loaded, and a link to its page.
+fn terminal(id: &str) -> AnyView {
+    let Ok(id) = id.parse::<SessionId>() else { return ().into_any() };
+    let address = PageRoute::Terminal(id.clone()).address();
+    let code: OnDemand<TerminalView> = OnDemand::new();
+    code.load(parts::terminal());
+    let screen = move || match code.state() {
+        LoadState::Ready => code.get().map(|view| view(id.clone())).into_any(),
+        LoadState::Failed(error) => {
+            view! { <p class="row-note" role="alert">{error.to_string()}</p> }.into_any()
         }
-        Err(_) => ().into_any(),
-    }
-}
-
-fn raw_view(name: &'static str, value: &serde_json::Value) -> AnyView {
-    let text = match value {
-        serde_json::Value::String(text) => text.clone(),
-        value => serde_json::to_string_pretty(value).unwrap_or_default(),
+        _ => ().into_any(),
     };
-    let shown: String = text.chars().take(RAW_CHARACTERS).collect();
-    let html = escaped(&shown);
     view! {
-        <div class="tool-raw">
-            <span class="tool-raw-name">{name}</span>
-            <pre tabindex="0" aria-label=name inner_html=html></pre>
-        </div>
+        {live(screen)}
+        <a class="button" href=address data-testid="tool-terminal">
+            <Icon name=IconName::Prompt />
+            <span>"Open terminal"</span>
+        </a>
+    }
+    .into_any()
+}
+
+/// Returns an input or output as people read it.
+pub(super) fn raw_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => serde_json::to_string_pretty(value).unwrap_or_default(),
+    }
+}
+
+fn raw_view(name: &'static str, text: Memo<String>) -> AnyView {
+    let html = move || {
+        let html = text.with(|text| escaped(text));
+        format!("<pre tabindex=\"0\" aria-label=\"{name}\">{html}</pre>")
+    };
+    let html = move || long_html("", html);
+    view! {
+        <When condition=move || text.with(|text| !text.is_empty())>
+            <div class="tool-raw">
+                <span class="tool-raw-name">{name}</span>
+                <div data-find="">{html()}</div>
+            </div>
+        </When>
     }
     .into_any()
 }

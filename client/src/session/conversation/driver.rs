@@ -48,11 +48,11 @@ pub trait ConversationEffects {
 pub enum ConversationChange {
     /// All of it: it was replaced.
     All,
-    /// The message with this id.
-    Message(String),
-    /// The tool call with this id.
-    Tool(String),
-    /// The state, the turns, the approvals, or what the agent says of itself.
+    /// The item at this place, counted from the conversation's beginning. It may be new.
+    Item(u64),
+    /// The approvals. They are apart from the state because they can be large.
+    Approvals,
+    /// The state, the turns, or what the agent says of itself.
     State,
 }
 
@@ -273,26 +273,45 @@ impl<E: ConversationEffects> ConversationDriver<E> {
         self.replace(Conversation::from_snapshot(&snapshot.data).unwrap_or_default());
     }
 
+    /// Continues with this conversation, which was read from the log and is at least as far.
+    pub fn adopt(&mut self, conversation: Conversation) {
+        let has_all = conversation.end() >= self.conversation.end();
+        if has_all && conversation.summary.seq >= self.conversation.summary.seq {
+            self.replace(conversation);
+        }
+    }
+
     fn replace(&mut self, conversation: Conversation) {
         self.conversation = conversation;
         self.effects.changed(ConversationChange::All);
     }
 
     fn event(&mut self, seq: Seq, event: &Event) {
-        let before = self.conversation.omitted;
         if !self.conversation.apply(seq, event) {
             return;
         }
-        let text = |name: &str| event.fields.get(name).and_then(Value::as_str).map(str::to_owned);
-        let change = match event.known_kind() {
-            _ if self.conversation.omitted != before => ConversationChange::All,
+        let id = |name: &str| event.fields.get(name).and_then(Value::as_str);
+        let place = match event.known_kind() {
             EventKind::AgentMessage => {
-                text("messageId").map_or(ConversationChange::All, ConversationChange::Message)
+                id("messageId").and_then(|id| self.conversation.message_place(id))
             }
             EventKind::AgentTool => {
-                text("toolCallId").map_or(ConversationChange::All, ConversationChange::Tool)
+                id("toolCallId").and_then(|id| self.conversation.tool_place(id))
             }
-            _ => ConversationChange::State,
+            _ => None,
+        };
+        let change = match (place, event.known_kind()) {
+            (Some(place), _) => ConversationChange::Item(place),
+            // Ends the tool calls, wherever they are.
+            (None, EventKind::SessionForked) => ConversationChange::All,
+            (
+                None,
+                EventKind::ApprovalRequest
+                | EventKind::ApprovalConfirmed
+                | EventKind::ApprovalExpired
+                | EventKind::ApprovalProgress,
+            ) => ConversationChange::Approvals,
+            (None, _) => ConversationChange::State,
         };
         self.effects.changed(change);
     }

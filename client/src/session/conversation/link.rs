@@ -111,6 +111,20 @@ impl ConversationLink {
         Some(read(driver.conversation(), driver.pending()))
     }
 
+    /// Returns the last entry that the conversation has.
+    pub(super) fn seq(&self) -> Seq {
+        self.read(|conversation, _| conversation.summary.seq).unwrap_or_default()
+    }
+
+    /// Continues with this conversation, which was read from the log.
+    pub(super) fn adopt(&self, conversation: Conversation) {
+        if let Ok(mut driver) = self.shared.driver.try_borrow_mut()
+            && let Some(driver) = driver.as_mut()
+        {
+            driver.adopt(conversation);
+        }
+    }
+
     /// Sends a request until it is answered, and calls `then` with the answer: the sentence of the
     /// refusal, if it was refused.
     pub fn request(&self, request: UserRequest, then: impl FnOnce(Result<(), String>) + 'static) {

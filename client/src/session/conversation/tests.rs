@@ -130,11 +130,7 @@ fn a_conversation_is_a_snapshot_and_the_events_after_it() {
     assert!(serde_json::to_string(&shown.items).unwrap().contains("Hello"));
     assert_eq!(
         bench.effects().changes,
-        [
-            ConversationChange::All,
-            ConversationChange::Message("m1".into()),
-            ConversationChange::State
-        ]
+        [ConversationChange::All, ConversationChange::Item(0), ConversationChange::State]
     );
     // The next connection continues there.
     bench.lose();

@@ -92,10 +92,25 @@ impl Tab {
     /// # Errors
     /// Where Chromium refuses.
     pub(crate) async fn page_up(&self) -> Result<()> {
+        self.chord("PageUp", "PageUp", 33, SHIFT).await
+    }
+
+    /// Presses a key with modifiers, which are a sum of the protocol's numbers: 2 is Control, 8 is
+    /// Shift. `code` is its position, and `number` its virtual key code.
+    ///
+    /// # Errors
+    /// Where Chromium refuses.
+    pub(crate) async fn chord(
+        &self,
+        name: &str,
+        code: &str,
+        number: i64,
+        modifiers: i64,
+    ) -> Result<()> {
         for kind in [DispatchKeyEventType::RawKeyDown, DispatchKeyEventType::KeyUp] {
             let mut key = DispatchKeyEventParams::new(kind);
-            (key.key, key.code) = (Some("PageUp".to_owned()), Some("PageUp".to_owned()));
-            (key.windows_virtual_key_code, key.modifiers) = (Some(33), Some(SHIFT));
+            (key.key, key.code) = (Some(name.to_owned()), Some(code.to_owned()));
+            (key.windows_virtual_key_code, key.modifiers) = (Some(number), Some(modifiers));
             self.page.execute(key).await?;
         }
         Ok(())

@@ -1,0 +1,226 @@
+//! The bar for searching in the conversation: in all of its items, also those that are folded or far
+//! back. The page loads this part for the first search.
+
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use moorline_shared::fold::{Conversation, ConversationItem};
+
+use super::find_text::FindText;
+use super::state::ConversationState;
+use crate::bindings::marks::{self, MarkPlace, MarkStep};
+use crate::bindings::{clock, page};
+use crate::ui::when::effect;
+use crate::ui::{Icon, IconName};
+
+/// The most hits that are counted.
+const MOST_HITS: usize = 10_000;
+/// The time that a search takes of each frame.
+const SLICE_MS: f64 = 8.0;
+/// The most parts that are unfolded on the way to a hit.
+const MOST_STEPS: usize = 500;
+
+/// A hit: the place of its item, and the number of hits before it there.
+type FindHit = (u64, usize);
+
+/// The search in the conversation.
+#[derive(Clone, Copy)]
+struct FindState {
+    conversation: ConversationState,
+    is_open: RwSignal<bool>,
+    text: RwSignal<Option<FindText>>,
+    /// All hits so far, first item first.
+    hits: RwSignal<Vec<FindHit>>,
+    /// True once all items were searched.
+    is_done: RwSignal<bool>,
+    /// The index of the hit that is shown.
+    current: RwSignal<Option<usize>>,
+    /// Counts searches and shown hits. One that is not the last ends.
+    run: StoredValue<u64>,
+    view: NodeRef<html::Div>,
+}
+
+impl FindState {
+    fn close(self) {
+        self.is_open.set(false);
+        self.begin(None);
+        if let Some(view) = self.view.get_untracked() {
+            page::focus(&view);
+        }
+    }
+
+    /// Returns the number of a new run, which ends all others.
+    fn next_run(self) -> u64 {
+        self.run.update_value(|run| *run += 1);
+        self.run.get_value()
+    }
+
+    fn is_run(self, run: u64) -> bool {
+        self.run.try_get_value() == Some(run)
+    }
+
+    /// Searches for a text, and shows its last hit.
+    fn begin(self, text: Option<FindText>) {
+        let run = self.next_run();
+        marks::clear();
+        self.hits.set(Vec::new());
+        self.current.set(None);
+        self.is_done.set(text.is_none());
+        self.text.set(text.clone());
+        if let Some(text) = text {
+            spawn_local(async move { self.search(run, text).await });
+        }
+    }
+
+    async fn search(self, run: u64, text: FindText) {
+        let mut place = 0;
+        loop {
+            let mut found = Vec::new();
+            let searched = self.conversation.read(|conversation| {
+                let started = clock::wall_ms();
+                place = place.max(conversation.omitted);
+                while place < conversation.end() && clock::wall_ms() - started < SLICE_MS {
+                    let count = untrack(|| self.count(conversation, place, &text));
+                    found.extend((0..count).map(|number| (place, number)));
+                    place += 1;
+                }
+                place == conversation.end()
+            });
+            let is_full = self.hits.with_untracked(Vec::len) + found.len() >= MOST_HITS;
+            if !found.is_empty() {
+                self.hits.update(|hits| {
+                    hits.extend(found);
+                    hits.truncate(MOST_HITS);
+                });
+            }
+            if searched != Some(false) || is_full {
+                break;
+            }
+            clock::frame().await;
+            if !self.is_run(run) {
+                return;
+            }
+        }
+        self.is_done.set(true);
+        let last = self.hits.with_untracked(Vec::len).checked_sub(1);
+        if let Some(last) = last {
+            self.show(last);
+        }
+    }
+
+    fn count(self, conversation: &Conversation, place: u64, text: &FindText) -> usize {
+        let Some(item) = conversation.item_at(place) else { return 0 };
+        let approval = match item {
+            ConversationItem::Approval { approval_id } => self.conversation.approval(approval_id),
+            _ => None,
+        };
+        let request = approval.as_ref().map(|approval| &approval.request);
+        text.hits(item, self.conversation.folder, request)
+    }
+
+    /// Shows the next hit, or the one before; after the last one, the first.
+    fn step(self, forwards: bool) {
+        let count = self.hits.with_untracked(Vec::len);
+        if count == 0 || !self.is_done.get_untracked() {
+            return;
+        }
+        let current = self.current.get_untracked().unwrap_or(count - 1);
+        self.show(if forwards { (current + 1) % count } else { (current + count - 1) % count });
+    }
+
+    fn show(self, index: usize) {
+        let hit = self.hits.with_untracked(|hits| hits.get(index).copied());
+        let (Some((place, number)), Some(text)) = (hit, self.text.get_untracked()) else { return };
+        self.current.set(Some(index));
+        let shown = self.conversation.shown;
+        shown.follows.set(false);
+        shown.reach_place(place);
+        let run = self.next_run();
+        spawn_local(async move {
+            for _ in 0..MOST_STEPS {
+                clock::frame().await;
+                let view = self.view.try_get_untracked().flatten().filter(|_| self.is_run(run));
+                let Some(view) = view else { return };
+                let (group, text) = (shown.group_of(place), text.as_str());
+                let place = MarkPlace { item: place, group, text, number };
+                if marks::show(&view, place) != MarkStep::Unfolded {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Returns the state in a few letters: "3/12", "none".
+    fn status(self) -> String {
+        let count = self.hits.with(Vec::len);
+        let more = if count == MOST_HITS { "+" } else { "" };
+        match self.current.get() {
+            _ if self.text.with(Option::is_none) => String::new(),
+            _ if !self.is_done.get() => "…".to_owned(),
+            _ if count == 0 => "none".to_owned(),
+            Some(index) => format!("{}/{count}{more}", index + 1),
+            None => format!("{count}{more}"),
+        }
+    }
+}
+
+/// Shows the bar for the conversation in `view`. It sets `is_open` to false to be closed.
+pub(super) fn find_bar(is_open: RwSignal<bool>, view: NodeRef<html::Div>) -> AnyView {
+    let find = FindState {
+        conversation: ConversationState::expect(),
+        is_open,
+        text: RwSignal::default(),
+        hits: RwSignal::default(),
+        is_done: RwSignal::new(true),
+        current: RwSignal::default(),
+        run: StoredValue::new(0),
+        view,
+    };
+    on_cleanup(marks::clear);
+    let field = NodeRef::<html::Input>::new();
+    effect(move || {
+        if let Some(field) = field.get() {
+            page::focus_soon(field.into());
+        }
+    });
+    let on_key = move |event: leptos::ev::KeyboardEvent| {
+        // On a button, Enter presses it.
+        let is_typing = field.get_untracked().is_some_and(|field| page::has_focus(&field));
+        match event.key().as_str() {
+            "Escape" => find.close(),
+            "Enter" if is_typing => find.step(!event.shift_key()),
+            _ => return,
+        }
+        event.prevent_default();
+        event.stop_propagation();
+    };
+    view! {
+        <div class="search" role="search" data-testid="find" on:keydown=on_key>
+            <input
+                node_ref=field
+                type="text"
+                placeholder="Find"
+                aria-label="Find in the conversation"
+                autocapitalize="off"
+                autocomplete="off"
+                spellcheck="false"
+                data-testid="find-field"
+                on:input=move |event| find.begin(FindText::of(&event_target_value(&event)))
+            />
+            <span class="search-count" role="status" data-testid="found">{move || find.status()}</span>
+            <button class="icon-button" title="Previous (Enter with Shift)" aria-label="Previous match"
+                data-testid="find-previous" on:click=move |_| find.step(false)>
+                <Icon name=IconName::Up />
+            </button>
+            <button class="icon-button" title="Next (Enter)" aria-label="Next match"
+                data-testid="find-next" on:click=move |_| find.step(true)>
+                <Icon name=IconName::Down />
+            </button>
+            <button class="icon-button" title="Close (Esc)" aria-label="Close search"
+                on:click=move |_| find.close()>
+                <Icon name=IconName::Cross />
+            </button>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,389 @@
+//! The rows and items on the page. Each has a signal of its own, so that a change costs what has
+//! changed, however long the conversation is.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use moorline_shared::agent::content::ToolStatus;
+use moorline_shared::fold::{Conversation, ConversationItem};
+
+use super::rows::{ConversationRow, RowList, chunk_of, chunk_start};
+
+/// The number of rows that a page shows at first, and that each step back adds. Chunks are shown
+/// whole, so it can be somewhat more.
+const STEP: usize = 60;
+
+/// The number of rows from which a page that follows the end forgets the oldest.
+const MOST_FOLLOWED: usize = 4 * STEP;
+
+/// The chunks of rows that are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ShownSpan {
+    /// Counts how often another conversation took the place of this one.
+    generation: u64,
+    /// The chunks; empty while nothing is known.
+    chunks: Range<u64>,
+    /// True if there are rows before.
+    pub(super) has_earlier: bool,
+    /// True if there are rows after: a hit of a search far back is shown with those around it.
+    pub(super) has_later: bool,
+    /// The number of items that are left out at the beginning.
+    pub(super) omitted: u64,
+}
+
+impl ShownSpan {
+    /// Returns a key for each chunk.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.chunks.clone().map(|chunk| format!("{} {chunk}", self.generation)).collect()
+    }
+
+    /// Leaves out chunks before the first row and after the last one.
+    fn bound(&mut self, rows: &RowList) {
+        let (first, end) = rows.bounds();
+        let last = if rows.is_empty() { 0 } else { chunk_of(rows.before(end, 1)) + 1 };
+        let chunks = chunk_of(first)..last;
+        self.chunks = self.chunks.start.max(chunks.start)..self.chunks.end.min(chunks.end);
+        self.has_earlier = chunks.start < self.chunks.start;
+        self.has_later = self.chunks.end < chunks.end;
+    }
+}
+
+/// A group of tool calls, in brief.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct ToolGroup {
+    /// The places of its tool calls.
+    pub(super) places: Range<u64>,
+    /// The calls that have failed.
+    failed: Vec<u64>,
+    /// The calls that are not over.
+    running: Vec<u64>,
+    /// The title of the first of these.
+    pub(super) current: Option<String>,
+}
+
+impl ToolGroup {
+    fn of(places: Range<u64>, conversation: &Conversation) -> Self {
+        let mut group = Self { places: places.clone(), ..Self::default() };
+        places.for_each(|place| group.take(place, conversation));
+        group
+    }
+
+    /// Takes over the state of the call at a place.
+    fn take(&mut self, place: u64, conversation: &Conversation) {
+        let tool = |place| match conversation.item_at(place) {
+            Some(ConversationItem::Tool(tool)) => Some(tool),
+            _ => None,
+        };
+        let status = tool(place).map(|tool| tool.status);
+        note(&mut self.failed, place, status == Some(ToolStatus::Failed));
+        note(&mut self.running, place, status.is_some_and(|status| !status.is_over()));
+        let first = self.running.first().and_then(|first| tool(*first));
+        self.current = first.map(|tool| tool.title.clone());
+    }
+
+    /// Returns the number of calls, and of those that have failed.
+    pub(super) fn counts(&self) -> (u64, usize) {
+        (self.places.end - self.places.start, self.failed.len())
+    }
+}
+
+/// Adds a place to a sorted list, or removes it.
+fn note(list: &mut Vec<u64>, place: u64, is_in: bool) {
+    match (list.binary_search(&place), is_in) {
+        (Err(at), true) => list.insert(at, place),
+        (Ok(at), false) => _ = list.remove(at),
+        _ => {}
+    }
+}
+
+/// What is shown at places, sorted by these. It is at most some hundred rows.
+struct PlaceList<T>(Vec<(u64, T)>);
+
+impl<T> Default for PlaceList<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Clone> PlaceList<T> {
+    fn get(&self, place: u64) -> Option<&T> {
+        let at = self.0.binary_search_by_key(&place, |(place, _)| *place).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    fn get_or_make(&mut self, place: u64, make: impl FnOnce() -> T) -> T {
+        match self.0.binary_search_by_key(&place, |(place, _)| *place) {
+            Ok(at) => self.0[at].1.clone(),
+            Err(at) => {
+                let made = make();
+                self.0.insert(at, (place, made.clone()));
+                made
+            }
+        }
+    }
+
+    /// Forgets what is before a place.
+    fn forget(&mut self, place: u64) {
+        self.0.drain(..self.0.partition_point(|(at, _)| *at < place));
+    }
+}
+
+/// The signals of what is shown, by place. A signal exists from when its part is first shown.
+#[derive(Default)]
+struct ShownSignals {
+    rows: RowList,
+    /// The keys of each chunk's rows.
+    chunks: PlaceList<ArcRwSignal<Vec<String>>>,
+    items: PlaceList<ArcRwSignal<Arc<ConversationItem>>>,
+    /// The groups, by the places of their first calls.
+    groups: PlaceList<ArcRwSignal<ToolGroup>>,
+}
+
+/// The rows and items on the page.
+#[derive(Clone, Copy)]
+pub(super) struct ShownRows {
+    signals: StoredValue<ShownSignals>,
+    pub(super) span: RwSignal<ShownSpan>,
+    /// True while the view is at the end and follows it.
+    pub(super) follows: RwSignal<bool>,
+}
+
+impl ShownRows {
+    pub(super) fn new() -> Self {
+        Self {
+            signals: StoredValue::default(),
+            span: RwSignal::default(),
+            follows: RwSignal::new(true),
+        }
+    }
+
+    /// Returns the keys of the rows of a chunk, by the chunk's key.
+    pub(super) fn chunk(self, key: &str) -> RwSignal<Vec<String>> {
+        let chunk = key.rsplit(' ').next().and_then(|chunk| chunk.parse().ok()).unwrap_or_default();
+        let mut keys = None;
+        self.signals.update_value(|signals| {
+            let ShownSignals { rows, chunks, .. } = signals;
+            keys = Some(chunks.get_or_make(chunk, || ArcRwSignal::new(keys_of(rows, chunk))));
+        });
+        keys.unwrap_or_default().into()
+    }
+
+    /// Returns the item at a place.
+    pub(super) fn item(
+        self,
+        place: u64,
+        conversation: &Conversation,
+    ) -> Option<RwSignal<Arc<ConversationItem>>> {
+        let item = conversation.item_at(place)?;
+        let mut signal = None;
+        self.signals.update_value(|signals| {
+            let make = || ArcRwSignal::new(Arc::new(item.clone()));
+            signal = Some(signals.items.get_or_make(place, make));
+        });
+        signal.map(RwSignal::from)
+    }
+
+    /// Returns the group with the call at a place.
+    pub(super) fn group(self, place: u64, conversation: &Conversation) -> RwSignal<ToolGroup> {
+        let mut group = ArcRwSignal::default();
+        self.signals.update_value(|signals| {
+            let places = match signals.rows.with(place) {
+                Some(ConversationRow::Tools(places)) => places.clone(),
+                _ => place..place + 1,
+            };
+            let make = || ArcRwSignal::new(ToolGroup::of(places.clone(), conversation));
+            group = signals.groups.get_or_make(places.start, make);
+        });
+        group.into()
+    }
+
+    /// Shows more rows of the past.
+    pub(super) fn show_earlier(self) {
+        self.reach(|rows, span| {
+            span.chunks.start = chunk_of(rows.before(chunk_start(span.chunks.start), STEP));
+        });
+    }
+
+    /// Shows more rows of what follows.
+    pub(super) fn show_later(self) {
+        self.reach(|rows, span| {
+            span.chunks.end = chunk_of(rows.after(chunk_start(span.chunks.end), STEP)) + 1;
+        });
+    }
+
+    /// Shows the last rows.
+    pub(super) fn show_last(self) {
+        self.reach(|rows, span| {
+            if span.has_later {
+                span.chunks = chunk_of(rows.before(rows.bounds().1, STEP))..span.chunks.end;
+            }
+            span.chunks.end = u64::MAX;
+        });
+    }
+
+    /// Shows the row of the item at `place`, with some around it.
+    pub(super) fn reach_place(self, place: u64) {
+        self.reach(|rows, span| {
+            let place = rows.with(place).map_or(place, ConversationRow::first);
+            let wanted = chunk_of(rows.before(place, STEP / 2));
+            let end = chunk_of(rows.after(place, STEP / 2)) + 1;
+            let is_near = chunk_start(wanted) >= rows.before(chunk_start(span.chunks.start), STEP)
+                && wanted <= span.chunks.end;
+            if !span.chunks.contains(&chunk_of(place)) {
+                span.chunks = if is_near {
+                    wanted.min(span.chunks.start)..end.max(span.chunks.end)
+                } else {
+                    wanted..end
+                };
+            }
+        });
+    }
+
+    /// Returns the first place of the group that an item is in; `None` if it has its own row.
+    pub(super) fn group_of(self, place: u64) -> Option<u64> {
+        self.signals.with_value(|signals| match signals.rows.with(place) {
+            Some(ConversationRow::Tools(places)) => Some(places.start),
+            _ => None,
+        })
+    }
+
+    fn reach(self, change: impl FnOnce(&RowList, &mut ShownSpan)) {
+        let mut span = self.span.get_untracked();
+        self.signals.with_value(|ShownSignals { rows, .. }| {
+            change(rows, &mut span);
+            span.bound(rows);
+        });
+        self.set_span(span);
+    }
+
+    fn set_span(self, span: ShownSpan) {
+        if self.span.with_untracked(|shown| *shown != span) {
+            self.span.set(span);
+        }
+    }
+
+    /// Takes over what has changed: the items at these places, or all of them.
+    pub(super) fn follow(self, conversation: &Conversation, changed: &[u64], is_new: bool) {
+        let mut span = self.span.get_untracked();
+        let follows = self.follows.get_untracked();
+        self.signals.update_value(|signals| {
+            if is_new && !signals.is_of(conversation) {
+                *signals = ShownSignals::default();
+                span = ShownSpan { generation: span.generation + 1, ..ShownSpan::default() };
+            }
+            let was_empty = signals.rows.is_empty();
+            if is_new {
+                signals.rows = RowList::default();
+            }
+            let from = signals.rows.follow(conversation);
+            signals.refresh(conversation, from, if is_new { None } else { Some(changed) });
+            if was_empty {
+                (span.chunks, span.has_later) = (0..0, false);
+            }
+            show_end(&mut span, &signals.rows, follows);
+            span.omitted = conversation.omitted;
+            signals.forget(chunk_start(span.chunks.start));
+        });
+        self.set_span(span);
+    }
+}
+
+fn keys_of(rows: &RowList, chunk: u64) -> Vec<String> {
+    let key = |row: &ConversationRow| match row {
+        ConversationRow::Item(place) => place.to_string(),
+        ConversationRow::Tools(places) => format!("{} tools", places.start),
+    };
+    rows.chunk(chunk).map(key).collect()
+}
+
+/// Returns the place in a row's key, and true if the row is a group.
+pub(super) fn row_of(key: &str) -> (u64, bool) {
+    let (place, is_group) = key.strip_suffix(" tools").map_or((key, false), |place| (place, true));
+    (place.parse().unwrap_or_default(), is_group)
+}
+
+/// Shows new rows at the end, if the last one was shown. Those of a page that follows it are limited.
+fn show_end(span: &mut ShownSpan, rows: &RowList, follows: bool) {
+    let (_, end) = rows.bounds();
+    let from_end = |count| chunk_of(rows.before(end, count));
+    if span.chunks.is_empty() || follows && from_end(MOST_FOLLOWED) > span.chunks.start {
+        span.chunks.start = from_end(STEP);
+    }
+    if !span.has_later {
+        span.chunks.end = u64::MAX;
+    }
+    span.bound(rows);
+}
+
+impl ShownSignals {
+    /// Returns true if the items that are shown are of this conversation.
+    fn is_of(&self, conversation: &Conversation) -> bool {
+        self.items.0.iter().all(|(place, item)| {
+            // What is left out by now tells nothing.
+            *place < conversation.omitted
+                || conversation
+                    .item_at(*place)
+                    .is_some_and(|new| item.with_untracked(|old| is_same(old, new)))
+        })
+    }
+
+    /// Refreshes the signals of rows from a place on, and of changed items; `None` for all.
+    fn refresh(&self, conversation: &Conversation, from: u64, changed: Option<&[u64]>) {
+        let oldest = chunk_of(conversation.omitted);
+        for (chunk, keys) in &self.chunks.0 {
+            if *chunk <= oldest || *chunk >= chunk_of(from) || changed.is_none() {
+                set(keys, keys_of(&self.rows, *chunk));
+            }
+        }
+        let refresh = |place: u64| {
+            let item = self.items.get(place).zip(conversation.item_at(place));
+            if let Some((signal, item)) = item {
+                set(signal, Arc::new(item.clone()));
+            }
+        };
+        let Some(changed) = changed else {
+            self.items.0.iter().for_each(|(place, _)| refresh(*place));
+            for (first, group) in &self.groups.0 {
+                if let Some(ConversationRow::Tools(places)) = self.rows.with(*first) {
+                    set(group, ToolGroup::of(places.clone(), conversation));
+                }
+            }
+            return;
+        };
+        for place in changed {
+            refresh(*place);
+            let Some(ConversationRow::Tools(places)) = self.rows.with(*place) else { continue };
+            if let Some(group) = self.groups.get(places.start) {
+                group.update(|group| {
+                    group.places = places.clone();
+                    group.take(*place, conversation);
+                });
+            }
+        }
+    }
+
+    /// Forgets what is not shown any more: everything before a place.
+    fn forget(&mut self, place: u64) {
+        self.items.forget(place);
+        self.groups.forget(place);
+        self.chunks.forget(chunk_of(place));
+    }
+}
+
+/// Sets a signal if its value is another one.
+fn set<T: PartialEq + Send + Sync + 'static>(signal: &ArcRwSignal<T>, value: T) {
+    if signal.with_untracked(|known| *known != value) {
+        signal.set(value);
+    }
+}
+
+/// Returns true if both are states of one item.
+fn is_same(one: &ConversationItem, other: &ConversationItem) -> bool {
+    use ConversationItem as Item;
+    match (one, other) {
+        (Item::Message(one), Item::Message(other)) => one.message_id == other.message_id,
+        (Item::Tool(one), Item::Tool(other)) => one.tool_call_id == other.tool_call_id,
+        (one, other) => one == other,
+    }
+}

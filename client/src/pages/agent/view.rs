@@ -1,0 +1,162 @@
+//! The conversation in its scrolled place.
+
+use std::sync::Arc;
+
+use leptos::html;
+use leptos::prelude::*;
+use moorline_shared::fold::ConversationItem;
+
+use super::message;
+use super::parts::{self, EarlierView};
+use super::shown::{ShownSpan, row_of};
+use super::state::ConversationState;
+use super::{approval, tool};
+use crate::bindings::observe::{self, SizeWatch};
+use crate::bindings::scrolling::{self, ScrollAnchor};
+use crate::ui::markdown::escaped;
+use crate::ui::on_demand::{LoadState, OnDemand};
+use crate::ui::when::{each, effect, live};
+use crate::ui::{Icon, IconName, When};
+
+/// The rows of the conversation. The view follows the end while it is there; otherwise what is read
+/// stays in its place.
+#[component]
+pub fn Conversation(
+    /// The element that scrolls.
+    place: NodeRef<html::Div>,
+) -> impl IntoView {
+    let state = ConversationState::expect();
+    let follows = state.shown.follows;
+    let content = NodeRef::<html::Div>::new();
+    let to_end = move || {
+        if let Some(place) = place.get_untracked() {
+            scrolling::to_end(&place);
+        }
+    };
+    let watch = StoredValue::new_local(None::<SizeWatch>);
+    content.on_load(move |content| {
+        let follow = move || {
+            if follows.get_untracked() {
+                to_end();
+            }
+        };
+        watch.set_value(Some(observe::size_before_drawing(&content, follow)));
+    });
+    let earlier = move || {
+        let Some(place) = place.get_untracked() else { return };
+        let anchor = ScrollAnchor::of(&place);
+        state.shown.show_earlier();
+        request_animation_frame(move || anchor.iter().for_each(|anchor| anchor.restore(&place)));
+    };
+    let span = state.shown.span;
+    let has_earlier = Memo::new(move |_| span.with(|span| span.has_earlier));
+    let omitted = Memo::new(move |_| span.with(omitted_text));
+    let scrolled = move |_| {
+        let Some(place) = place.get_untracked() else { return };
+        let has_later = span.with_untracked(|span| span.has_later);
+        if has_later && scrolling::is_near_end(&place) {
+            state.shown.show_later();
+        }
+        let is_at_end = !has_later && scrolling::is_at_end(&place);
+        if is_at_end != follows.get_untracked() {
+            follows.set(is_at_end);
+        }
+        if scrolling::is_near_start(&place) && has_earlier.get_untracked() {
+            earlier();
+        }
+    };
+    let follow_again = move |_| {
+        state.shown.show_last();
+        follows.set(true);
+        request_animation_frame(to_end);
+    };
+    let code: OnDemand<EarlierView> = OnDemand::new();
+    effect(move || {
+        if omitted.with(|text| !text.is_empty()) {
+            code.load(parts::earlier());
+        }
+    });
+    let earlier_items = move || match code.state() {
+        LoadState::Ready => code.get().map(|view| view(state, omitted)).into_any(),
+        // The number is told in any case.
+        _ => view! { <p class="row-note">{move || omitted.get()}</p> }.into_any(),
+    };
+    let chunks = Memo::new(move |_| span.with(|span| span.keys()));
+    let is_known = Memo::new(move |_| state.view.with(|view| view.is_known));
+    let is_empty = move || is_known.get() && chunks.with(Vec::is_empty);
+    let chunk = move |key: &str| {
+        let rows = state.shown.chunk(key);
+        each(move || rows.get(), move |key| row(state, key))
+    };
+    view! {
+        <div
+            class="conversation-view"
+            class:following=move || follows.get()
+            node_ref=place
+            on:scroll=scrolled
+            tabindex="0"
+            role="log"
+            aria-label="Conversation"
+        >
+            <div class="conversation-rows" node_ref=content data-testid="conversation">
+                <When condition=move || has_earlier.get()>
+                    <button class="button quiet" data-testid="show-earlier" on:click=move |_| earlier()>"Show earlier"</button>
+                </When>
+                <When condition=move || !has_earlier.get() && omitted.with(|text| !text.is_empty())>
+                    {live(earlier_items)}
+                </When>
+                <When condition=is_empty>
+                    <p class="conversation-empty">"Nothing was said yet."</p>
+                </When>
+                {each(move || chunks.get(), chunk)}
+            </div>
+        </div>
+        <When condition=move || !follows.get()>
+            <div class="to-end-place">
+                <button class="to-end" aria-label="Go to the end" title="Go to the end" data-testid="to-end" on:click=follow_again>
+                    <Icon name=IconName::Down />
+                </button>
+            </div>
+        </When>
+    }
+}
+
+/// Says how many items are left out; nothing if there are none.
+fn omitted_text(span: &ShownSpan) -> String {
+    match span.omitted {
+        0 => String::new(),
+        1 => "1 earlier item is in the log.".to_owned(),
+        count => format!("{count} earlier items are in the log."),
+    }
+}
+
+/// Shows the row with this key.
+fn row(state: ConversationState, key: &str) -> AnyView {
+    let (place, is_group) = row_of(key);
+    let row = if is_group {
+        tool::tools(place)
+    } else {
+        state.item(place).map_or_else(|| ().into_any(), |known| item(place, known))
+    };
+    view! { <div class="row" data-row=place.to_string()>{row}</div> }.into_any()
+}
+
+fn item(place: u64, item: RwSignal<Arc<ConversationItem>>) -> AnyView {
+    let known = item.get_untracked();
+    match &*known {
+        ConversationItem::Message(_) => message::message(item),
+        ConversationItem::Tool(_) => tool::tool(place),
+        ConversationItem::Approval { approval_id } => approval::approval(approval_id),
+        ConversationItem::Update { update } => {
+            let text = serde_json::to_string_pretty(update).unwrap_or_default();
+            view! {
+                <details class="tool" data-testid="unknown-update">
+                    <summary><span class="tool-title">"Something that this page does not know"</span></summary>
+                    <pre data-find="" inner_html=escaped(&text)></pre>
+                </details>
+            }
+            .into_any()
+        }
+        ConversationItem::Turn { turn_id } => message::unbegun_turn(turn_id.clone()),
+    }
+}
