@@ -76,6 +76,14 @@ pub const CHANGED_FILES: usize = 200;
 pub const TOO_MANY_CHANGES: &str =
     formatcp!("Keep and revert at most {} files at a time.", CHANGED_FILES);
 
+/// Most files that a search in a session's folder finds.
+pub const FOUND_FILES: usize = 32;
+/// Most characters of such a search.
+pub const FILE_QUERY_CHARACTERS: usize = 128;
+/// Error for a search with more.
+pub const FILE_QUERY_TOO_LONG: &str =
+    formatcp!("Search for files by at most {} characters.", FILE_QUERY_CHARACTERS);
+
 /// Most bytes of a prompt with its images, as they are in a request.
 pub const AGENT_PROMPT_BYTES: usize = 200 * KIB;
 /// Error for a prompt that is larger.

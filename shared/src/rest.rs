@@ -2,6 +2,7 @@
 
 mod agent;
 mod changes;
+mod files;
 mod hosts;
 mod metrics;
 mod operations;
@@ -26,6 +27,7 @@ pub use agent::{
 };
 pub use changes::{ChangesSettled, SessionChangeList, SettleChanges};
 pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
+pub use files::FileMatches;
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
 pub use terminal::{

@@ -3,11 +3,12 @@
 use http::Method;
 
 use super::Handler::{
-    Act, Change, Changes, Operations, Output, Read, Relay, Remove, Session, Start, Write,
+    Act, Change, Changes, Files, Operations, Output, Read, Relay, Remove, Session, Start, Write,
 };
 use super::{Call, Handler, Need, Route, Subject};
 use super::{
-    approvals, changes, hosts, operations, output, projects, prompts, session, sessions, terminals,
+    approvals, changes, files, hosts, operations, output, projects, prompts, session, sessions,
+    terminals,
 };
 use crate::legacy;
 
@@ -89,6 +90,7 @@ pub static ROUTES: &[Route] = &[
         POST,
         "/api/session/{id}/operations/preview",
         Need::Write,
+    of_session(GET, "/api/session/{id}/files", Need::Write, Files(files::find)),
         Operations(operations::preview),
     ),
     of_session(

@@ -11,8 +11,8 @@ use worker::Request;
 
 use super::{DirectoryState, overview};
 use crate::internal::{
-    CHANGES, DROP, ENSURE, Ensure, FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM, SUMMARY,
-    SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
+    CHANGES, DROP, ENSURE, Ensure, FILES, FIND_FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM,
+    SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -52,7 +52,8 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
         | Handler::Write(_)
         | Handler::Act(_)
         | Handler::Operations(_)
-        | Handler::Changes(_) => Err(ApiError::no_route(&uri(&path)).into()),
+        | Handler::Changes(_)
+        | Handler::Files(_) => Err(ApiError::no_route(&uri(&path)).into()),
     }
 }
 
@@ -113,6 +114,10 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         CHANGES => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.changes(wanted).await?)
+        FIND_FILES => {
+            let wanted = body(request).await?;
+            json(StatusCode::OK, &directory.find_files(wanted).await?)
+        }
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),

@@ -150,6 +150,10 @@ async fn handled(
             let request = with_body(&path, Request::from_parts(parts, body)).await?;
             rest::changes::ask(app, &session, ask(&request)?).await?
         }
+        Handler::Files(ask) => {
+            let session = rest::find(app, &session()?).await?;
+            rest::files::find(app, &session, ask(&incoming(&path, &parts)?)?).await?
+        }
         Handler::Relay(call) => {
             return own(app, call, &path, allowed, (parts, body)).await;
         }
