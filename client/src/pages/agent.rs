@@ -6,6 +6,7 @@ mod diff_view;
 mod form;
 pub mod inbox;
 mod message;
+mod message_tools;
 pub mod queue;
 pub mod review;
 mod rows;

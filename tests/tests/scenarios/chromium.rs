@@ -15,6 +15,7 @@ use moorline_tests::relay::TOKEN;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+mod drag;
 mod tab;
 mod touch;
 

@@ -13,7 +13,7 @@ use super::look;
 use crate::chromium::{Browser, Tab};
 
 /// A scripted agent whose folder has `lib.rs`.
-async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
+pub(super) async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("lib.rs"), "fn add() { 1 - 2 }\n")?;
     let command = [env!("CARGO_BIN_EXE_moorline-acp-peer"), "agent"];
@@ -24,20 +24,20 @@ async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
     Ok((id, folder))
 }
 
-async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Result<()> {
+pub(super) async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Result<()> {
     let path = format!("/api/session/{id}/prompt");
     relay.api().expect(200, Method::POST, &path, json!({ "command": script })).await?;
     Ok(())
 }
 
 /// Types a prompt on the page, and sends it with the button.
-async fn send(tab: &Tab, text: &str) -> Result<()> {
+pub(super) async fn send(tab: &Tab, text: &str) -> Result<()> {
     tab.click_into("[data-testid=composer]").await?;
     tab.type_text(text).await?;
     tab.click("[data-testid=send-prompt]").await
 }
 
-async fn until_said(tab: &Tab, text: &str) -> Result<()> {
+pub(super) async fn until_said(tab: &Tab, text: &str) -> Result<()> {
     let script = format!(
         "document.querySelector('[data-testid=conversation]').innerText.includes({})",
         json!(text)
