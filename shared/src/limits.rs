@@ -135,6 +135,26 @@ pub const CONVERSATION_BYTES: usize = 8 * MIB;
 /// Most bytes of the text of one message in a conversation. Beyond this, its end is left out.
 pub const CONVERSATION_MESSAGE_BYTES: usize = 512 * KIB;
 
+/// Most browsers that a relay sends notices to.
+pub const PUSH_SUBSCRIPTIONS: usize = 64;
+/// Most of these with one token that is no admin's.
+pub const PUSH_SUBSCRIPTIONS_OF_TOKEN: usize = 8;
+/// Error for one more.
+pub const TOO_MANY_SUBSCRIPTIONS: &str = formatcp!(
+    "{} browsers get notices from a relay, and {} by the token of a session: turn them off in one, or \
+     revoke its token.",
+    PUSH_SUBSCRIPTIONS,
+    PUSH_SUBSCRIPTIONS_OF_TOKEN
+);
+/// Most bytes of the address at a push service.
+pub const PUSH_ENDPOINT_BYTES: usize = 2 * KIB;
+/// Most characters of a session's name in a notice.
+pub const PUSH_NAME_CHARACTERS: usize = 80;
+/// Most characters of a question in a notice.
+pub const PUSH_TITLE_CHARACTERS: usize = 160;
+/// Most bytes of JSON of a notice. Push services take 4 KiB of it encrypted.
+pub const PUSH_PAYLOAD_BYTES: usize = 2 * KIB;
+
 /// Valid numbers of characters of an id.
 pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;
 /// Error for any other id.

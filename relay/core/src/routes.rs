@@ -164,6 +164,12 @@ pub enum Call {
     CreateToken,
     /// Revokes a token.
     RevokeToken,
+    /// Returns the key with which browsers subscribe to notices.
+    PushKey,
+    /// Keeps a browser's subscription to notices.
+    SubscribePush,
+    /// Forgets a subscription.
+    UnsubscribePush,
     /// Opens the event stream of the lists.
     ListEvents,
     /// Lists the agents of a host, by asking it.

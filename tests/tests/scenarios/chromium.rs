@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 mod drag;
+mod push;
 mod tab;
 mod touch;
 

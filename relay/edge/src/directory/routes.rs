@@ -78,6 +78,9 @@ async fn own(
         Call::ListTokens => directory.tokens(),
         Call::CreateToken => directory.create_token(&body(request).await?),
         Call::RevokeToken => directory.revoke_token(id),
+        Call::PushKey | Call::SubscribePush | Call::UnsubscribePush => {
+            Err(ApiError::no_push().into())
+        }
         Call::Fork => directory.fork(&named(id)?, body(request).await?).await,
         _ => Err(ApiError::no_route(&uri(&request.path())).into()),
     }
@@ -111,13 +114,13 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.operations(wanted).await?)
         }
-        CHANGES => {
-            let wanted = body(request).await?;
-            json(StatusCode::OK, &directory.changes(wanted).await?)
         FIND_FILES => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.find_files(wanted).await?)
         }
+        CHANGES => {
+            let wanted = body(request).await?;
+            json(StatusCode::OK, &directory.changes(wanted).await?)
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),

@@ -189,6 +189,16 @@ async fn own(
         Call::HostRules | Call::RevokeRule => {
             json(rest::hosts::rules(app, call, &incoming(path, &parts)?).await?)
         }
+        Call::PushKey => rest::push::key(app)?.into_response(),
+        Call::SubscribePush => {
+            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
+            let wanted = read_json(Request::from_parts(parts, body)).await?;
+            rest::push::subscribe(app, caller, &wanted)?.into_response()
+        }
+        Call::UnsubscribePush => {
+            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
+            rest::push::unsubscribe(app, caller, id)?.into_response()
+        }
         Call::ListEvents => overview::open(app),
         Call::Fork => {
             let wanted = read_json(Request::from_parts(parts, body)).await?;

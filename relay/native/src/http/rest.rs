@@ -6,6 +6,7 @@ pub(super) mod files;
 pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod operations;
+pub(super) mod push;
 pub(super) mod session;
 pub(super) mod sessions;
 pub(super) mod tokens;
