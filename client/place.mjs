@@ -15,6 +15,8 @@ const UNUSED =
   /^(export class IntoUnderlying[^]*?^\}|if \(Symbol\.dispose\) IntoUnderlying.*|const IntoUnderlying[^]*?;)$/gm;
 // The script that loads modules on demand, and its import.
 const LOADER = "__wasm_split.js";
+// A module that several parts share, and these parts.
+const SHARED = /\/\* ([\w, ]+) \*\/\s*const __(chunk_\d+) = /g;
 const LOADER_IMPORT = /^import \* as (\w+) from "\.\/__wasm_split\.js";?$/gm;
 
 const staging = process.env.TRUNK_STAGING_DIR;
@@ -30,8 +32,9 @@ if (process.env.TRUNK_PROFILE === "release") {
 // Returns wasm-bindgen's script with what loads modules on demand, whose files it places.
 function joined(script) {
   let loader = readFileSync(join(split, LOADER), "utf8").replace(/^import .*$/gm, "");
+  const needed = new Map([...loader.matchAll(SHARED)].map(([, parts, chunk]) => [chunk, parts.split(", ")]));
   for (const file of readdirSync(split).filter((name) => /^(split|chunk)_\w+\.wasm$/.test(name))) {
-    loader = loader.replaceAll(`./${file}`, `./${optimised(file)}`);
+    loader = loader.replaceAll(`./${file}`, `./${optimised(file, needed)}`);
   }
   const names = [...loader.matchAll(/^export const (\w+)/gm)].map(([, name]) => name);
   loader = loader.replace(/^export const/gm, "const");
@@ -39,8 +42,9 @@ function joined(script) {
   return parts + script.replace(LOADER_IMPORT, "const $1=PARTS;");
 }
 
-// Optimises a module as index.html says of the main one, and returns the name of its file.
-function optimised(file) {
+// Optimises a module as index.html says of the main one, and returns the name of its file. It begins with
+// the parts that need the module: cargo xtask counts it for their pages.
+function optimised(file, needed) {
   const source = readFileSync(join(process.env.TRUNK_SOURCE_DIR, "index.html"), "utf8");
   const [, options] = source.match(/data-wasm-opt-params="([^"]*)"/);
   const small = join(split, `small-${file}`);
@@ -49,7 +53,8 @@ function optimised(file) {
   if (status !== 0) throw new Error(`wasm-opt has failed with ${file}: ${stderr}`);
   const content = readFileSync(small);
   const part = basename(file, ".wasm").replace(/^split_/, "");
-  const name = `part-${part}-${short(content)}.wasm`;
+  const shared = needed.get(part)?.concat(part.split("_").at(-1)).join("_");
+  const name = `part-${shared ?? part}-${short(content)}.wasm`;
   writeFileSync(join(staging, name), content);
   return name;
 }

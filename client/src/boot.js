@@ -10,6 +10,16 @@
   document.documentElement.dataset.theme = dark ? "dark" : "light";
 })();
 
+// Refuses files that are dropped, which would replace the page. A page that takes some listens later, and
+// has the last word.
+for (const kind of ["dragover", "drop"]) {
+  addEventListener(kind, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "none";
+  });
+}
+
 // Shows over the page that it has failed, once. The page's own code must not be called any more.
 globalThis.moorlineFailed = (error) => {
   if (document.getElementById("failure")) return;

@@ -30,6 +30,7 @@ use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::agent::AgentKeeper;
 use crate::driver::{Drivers, TerminalOpener, blocking};
+use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
 pub use fork::ForkError;
@@ -97,7 +98,8 @@ pub struct Host {
     journal: Option<Arc<Journal>>,
     painters: Arc<Semaphore>,
     dials: Semaphore,
-    /// Turns of previews of operations, and of lists of operations to execute.
+    files: FileFinder,
+    /// Turns of previews of operations and searches for files, and of lists of operations to execute.
     previews: Semaphore,
     executions: Semaphore,
     /// The rules about approvals.
@@ -177,6 +179,7 @@ impl Host {
             journal,
             painters: Arc::new(Semaphore::new(painters.max(1))),
             dials: Semaphore::new(DIALS),
+            files: FileFinder::default(),
             previews: Semaphore::new(PREVIEWS),
             executions: Semaphore::new(1),
             book: Arc::new(book),

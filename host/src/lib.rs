@@ -15,6 +15,8 @@
 //!
 //! [`context`] finds the files that a session works with.
 //!
+//! `file_search` finds the files of a session's folder by what a person types.
+//!
 //! [`operations`] previews and executes the changes of files that an agent's text contains.
 //!
 //! `changes` knows what an agent's turns have done to the files of its session, so that each change
@@ -41,6 +43,7 @@ pub mod context;
 pub mod daemon;
 pub mod dial;
 pub mod driver;
+mod file_search;
 pub mod folder;
 pub mod host;
 pub mod journal;

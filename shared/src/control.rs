@@ -21,6 +21,7 @@ use crate::agent::rule::{ApprovalRule, RulesQuestion};
 use crate::agent::spec::{AgentSpec, KnownAgent};
 use crate::change::{ChangesAnswer, ChangesQuestion};
 use crate::event::Event;
+use crate::file_search::FoundFiles;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
@@ -72,6 +73,13 @@ tagged! {
             request: RequestId,
             /// The files that exist now.
             files: Vec<ContextFile>,
+        },
+        /// The answer to [`ToHost::FindFiles`].
+        FoundFiles {
+            /// The request that this answers.
+            request: RequestId,
+            /// The files that match.
+            found: FoundFiles,
         },
         /// The answer to [`ToHost::Operations`].
         Operations {
@@ -280,6 +288,15 @@ tagged! {
             top: Option<String>,
             /// Files that prompts named, most recent first.
             named: Vec<String>,
+        },
+        /// Asks for the files below a session's folder whose paths match.
+        FindFiles {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The session's folder; the user's home if `None`.
+            folder: Option<String>,
+            /// Letters of the path, in their order.
+            query: String,
         },
         /// Asks for a preview or the execution of operations in a session's folder.
         Operations {

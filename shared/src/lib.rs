@@ -9,6 +9,7 @@ mod base64_bytes;
 pub mod change;
 pub mod control;
 pub mod event;
+pub mod file_search;
 pub mod fold;
 pub mod frame;
 pub mod id;

@@ -76,6 +76,14 @@ pub const CHANGED_FILES: usize = 200;
 pub const TOO_MANY_CHANGES: &str =
     formatcp!("Keep and revert at most {} files at a time.", CHANGED_FILES);
 
+/// Most files that a search in a session's folder finds.
+pub const FOUND_FILES: usize = 32;
+/// Most characters of such a search.
+pub const FILE_QUERY_CHARACTERS: usize = 128;
+/// Error for a search with more.
+pub const FILE_QUERY_TOO_LONG: &str =
+    formatcp!("Search for files by at most {} characters.", FILE_QUERY_CHARACTERS);
+
 /// Most bytes of a prompt with its images, as they are in a request.
 pub const AGENT_PROMPT_BYTES: usize = 200 * KIB;
 /// Error for a prompt that is larger.
@@ -126,6 +134,26 @@ pub const CONVERSATION_ITEMS: usize = 20_000;
 pub const CONVERSATION_BYTES: usize = 8 * MIB;
 /// Most bytes of the text of one message in a conversation. Beyond this, its end is left out.
 pub const CONVERSATION_MESSAGE_BYTES: usize = 512 * KIB;
+
+/// Most browsers that a relay sends notices to.
+pub const PUSH_SUBSCRIPTIONS: usize = 64;
+/// Most of these with one token that is no admin's.
+pub const PUSH_SUBSCRIPTIONS_OF_TOKEN: usize = 8;
+/// Error for one more.
+pub const TOO_MANY_SUBSCRIPTIONS: &str = formatcp!(
+    "{} browsers get notices from a relay, and {} by the token of a session: turn them off in one, or \
+     revoke its token.",
+    PUSH_SUBSCRIPTIONS,
+    PUSH_SUBSCRIPTIONS_OF_TOKEN
+);
+/// Most bytes of the address at a push service.
+pub const PUSH_ENDPOINT_BYTES: usize = 2 * KIB;
+/// Most characters of a session's name in a notice.
+pub const PUSH_NAME_CHARACTERS: usize = 80;
+/// Most characters of a question in a notice.
+pub const PUSH_TITLE_CHARACTERS: usize = 160;
+/// Most bytes of JSON of a notice. Push services take 4 KiB of it encrypted.
+pub const PUSH_PAYLOAD_BYTES: usize = 2 * KIB;
 
 /// Valid numbers of characters of an id.
 pub const ID_CHARACTERS: std::ops::RangeInclusive<usize> = 8..=32;

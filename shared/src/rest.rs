@@ -2,9 +2,11 @@
 
 mod agent;
 mod changes;
+mod files;
 mod hosts;
 mod metrics;
 mod operations;
+mod push;
 mod terminal;
 mod tokens;
 
@@ -25,9 +27,11 @@ pub use agent::{
     DecideApproval, LogInAgent, PromptList, SessionApprovals, StopTurn,
 };
 pub use changes::{ChangesSettled, SessionChangeList, SettleChanges};
+pub use files::FileMatches;
 pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
+pub use push::{PushKey, PushKeys, PushSubscribed, SubscribePush};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,
 };

@@ -29,6 +29,7 @@ pub mod front;
 pub mod plain;
 pub mod programs;
 pub mod proxy;
+pub mod push_service;
 pub mod random;
 pub mod relay;
 pub mod screen;

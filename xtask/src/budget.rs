@@ -29,52 +29,30 @@ const BUDGETS: [Budget; 4] = [
     Budget { page: "agent", bytes: 550 * 1024, parts: &["agent"] },
 ];
 
-/// What several parts share, each with a number: the parts tell which of these they need.
-const SHARED: &str = "chunk_";
 /// The terminal emulator.
 const EMULATOR: &str = "xterm";
+/// The service worker, which a page loads once its user wants notices.
+const NOTICES: &str = "push.js";
 
 /// Maximum size of the Worker, compressed as Cloudflare measures it.
 const WORKER_BYTES: u64 = 1024 * 1024;
 
-/// Returns the part that a file belongs to: `search` of `part-search-0123456789abcdef.js`, `chunk_3` of
-/// `part-chunk_3-0123456789abcdef.wasm`; `None` for a file that every page needs.
-fn part_name(name: &str) -> Option<&str> {
+/// Returns the parts that need a file: `search` of `part-search-0123456789abcdef.js`, `agent` and
+/// `session` of `part-agent_session_3-0123456789abcdef.wasm`; `None` for a file that every page needs.
+fn part_names(name: &str) -> Option<Vec<&str>> {
     if name.starts_with("xterm-") && Path::new(name).extension().is_some_and(|kind| kind == "js") {
-        return Some(EMULATOR);
+        return Some(vec![EMULATOR]);
     }
-    let (part, _) = name.strip_prefix("part-")?.rsplit_once('-')?;
-    Some(part)
-}
-
-/// What parts share.
-#[derive(Default)]
-struct SharedParts(Vec<(String, Vec<String>)>);
-
-impl SharedParts {
-    /// Reads what each part loads before itself from the page's script: `const
-    /// __wasm_split_load_agent = … , [__chunk_6, __chunk_7]));`.
-    fn of_script(script: &str) -> Self {
-        let parts = script.split("const __wasm_split_load_").skip(1).filter_map(|text| {
-            let (part, rest) = text.split_once(" =")?;
-            let (_, needed) = rest.split_once(", [")?;
-            let (needed, _) = needed.split_once(']')?;
-            let needed = needed.split(',').map(|name| name.trim().trim_start_matches('_'));
-            Some((part.to_owned(), needed.map(str::to_owned).collect()))
-        });
-        Self(parts.collect())
+    if name == NOTICES {
+        return Some(vec!["push"]);
     }
-
-    fn needs(&self, part: &str, shared: &str) -> bool {
-        self.0.iter().any(|(own, needed)| own == part && needed.iter().any(|it| it == shared))
-    }
+    let (parts, _) = name.strip_prefix("part-")?.rsplit_once('-')?;
+    Some(parts.split('_').collect())
 }
 
 impl Budget {
-    fn counts(&self, name: &str, shared: &SharedParts) -> bool {
-        part_name(name).is_none_or(|part| {
-            self.parts.contains(&part) || self.parts.iter().any(|own| shared.needs(own, part))
-        })
+    fn counts(&self, name: &str) -> bool {
+        part_names(name).is_none_or(|parts| parts.iter().any(|part| self.parts.contains(part)))
     }
 }
 
@@ -84,21 +62,17 @@ impl Budget {
 /// If it is over budget, or empty.
 pub(crate) fn check(workspace: &Workspace) -> Result<String> {
     let dist = workspace.dist();
-    let (mut sizes, mut shared) = (Vec::new(), SharedParts::default());
+    let mut sizes = Vec::new();
     for entry in WalkDir::new(&dist).sort_by_file_name() {
         let entry = entry.context("can't read dist/")?;
         let path = entry.path().strip_prefix(&dist)?;
         if entry.file_type().is_file() && !path.starts_with("docs") {
-            let content = std::fs::read(entry.path())?;
-            let name = path.to_string_lossy().into_owned();
-            if name.starts_with("moorline-client-") && name.ends_with(".js") {
-                shared = SharedParts::of_script(&String::from_utf8_lossy(&content));
-            }
-            sizes.push((compressed(&content)?, name));
+            let size = compressed(&std::fs::read(entry.path())?)?;
+            sizes.push((size, path.to_string_lossy().into_owned()));
         }
     }
     sizes.sort_unstable_by(|one, other| other.cmp(one));
-    verdict(&sizes, &shared)
+    verdict(&sizes)
 }
 
 /// Compares the size of the Worker's files with their budget.
@@ -128,10 +102,10 @@ fn compressed(content: &[u8]) -> Result<u64> {
     Ok(output.len() as u64)
 }
 
-fn verdict(sizes: &[(u64, String)], shared: &SharedParts) -> Result<String> {
+fn verdict(sizes: &[(u64, String)]) -> Result<String> {
     let (mut parts, mut over) = (Vec::new(), false);
     for budget in BUDGETS {
-        let counted = sizes.iter().filter(|(_, name)| budget.counts(name, shared));
+        let counted = sizes.iter().filter(|(_, name)| budget.counts(name));
         let total: u64 = counted.map(|(size, _)| size).sum();
         if total == 0 {
             bail!("dist/ is empty");
@@ -141,10 +115,9 @@ fn verdict(sizes: &[(u64, String)], shared: &SharedParts) -> Result<String> {
         parts.push(format!("{} {used} KiB of {of} KiB", budget.page));
     }
     let mut summary = format!("first load (brotli): {}", parts.join(", "));
-    let parts = sizes.iter().filter_map(|(size, name)| Some((size, part_name(name)?)));
-    let counted = |part: &str| BUDGETS.iter().any(|budget| budget.parts.contains(&part));
-    let on_demand = |part: &str| !counted(part) && !part.starts_with(SHARED);
-    for (size, name) in parts.filter(|(_, part)| on_demand(part)) {
+    let is_counted = |name: &str| BUDGETS.iter().any(|budget| budget.counts(name));
+    for (size, name) in sizes.iter().filter(|(_, name)| !is_counted(name)) {
+        let name = part_names(name).unwrap_or_default().join(" and ");
         summary += &format!(", {name} on demand {} KiB", size.div_ceil(1024));
     }
     if !over {
@@ -160,13 +133,6 @@ fn verdict(sizes: &[(u64, String)], shared: &SharedParts) -> Result<String> {
 mod tests {
     use super::*;
     use sha2::{Digest as _, Sha256};
-
-    /// Judges files of which the session's page needs the third that is shared.
-    fn verdict(sizes: &[(u64, String)]) -> Result<String> {
-        let script = "const __wasm_split_load_terminal = wrap(makeLoad(() => {}\n, [__chunk_1]));\n\
-            const __wasm_split_load_session = wrap(makeLoad(() => {}\n, [__chunk_1, __chunk_3]));";
-        super::verdict(sizes, &SharedParts::of_script(script))
-    }
 
     fn file(size: u64, name: &str) -> (u64, String) {
         (size, name.to_owned())
@@ -201,16 +167,12 @@ mod tests {
     #[test]
     fn a_part_counts_for_the_pages_that_need_it_at_once() {
         let [sessions, session, terminal, _] = BUDGETS.map(|budget| budget.bytes);
-        let shared = file(session - sessions / 2, "part-chunk_3-0123456789abcdef.wasm");
+        let shared = file(session - sessions / 2, "part-agent_session_3-0123456789abcdef.wasm");
         let own = |size| file(size, "part-session-0123456789abcdef.wasm");
         let page = file(sessions / 2, "a");
         assert!(verdict(&[page.clone(), shared.clone(), own(0)]).is_ok());
         assert!(verdict(&[page.clone(), shared, own(1)]).is_err());
-        assert!(
-            verdict(&[page.clone(), own(0), file(terminal - session, "xterm-0123.js")]).is_ok()
-        );
-        let unneeded = file(terminal, "part-chunk_2-0123456789abcdef.wasm");
-        assert!(verdict(&[page, own(0), unneeded]).is_ok());
+        assert!(verdict(&[page, own(0), file(terminal - session, "xterm-0123.js")]).is_ok());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    CanvasRenderingContext2d, ClipboardEvent, DataTransfer, DragEvent, File, FileList,
-    HtmlCanvasElement, HtmlInputElement, ImageBitmap, window,
+    CanvasRenderingContext2d, ClipboardEvent, File, FileList, HtmlCanvasElement, HtmlInputElement,
+    ImageBitmap, window,
 };
 
 /// The longest side of an image that is made smaller, in pixels. Models see no more.
@@ -22,42 +22,43 @@ pub struct ImageText {
 }
 
 /// A file that may be an image.
-pub type ImageFile = File;
+pub type PickedFile = File;
 
-/// Returns the images of a paste.
+/// Returns true if the browser takes a file for an image.
 #[must_use]
-pub fn pasted(event: &ClipboardEvent) -> Vec<ImageFile> {
-    of_transfer(event.clipboard_data())
+pub fn is_image(file: &PickedFile) -> bool {
+    file.type_().starts_with("image/")
 }
 
-/// Returns the images of a drop.
+/// Returns the name of a file, without its folder.
 #[must_use]
-pub fn dropped(event: &DragEvent) -> Vec<ImageFile> {
-    of_transfer(event.data_transfer())
+pub fn name(file: &PickedFile) -> String {
+    file.name()
 }
 
-/// Returns the images that were picked in a field for files, and empties it.
+/// Returns the files of a paste.
 #[must_use]
-pub fn picked(field: &HtmlInputElement) -> Vec<ImageFile> {
-    let images = images(field.files().as_ref());
+pub fn pasted(event: &ClipboardEvent) -> Vec<PickedFile> {
+    files(event.clipboard_data().and_then(|transfer| transfer.files()).as_ref())
+}
+
+/// Returns the files that were picked in a field for files, and empties it.
+#[must_use]
+pub fn picked(field: &HtmlInputElement) -> Vec<PickedFile> {
+    let files = files(field.files().as_ref());
     field.set_value("");
-    images
+    files
 }
 
-fn of_transfer(transfer: Option<DataTransfer>) -> Vec<ImageFile> {
-    images(transfer.and_then(|transfer| transfer.files()).as_ref())
-}
-
-fn images(files: Option<&FileList>) -> Vec<ImageFile> {
-    let all = files
-        .into_iter()
-        .flat_map(|files| (0..files.length()).filter_map(|place| files.get(place)));
-    all.filter(|file| file.type_().starts_with("image/")).collect()
+pub(super) fn files(list: Option<&FileList>) -> Vec<PickedFile> {
+    let all =
+        list.into_iter().flat_map(|list| (0..list.length()).filter_map(|place| list.get(place)));
+    all.collect()
 }
 
 /// Reads an image, and makes it smaller until its text has at most `most_bytes`. `None` if the
 /// browser cannot read it, or it stays too large.
-pub async fn read(file: ImageFile, most_bytes: usize) -> Option<ImageText> {
+pub async fn read(file: PickedFile, most_bytes: usize) -> Option<ImageText> {
     let image = JsFuture::from(window()?.create_image_bitmap_with_blob(&file).ok()?).await.ok()?;
     let image: ImageBitmap = image.dyn_into().ok()?;
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));

@@ -285,11 +285,25 @@ pub fn within(element: &HtmlElement, outer: &str, inner: &str) -> Option<HtmlEle
     around.query_selector(inner).ok().flatten()?.dyn_into().ok()
 }
 
+/// Returns the value of an attribute of the nearest element that has it, from where a mouse event
+/// happened outwards.
+#[must_use]
+pub fn attribute_around(event: &web_sys::MouseEvent, name: &str) -> Option<String> {
+    let element = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+    element.closest(&format!("[{name}]")).ok()??.get_attribute(name)
+}
+
 /// Returns true if the address's query has a field `name`.
 #[must_use]
 pub fn query_has(name: &str) -> bool {
     let query = window().and_then(|window| window.location().search().ok()).unwrap_or_default();
     query.trim_start_matches('?').split('&').any(|field| field.split('=').next() == Some(name))
+}
+
+/// Escapes `text` for a value in an address's query.
+#[must_use]
+pub fn in_query(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
 }
 
 /// Returns `text` in lower case. Uses the browser's Unicode tables, because ours would add to the

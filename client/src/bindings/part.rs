@@ -79,5 +79,5 @@ impl Part {
 #[wasm_bindgen]
 extern "C" {
     /// The browser's own `import()`.
-    fn import(module: &str) -> Promise;
+    pub(super) fn import(module: &str) -> Promise;
 }

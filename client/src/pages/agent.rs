@@ -12,6 +12,7 @@ mod folds;
 mod form;
 pub mod inbox;
 mod message;
+mod message_tools;
 mod parts;
 mod paths;
 pub mod queue;

@@ -1,8 +1,10 @@
 //! The page's access token: its sources and its storage.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use crate::bindings::page::{self, FragmentWatch};
+use crate::bindings::push;
 use crate::bindings::storage::{self, Area};
 
 const KEY: &str = "moorline.token";
@@ -97,8 +99,12 @@ impl PageAccess {
         self.refused.set(false);
     }
 
-    /// Removes the token here and in storage. The page then asks for another one.
+    /// Removes the token here and in storage, and ends the notices that come with it. The page then
+    /// asks for another one.
     pub fn forget(self) {
+        if push::is_on() {
+            spawn_local(push::turn_off(self.token()));
+        }
         storage::remove(Area::Browser, KEY);
         self.code_refused.set(false);
         self.token.set(None);

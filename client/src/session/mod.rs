@@ -18,6 +18,7 @@ pub mod catalogue;
 pub mod code;
 pub mod conversation;
 mod digest;
+pub mod drafts;
 mod driver;
 pub mod earlier;
 pub mod events;

@@ -181,6 +181,13 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
+            ToHost::FindFiles { request, folder, query } => {
+                let (host, sender) = (Arc::clone(self.host), sender.clone());
+                requests.spawn(async move {
+                    let answer = host.find_files(request, folder, query).await;
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
             ToHost::Operations { request, folder, question } => {
                 let (host, sender) = (Arc::clone(self.host), sender.clone());
                 requests.spawn(async move {
@@ -229,6 +236,31 @@ impl Host {
             drivers,
             missing,
             sessions: self.sessions(),
+        }
+    }
+
+    /// Finds files in a folder, or in the user's home.
+    async fn find_files(
+        self: &Arc<Self>,
+        request: RequestId,
+        folder: Option<String>,
+        query: String,
+    ) -> ToRelay {
+        let Ok(_turn) = self.previews.acquire().await else {
+            let (code, message) = ("internal".to_owned(), "The host is stopping.".to_owned());
+            return ToRelay::Failed { request, code, message };
+        };
+        let found = blocking({
+            let host = Arc::clone(self);
+            move || host.files.find(&folder_of(folder), &query)
+        })
+        .await;
+        match found {
+            Ok(found) => ToRelay::FoundFiles { request, found },
+            Err(error) => {
+                let (code, message) = (error.code().to_owned(), error.to_string());
+                ToRelay::Failed { request, code, message }
+            }
         }
     }
 

@@ -26,6 +26,7 @@ mod pending;
 pub mod plain;
 pub mod plan;
 pub mod profile;
+pub mod push;
 pub mod reader;
 pub mod reconciliation;
 pub mod record;

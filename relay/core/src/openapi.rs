@@ -4,7 +4,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::routes::{
-    approvals, changes, hosts, operations, output, projects, prompts, session, sessions, terminals,
+    approvals, changes, files, hosts, operations, output, projects, prompts, session, sessions,
+    terminals,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -30,6 +31,7 @@ use crate::routes::{
     approvals::seen,
     session::delete,
     session::events_status,
+    files::find,
     operations::preview,
     operations::execute,
     changes::list,

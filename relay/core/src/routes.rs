@@ -7,6 +7,7 @@
 pub(crate) mod action_request;
 pub(crate) mod approvals;
 pub(crate) mod changes;
+pub(crate) mod files;
 pub(crate) mod hosts;
 pub(crate) mod operations;
 pub(crate) mod output;
@@ -37,6 +38,7 @@ use crate::session::Session;
 pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
 pub use changes::{changes_reply, host_of_changes};
+pub use files::files_reply;
 pub use hosts::{host_agents, rules_answer, rules_question};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
@@ -113,6 +115,8 @@ pub enum Handler {
     Operations(fn(&SessionId, &Request) -> Result<HostQuestion, ApiError>),
     /// Asks the session's host about the changes of its agent.
     Changes(fn(&Request) -> Result<ChangesQuestion, ApiError>),
+    /// Asks the session's host for the files in its folder that match this.
+    Files(fn(&Request) -> Result<String, ApiError>),
     /// Leaves the request to each relay's own code.
     Relay(Call),
 }
@@ -160,6 +164,12 @@ pub enum Call {
     CreateToken,
     /// Revokes a token.
     RevokeToken,
+    /// Returns the key with which browsers subscribe to notices.
+    PushKey,
+    /// Keeps a browser's subscription to notices.
+    SubscribePush,
+    /// Forgets a subscription.
+    UnsubscribePush,
     /// Opens the event stream of the lists.
     ListEvents,
     /// Lists the agents of a host, by asking it.
@@ -249,7 +259,8 @@ impl Route {
             | Handler::Write(_)
             | Handler::Act(_)
             | Handler::Operations(_)
-            | Handler::Changes(_) => true,
+            | Handler::Changes(_)
+            | Handler::Files(_) => true,
             Handler::Relay(call) => matches!(
                 call,
                 Call::SessionContext

@@ -103,6 +103,15 @@ CREATE TABLE cookies (
 ",
     "ALTER TABLE hosts ADD COLUMN missing TEXT NOT NULL DEFAULT '[]';",
     "ALTER TABLE sessions ADD COLUMN agent TEXT NOT NULL DEFAULT 'null';",
+    r"
+CREATE TABLE push_subscriptions (
+    id       TEXT PRIMARY KEY NOT NULL,
+    token    BLOB NOT NULL,
+    endpoint TEXT NOT NULL,
+    p256dh   BLOB NOT NULL,
+    auth     BLOB NOT NULL
+) WITHOUT ROWID;
+",
 ];
 
 /// Selects every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -264,3 +273,14 @@ pub const NOTE: &str = "SELECT value FROM notes WHERE name = ?1";
 
 /// Inserts or replaces a note: (name, value).
 pub const PUT_NOTE: &str = "INSERT OR REPLACE INTO notes (name, value) VALUES (?1, ?2)";
+
+/// Inserts or replaces a subscription to notices: (id, hash of its token, endpoint, key, secret).
+pub const PUT_SUBSCRIPTION: &str = "
+INSERT OR REPLACE INTO push_subscriptions (id, token, endpoint, p256dh, auth)
+VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// Selects every subscription: the columns in the order of [`PUT_SUBSCRIPTION`].
+pub const SUBSCRIPTIONS: &str = "SELECT id, token, endpoint, p256dh, auth FROM push_subscriptions";
+
+/// Removes a subscription: (id).
+pub const DELETE_SUBSCRIPTION: &str = "DELETE FROM push_subscriptions WHERE id = ?1";

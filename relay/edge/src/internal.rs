@@ -65,6 +65,9 @@ pub const SUMMARY: &str = "/internal/summary";
 pub const GONE: &str = "/internal/gone";
 /// To the directory: [`FilesWanted`]. Answer: [`Files`].
 pub const FILES: &str = "/internal/files";
+/// To the directory: [`FindFilesWanted`]. Answer: `FoundFiles`; 503 `host_offline` if the host is
+/// away.
+pub const FIND_FILES: &str = "/internal/find-files";
 /// To the directory: [`OperationsWanted`]. Answer: `OperationsAnswer`; 503 `host_offline` if the
 /// host is away.
 pub const OPERATIONS: &str = "/internal/operations";
@@ -198,6 +201,17 @@ pub struct FilesWanted {
 pub struct Files {
     /// The files that exist now; empty if the host is away.
     pub files: Vec<ContextFile>,
+}
+
+/// Request for files of a session's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindFilesWanted {
+    /// The host that runs the session.
+    pub host: HostId,
+    /// The session's working folder.
+    pub folder: Option<String>,
+    /// Letters of the paths to find.
+    pub query: String,
 }
 
 /// A question about operations, for the host of a session.

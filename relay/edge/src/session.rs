@@ -118,6 +118,7 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
         }
         Handler::Operations(ask) => rest::operations(object, ask, request).await,
         Handler::Changes(ask) => rest::changes(object, ask, request).await,
+        Handler::Files(ask) => rest::files(object, ask, request).await,
         Handler::Relay(call) => own(object, call, request).await,
         // The directory answers these.
         Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {

@@ -23,6 +23,8 @@ pub struct Config {
     pub frame_ancestors: Vec<String>,
     /// The folder with the client's files; `None` for those in the binary.
     pub dist: Option<PathBuf>,
+    /// Further origins of push services, beside those of browsers.
+    pub push_services: Vec<String>,
     /// True if `/claude/api/claude/*` is served.
     pub legacy: bool,
     /// Time allowed for a peer to take what is sent to it; after that it is disconnected.
@@ -34,7 +36,8 @@ pub struct Config {
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { listen, data_dir, token, allow_origins, .. } = self;
-        let Self { allow_hosts, frame_ancestors, dist, legacy, take_deadline, host, .. } = self;
+        let Self { allow_hosts, frame_ancestors, dist, push_services, legacy, .. } = self;
+        let Self { take_deadline, host, .. } = self;
         f.debug_struct("Config")
             .field("listen", listen)
             .field("data_dir", data_dir)
@@ -43,6 +46,7 @@ impl std::fmt::Debug for Config {
             .field("allow_hosts", allow_hosts)
             .field("frame_ancestors", frame_ancestors)
             .field("dist", dist)
+            .field("push_services", push_services)
             .field("legacy", legacy)
             .field("take_deadline", take_deadline)
             .field("host", host)

@@ -31,6 +31,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{Tokens, VerifyError};
 use super::clock::wall_ms;
+use super::push::Push;
 use super::registry::Registry;
 pub use around::Slowing;
 pub use assets::ClientFiles;
@@ -47,8 +48,10 @@ use moorline_core::routes::Found;
 pub struct App {
     /// The sessions, and the connections to their hosts.
     pub registry: Arc<Registry>,
+    /// The notices for browsers whose pages are closed.
+    pub push: Arc<Push>,
     /// The tokens and what they allow.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// Tickets, each of which stands for a token once.
     pub tickets: Tickets,
     /// Counts wrong tokens, and slows down clients that send many.

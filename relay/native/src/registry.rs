@@ -19,10 +19,11 @@ use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
 use moorline_core::routes::View;
 use moorline_shared::control::ToHost;
 use moorline_shared::id::{ProjectId, SessionId};
-use moorline_shared::rest::{Overview, Project};
+use moorline_shared::rest::{ApprovalCard, Overview, Project};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Semaphore, watch};
 
+use super::clock::wall_ms;
 use super::hosts::Hosts;
 use super::session::{Services, SessionHandle};
 use super::store::{SessionRecord, Store, StoreError};
@@ -151,6 +152,11 @@ impl Registry {
     #[must_use]
     pub fn overview(&self) -> Overview {
         self.refreshed().directory.overview()
+    }
+
+    /// Returns the approvals of all sessions that await a decision.
+    pub fn open_approvals(&self) -> Vec<ApprovalCard> {
+        self.refreshed().directory.open_approvals(wall_ms())
     }
 
     /// Returns a project.

@@ -23,11 +23,13 @@ use super::listen::{self, Port};
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
+use super::push::Push;
 use super::registry::Registry;
 use super::session::Services;
 use super::signals::Signals;
 use super::store::Writer;
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
+use moorline_core::push::PushServices;
 
 /// Time allowed for the sessions of a host in this process to end after the hang-up, and for their
 /// output to be stored.
@@ -83,7 +85,7 @@ impl Relay {
             }
         };
         let commands = listen_for_commands(&folder).await;
-        let tokens = Tokens::new(store, config.token.as_deref());
+        let tokens = Arc::new(Tokens::new(store, config.token.as_deref()));
         let first_token = first_token(&tokens, config.token.is_some())?;
         let metrics = Metrics::default();
         let connect = || database.connect().with_context(in_folder);
@@ -97,8 +99,11 @@ impl Relay {
             runtime: Handle::current(),
         });
         let registry = Registry::open(services, true).context("cannot read the sessions")?;
+        let services = PushServices::new(config.push_services);
+        let push = Push::new(folder.path(), connect()?, Arc::clone(&tokens), services);
         let app = App {
             registry,
+            push: Arc::new(push),
             tokens,
             tickets: Tickets::default(),
             slowing: Slowing::default(),
@@ -158,6 +163,8 @@ impl Relay {
             let closing = registry.closing();
             servers.spawn(command_socket::serve(commands, Arc::clone(&app), closing));
         }
+        let notices = Arc::clone(&app.push).run(Arc::clone(&registry), registry.closing());
+        servers.spawn(notices);
         servers.spawn(listen::serve(port, router(app), registry.closing()));
         let own_host = OwnHost::start(&host, state, &registry);
         RunningRelay { registry, servers, own_host, locks }

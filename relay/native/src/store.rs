@@ -7,6 +7,7 @@ mod hosts;
 mod log;
 mod notes;
 mod projects;
+mod push;
 mod sessions;
 mod snapshots;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::LogCopy;
 pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
+pub use push::PushSubscription;
 pub use writer::{StoreSource, Writer};
 
 /// The reason that something could not be stored or read.

@@ -78,6 +78,15 @@ fn messages_have_these_wire_forms() {
         &ToRelay::Files { request: RequestId(1), files: vec![serde_json::from_str(file).unwrap()] },
         &format!(r#"{{"type":"files","request":1,"files":[{file}]}}"#),
     );
+    let found = FoundFiles { files: vec!["a/b".into()], truncated: true };
+    to_relay(
+        &ToRelay::FoundFiles { request: RequestId(1), found },
+        r#"{"type":"found-files","request":1,"found":{"files":["a/b"],"truncated":true}}"#,
+    );
+    to_host(
+        &ToHost::FindFiles { request: RequestId(1), folder: None, query: "b".into() },
+        r#"{"type":"find-files","request":1,"folder":null,"query":"b"}"#,
+    );
     let preview = r#"{"type":"delete","path":"a","before":"00","diff":"-b\n"}"#;
     to_relay(
         &ToRelay::Operations {

@@ -107,7 +107,7 @@ impl Conversation {
             return false;
         }
         let is_summarized = self.summary.apply(seq, event);
-        let is_shown = self.show(event);
+        let is_shown = self.show(seq, event);
         while self.items.len() > CONVERSATION_ITEMS {
             self.leave_out(CONVERSATION_ITEMS / 8);
         }
@@ -118,7 +118,7 @@ impl Conversation {
         is_summarized || is_shown
     }
 
-    fn show(&mut self, event: &Event) -> bool {
+    fn show(&mut self, seq: Seq, event: &Event) -> bool {
         match event.known_kind() {
             EventKind::AgentInfo => set(event, |info| self.merge_info(info)),
             EventKind::AgentPlan => set(event, |plan| self.plan = plan),
@@ -134,7 +134,9 @@ impl Conversation {
                 self.change(ConversationItem::Approval { approval_id }, |_| {});
             }),
             EventKind::SessionForked => self.end_tools(),
-            EventKind::AgentMessage => set(event, |message| self.message(message, event.timestamp)),
+            EventKind::AgentMessage => {
+                set(event, |message| self.message(message, seq, event.timestamp))
+            }
             EventKind::AgentTool => set(event, |tool| self.tool(tool, event.timestamp)),
             EventKind::AgentUpdate => set(event, |AgentUpdate { update }| {
                 self.change(ConversationItem::Update { update }, |_| {});
@@ -174,12 +176,12 @@ impl Conversation {
         };
     }
 
-    fn message(&mut self, event: AgentMessage, timestamp: u64) {
-        let message_id = event.message_id.clone();
-        let new = MessageItem { message_id, at: timestamp, ..MessageItem::default() };
+    fn message(&mut self, event: AgentMessage, seq: Seq, timestamp: u64) {
+        let (message_id, first_seq) = (event.message_id.clone(), Some(seq));
+        let new = MessageItem { message_id, at: timestamp, first_seq, ..MessageItem::default() };
         self.change(ConversationItem::Message(new), |item| {
             if let ConversationItem::Message(message) = item {
-                message.update(event);
+                message.update(event, seq);
             }
         });
     }

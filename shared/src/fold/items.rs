@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::agent::content::{ContentBlock, MessageRole, ToolContent, ToolLocation, ToolStatus};
 use crate::event::{AgentMessage, AgentTool};
-use crate::id::{ApprovalId, TurnId};
+use crate::id::{ApprovalId, Seq, TurnId};
 use crate::limits::CONVERSATION_MESSAGE_BYTES;
 
 /// One item of a conversation.
@@ -51,6 +51,12 @@ pub struct MessageItem {
     pub parent: Option<String>,
     /// When it began, in milliseconds since 1970.
     pub at: u64,
+    /// The entry in which it begins. `None` in a snapshot of an earlier version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_seq: Option<Seq>,
+    /// The last entry that has changed it; likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
     /// True if content is missing, because it was too large.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
@@ -122,8 +128,10 @@ fn json_bytes(value: &impl Serialize) -> usize {
 }
 
 impl MessageItem {
-    /// Takes over the fields of an event that it has.
-    pub(super) fn update(&mut self, event: AgentMessage) {
+    /// Takes over the fields of the event of the entry `seq` that it has.
+    pub(super) fn update(&mut self, event: AgentMessage, seq: Seq) {
+        // Of a message that was begun before entries were counted, the beginning is unknown.
+        self.seq = Some(seq);
         let AgentMessage { message_id: _, turn_id, role, delta, content, parent, truncated } =
             event;
         self.turn_id = turn_id.or(self.turn_id.take());

@@ -88,6 +88,25 @@ fn events_of_one_id_are_one_item() {
 }
 
 #[test]
+fn a_message_knows_its_entries() {
+    let mut conversation = folded(&said());
+    let seqs = |conversation: &Conversation| match conversation.message_item("m1") {
+        Some(ConversationItem::Message(message)) => (message.first_seq, message.seq),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(seqs(&conversation), (Some(Seq(5)), Some(Seq(7))));
+    // A snapshot of an earlier version has no entries, and what came first is not made up.
+    let ConversationItem::Message(message) = &mut conversation.items[2] else { panic!() };
+    (message.first_seq, message.seq) = (None, None);
+    let stored = conversation.snapshot().unwrap();
+    assert!(!String::from_utf8(stored.clone()).unwrap().contains("firstSeq"));
+    let mut restored = Conversation::from_snapshot(&stored).unwrap();
+    assert_eq!(seqs(&restored), (None, None));
+    restored.apply(Seq(20), &event("agent-message", json!({ "messageId": "m1", "delta": "!" })));
+    assert_eq!(seqs(&restored), (None, Some(Seq(20))));
+}
+
+#[test]
 fn a_fold_continues_from_its_snapshot_wherever_the_events_begin() {
     let mut events = said();
     events.extend(asked());

@@ -379,3 +379,30 @@ async fn a_fork_is_told_the_conversation_up_to_its_point() -> Result<()> {
     ensure!(!told.contains("second-answer"), "{told}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_before_the_first_prompt_begins_anew() -> Result<()> {
+    let relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    let first = agent.prompt("say first-answer").await?;
+    let asked = loop {
+        let Told { kind, data, id, .. } = events.event().await?.context("the stream ended")?;
+        if kind == "agent-message" && data["role"] == "user" {
+            break id.context("no id")?.seq.0;
+        }
+    };
+    turn_is(&mut events, &first, "done").await?;
+    let path = format!("/api/sessions/{}/fork", agent.id);
+    let made = agent.api.expect(201, Method::POST, &path, json!({ "seq": asked - 1 })).await?;
+    let id = made["sessionId"].as_str().context("no id")?.parse()?;
+    let fork = Agent { api: agent.api.clone(), id, folder: agent.folder };
+    let mut events = fork.events().await?;
+    let turn = fork.prompt("say other-answer").await?;
+    turn_is(&mut events, &turn, "done").await?;
+    let heard = fork.heard()?;
+    let mut prompts = heard.iter().filter(|line| line["method"] == "session/prompt");
+    let told = prompts.next_back().context("no prompt")?["params"]["prompt"].to_string();
+    ensure!(told.contains("other-answer") && !told.contains("first-answer"), "{told}");
+    Ok(())
+}

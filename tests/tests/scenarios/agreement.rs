@@ -77,6 +77,9 @@ mod edge {
                 add(Method::POST, &format!("/api/session/{id}/operations/execute"), body);
             }
             add(Method::GET, &format!("/api/session/{id}/changes"), Value::Null);
+            add(Method::GET, &format!("/api/session/{id}/files?q=x"), Value::Null);
+            let long = "x".repeat(129);
+            add(Method::GET, &format!("/api/session/{id}/files?q={long}"), Value::Null);
             let keep = json!({"keep": [{"path": "x", "before": null}]});
             for body in [keep, json!({}), json!({"revert": [{}]}), json!({"keep": 1})] {
                 add(Method::POST, &format!("/api/session/{id}/changes"), body);
@@ -183,6 +186,9 @@ mod edge {
             })
             .await?;
             let refused = api.expect(503, Method::GET, &path, Value::Null).await?;
+            ensure!(refused["code"] == "host_offline", "{kind:?}: {refused}");
+            let files = format!("/api/session/{id}/files");
+            let refused = api.expect(503, Method::GET, &files, Value::Null).await?;
             ensure!(refused["code"] == "host_offline", "{kind:?}: {refused}");
             let text = json!({"response": "x"});
             let preview = format!("/api/session/{id}/operations/preview");

@@ -77,6 +77,7 @@ async fn ids_are_checked_on_every_route() -> Result<()> {
         (Method::GET, "/api/session/:id/events/status"),
         (Method::GET, "/api/session/:id/status"),
         (Method::GET, "/api/session/:id/context"),
+        (Method::GET, "/api/session/:id/files"),
         (Method::POST, "/api/session/:id/prompt"),
         (Method::DELETE, "/api/session/:id"),
         (Method::PATCH, "/api/sessions/:id"),
@@ -123,6 +124,43 @@ async fn a_session_that_is_over_takes_no_prompt() -> Result<()> {
     let path = format!("/api/session/{session}/prompt");
     let refused = api.expect(409, Method::POST, &path, json!({"command": "x"})).await?;
     ensure!(refused["code"] == "session_ended", "{refused}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn files_of_the_folder_are_found_by_some_letters() -> Result<()> {
+    let relay = Relay::start().await?;
+    let api = relay.api();
+    let folder = tempfile::tempdir()?;
+    let work = folder.path().join("work");
+    for name in ["src", "target"] {
+        std::fs::create_dir_all(work.join(name))?;
+    }
+    std::fs::write(folder.path().join("main-secret"), "")?;
+    for name in ["src/main.rs", "src/domain.rs", "target/main.d", "README.md"] {
+        std::fs::write(work.join(name), "")?;
+    }
+    std::fs::write(work.join(".gitignore"), "target\n")?;
+    let wish = json!({ "command": ["cat"], "cwd": work });
+    let made = api.expect(201, Method::POST, "/api/sessions", wish).await?;
+    let session = made["sessionId"].as_str().context("no id")?;
+    let find = async |query: &str| {
+        let path = format!("/api/session/{session}/files{query}");
+        api.expect(200, Method::GET, &path, NONE).await
+    };
+    let found = find("?q=main").await?;
+    ensure!(found["files"] == json!(["src/main.rs", "src/domain.rs"]), "{found}");
+    ensure!(found["truncated"] == false && found["sessionId"] == json!(session), "{found}");
+    ensure!(find("").await?["files"].as_array().is_some_and(|all| all.len() == 4));
+    ensure!(find("?q=..%2Fmain-secret").await?["files"] == json!([]));
+    let path = format!("/api/session/{session}/files?q={}", "x".repeat(129));
+    ensure!(api.expect(400, Method::GET, &path, NONE).await?["code"] == "bad_request");
+    // Who may only watch has no need of it.
+    let reader = api.token(&format!("session:{session}:read")).await?;
+    let reader = api.with_token(Some(&reader));
+    let path = format!("/api/session/{session}/files");
+    let refused = reader.expect(403, Method::GET, &path, NONE).await?;
+    ensure!(refused["code"] == "forbidden", "{refused}");
     Ok(())
 }
 

@@ -15,6 +15,8 @@ use moorline_tests::relay::TOKEN;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+mod drag;
+mod push;
 mod tab;
 mod touch;
 

@@ -18,6 +18,7 @@ mod firefox;
 mod hosts;
 mod input;
 mod legacy;
+mod notices;
 mod openapi;
 mod operations;
 mod pages;

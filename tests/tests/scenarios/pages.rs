@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::chromium::{Browser, NAME, Tab};
 
 mod agents;
+mod composing;
 mod conversation;
 mod drivers;
 mod failures;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::prompt::TurnState;
 use moorline_shared::fold::{ConversationItem, MessageItem, TurnEntry};
@@ -11,8 +10,8 @@ use moorline_shared::id::TurnId;
 
 use super::blocks::Blocks;
 use super::folds::FoldState;
+use super::message_tools::{asked_tools, said_tools};
 use super::state::ConversationState;
-use crate::bindings::clipboard;
 use crate::session::api::ApiRequest;
 use crate::ui::when::live;
 use crate::ui::{Icon, IconName, When};
@@ -30,37 +29,10 @@ pub(super) fn message(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
             <article class="said" aria-label="Agent" data-testid="agent-message">
                 <Blocks item />
                 <Truncated item />
-                <CopyButton item />
+                {said_tools(item)}
             </article>
         }
         .into_any(),
-    }
-}
-
-/// Copies a message as the Markdown that the agent has written.
-#[component]
-fn CopyButton(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
-    let is_copied = RwSignal::new(false);
-    let copy = move |_| {
-        let texts = |message: &MessageItem| {
-            let texts = message.content.iter().filter_map(ContentBlock::as_text);
-            texts.collect::<Vec<_>>().join("\n\n")
-        };
-        let text = item.with_untracked(|item| of_message(item, texts));
-        spawn_local(async move {
-            let done = clipboard::write(&text).await;
-            let _ = is_copied.try_set(done);
-        });
-    };
-    view! {
-        <When condition=clipboard::available>
-            <button class="icon-button copy" aria-label="Copy as Markdown" title="Copy as Markdown" data-testid="copy-message" on:click=copy>
-                {live(move || {
-                    let name = if is_copied.get() { IconName::Check } else { IconName::Copy };
-                    view! { <Icon name /> }.into_any()
-                })}
-            </button>
-        </When>
     }
 }
 
@@ -118,6 +90,7 @@ fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     view! {
         <article class="asked" aria-label="You" data-testid="user-message" title=by>
             <div class="typed" dir="auto" data-find="">{typed}</div>
+            {asked_tools(item)}
         </article>
         {live(move || turn.get().map(outcome).unwrap_or_else(|| ().into_any()))}
     }
@@ -125,12 +98,17 @@ fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
 
 /// Returns a prompt as it was typed, with the names of what came with it.
 pub(super) fn typed_text(message: &MessageItem) -> String {
+    let texts = || message.content.iter().filter_map(ContentBlock::as_text);
+    // What the text refers to by itself needs no name of its own.
+    let is_named = |name: &str| texts().any(|text| text.contains(&format!("@{name}")));
     let part = |content: &ContentBlock| match content {
         ContentBlock::Known(KnownContent::Text { text }) => Some(text.clone()),
         ContentBlock::Known(KnownContent::Image { mime_type, .. }) => {
             Some(format!("[Image, {mime_type}]"))
         }
-        ContentBlock::Known(KnownContent::ResourceLink { name, .. }) => Some(name.clone()),
+        ContentBlock::Known(KnownContent::ResourceLink { name, .. }) => {
+            (!is_named(name)).then(|| name.clone())
+        }
         ContentBlock::Other(_) => None,
     };
     message.content.iter().filter_map(part).collect::<Vec<_>>().join("\n")

@@ -19,7 +19,7 @@ use super::folds::FoldStates;
 use super::paths::SessionFolder;
 use super::shown::{ShownRows, ToolGroup};
 use crate::session::access::PageAccess;
-use crate::session::api::{self, ApiRequest};
+use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::conversation::{
     ConversationChange, ConversationHooks, ConversationLink, ConversationView, LogProgress,
     UserRequest,
@@ -230,6 +230,12 @@ impl ConversationState {
                 let _ = self.problem.try_set(Some(error.to_string()));
             }
         });
+    }
+
+    /// Gets something of the session from the REST API, at `path` beneath it.
+    pub(super) fn get(self, path: &str, then: impl FnOnce(Result<String, RequestError>) + 'static) {
+        let request = ApiRequest::get(format!("/api/session/{}/{path}", self.id()));
+        api::ask(self.access, request, then);
     }
 
     /// Tells the relay that a question is on the screen. Nobody minds if that fails.

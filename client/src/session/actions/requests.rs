@@ -11,6 +11,7 @@ use super::Actions;
 use crate::bindings::measure;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::catalogue::{self, Piece};
+use crate::session::drafts::{self, DraftPart};
 use crate::session::route::{PageRoute, Shelf};
 
 impl Actions {
@@ -39,9 +40,15 @@ impl Actions {
     /// Starts a session that continues from another one's output, up to entry `seq` or all of it,
     /// and opens it.
     pub fn fork(self, id: &SessionId, seq: Option<Seq>) {
+        self.fork_with(id, seq, None);
+    }
+
+    /// Like [`Actions::fork`], with a draft of the prompt that comes next.
+    pub fn fork_with(self, id: &SessionId, seq: Option<Seq>, draft: Option<String>) {
         let path = format!("/api/sessions/{id}/fork");
         let (cols, rows) = self.size();
-        self.start(ApiRequest::post(path, &ForkSession { seq, name: None, cols, rows }));
+        let request = ApiRequest::post(path, &ForkSession { seq, name: None, cols, rows });
+        self.start_with(request, draft);
     }
 
     /// Returns the columns and rows of a terminal in this page. A program that starts with them is
@@ -53,6 +60,10 @@ impl Actions {
     }
 
     fn start(self, request: ApiRequest) {
+        self.start_with(request, None);
+    }
+
+    fn start_with(self, request: ApiRequest, draft: Option<String>) {
         if self.busy.get_untracked() {
             return;
         }
@@ -61,6 +72,9 @@ impl Actions {
         api::ask(self.access, request, move |answer| {
             self.busy.set(false);
             let Some(Piece { session: Some(session), .. }) = self.take(answer) else { return };
+            if let Some(draft) = draft {
+                drafts::keep(&session.session_id, DraftPart::Text, &draft);
+            }
             // A user who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {
                 self.router.go(&PageRoute::of_session(&session));

@@ -10,7 +10,7 @@ use http::{HeaderName, Method, StatusCode, Uri};
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::limits::{
     BODY_TOO_LARGE, BODY_TOO_SLOW, ID_CHARACTERS, OPERATIONS_BODY_TOO_LARGE, TICKET_USED,
-    TOO_MANY_CHANGES, TOO_MANY_OPERATIONS, TOO_MUCH_TYPED,
+    TOO_MANY_CHANGES, TOO_MANY_OPERATIONS, TOO_MANY_SUBSCRIPTIONS, TOO_MUCH_TYPED,
 };
 use moorline_shared::publish::WriteRefused;
 use moorline_shared::rest::ErrorBody;
@@ -441,6 +441,34 @@ impl ApiError {
     pub fn unavailable(message: impl Display) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Not available")
             .with_message(message)
+    }
+
+    /// The relay does not send notices by push services.
+    #[must_use]
+    pub fn no_push() -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "push_unavailable", "No notices for closed pages")
+            .with_message("This relay does not send them; `moorline serve` does.")
+    }
+
+    /// The endpoint is not at a push service that the relay sends to.
+    #[must_use]
+    pub fn unknown_push_service() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "unknown_push_service", "Push service not known")
+            .with_message("Notices are not sent there; `moorline serve --push-service` adds one.")
+    }
+
+    /// The limit of browsers that get notices is reached.
+    #[must_use]
+    pub fn too_many_subscriptions() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many browsers")
+            .with_message(TOO_MANY_SUBSCRIPTIONS)
+    }
+
+    /// The caller has no subscription with this id.
+    #[must_use]
+    pub fn no_subscription() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Subscription not found")
+            .with_message("It is of another token, or is gone already.")
     }
 
     /// The relay has a fault. The error goes to the log; the caller does not see it.

@@ -3,11 +3,12 @@
 use http::Method;
 
 use super::Handler::{
-    Act, Change, Changes, Operations, Output, Read, Relay, Remove, Session, Start, Write,
+    Act, Change, Changes, Files, Operations, Output, Read, Relay, Remove, Session, Start, Write,
 };
 use super::{Call, Handler, Need, Route, Subject};
 use super::{
-    approvals, changes, hosts, operations, output, projects, prompts, session, sessions, terminals,
+    approvals, changes, files, hosts, operations, output, projects, prompts, session, sessions,
+    terminals,
 };
 use crate::legacy;
 
@@ -59,6 +60,10 @@ pub static ROUTES: &[Route] = &[
     plain(GET, "/api/tokens", Need::Admin, Relay(Call::ListTokens)),
     plain(POST, "/api/tokens", Need::Admin, Relay(Call::CreateToken)),
     of_other(DELETE, "/api/tokens/{id}", Need::Admin, Relay(Call::RevokeToken)),
+    // Notices.
+    plain(GET, "/api/push", Need::Token, Relay(Call::PushKey)),
+    plain(POST, "/api/push/subscriptions", Need::Token, Relay(Call::SubscribePush)),
+    of_other(DELETE, "/api/push/subscriptions/{id}", Need::Token, Relay(Call::UnsubscribePush)),
     // Hosts.
     plain(GET, "/api/hosts", Need::Admin, Read(hosts::list)),
     of_other(GET, "/api/hosts/{id}/agents", Need::Admin, Relay(Call::HostAgents)),
@@ -85,6 +90,7 @@ pub static ROUTES: &[Route] = &[
     of_session(GET, "/api/session/{id}/status", Need::Read, Session(session::status)),
     of_session(POST, "/api/session/{id}/prompt", Need::Write, Act(prompts::prompt)),
     of_session(GET, "/api/session/{id}/context", Need::Read, Relay(Call::SessionContext)),
+    of_session(GET, "/api/session/{id}/files", Need::Write, Files(files::find)),
     of_session(
         POST,
         "/api/session/{id}/operations/preview",

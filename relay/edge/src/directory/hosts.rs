@@ -17,6 +17,7 @@ use moorline_core::record::SessionRecord;
 use moorline_core::routes::{self, Call, Reply, host_agents, rules_answer, rules_question};
 use moorline_shared::change::ChangesAnswer;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
+use moorline_shared::file_search::FoundFiles;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
 use moorline_shared::operation::OperationsAnswer;
@@ -32,7 +33,7 @@ use super::change::OBJECTS_AT_ONCE;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
 use crate::internal::{
-    CREATE, ChangesWanted, Create, Files, FilesWanted, HOST_LOST, OperationsWanted,
+    CREATE, ChangesWanted, Create, Files, FilesWanted, FindFilesWanted, HOST_LOST, OperationsWanted,
 };
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade};
@@ -95,6 +96,7 @@ impl DirectoryState {
                 answer @ (ToRelay::Failed { request, .. }
                 | ToRelay::Agents { request, .. }
                 | ToRelay::Files { request, .. }
+                | ToRelay::FoundFiles { request, .. }
                 | ToRelay::Operations { request, .. }
                 | ToRelay::Changes { request, .. }
                 | ToRelay::Rules { request, .. }),
@@ -169,6 +171,20 @@ impl DirectoryState {
         let ask = |request| ToHost::Files { request, folder, top, named };
         match self.ask_host(&host, None, FILES_PATIENCE, ask).await {
             Some(ToRelay::Files { files, .. }) => Ok(Files { files }),
+            Some(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
+            _ => Err(HostError::Silent(host).into()),
+        }
+    }
+
+    /// Asks the session's host for the files that match.
+    pub(super) async fn find_files(&self, wanted: FindFilesWanted) -> Result<FoundFiles> {
+        let FindFilesWanted { host, folder, query } = wanted;
+        if !self.is_here(&host) {
+            return Err(HostError::Away(host).into());
+        }
+        let ask = |request| ToHost::FindFiles { request, folder, query };
+        match self.ask_host(&host, None, ANSWER_PATIENCE, ask).await {
+            Some(ToRelay::FoundFiles { found, .. }) => Ok(found),
             Some(ToRelay::Failed { message, .. }) => Err(ApiError::internal(&message).into()),
             _ => Err(HostError::Silent(host).into()),
         }

@@ -11,8 +11,8 @@ use worker::Request;
 
 use super::{DirectoryState, overview};
 use crate::internal::{
-    CHANGES, DROP, ENSURE, Ensure, FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM, SUMMARY,
-    SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
+    CHANGES, DROP, ENSURE, Ensure, FILES, FIND_FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM,
+    SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -52,7 +52,8 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
         | Handler::Write(_)
         | Handler::Act(_)
         | Handler::Operations(_)
-        | Handler::Changes(_) => Err(ApiError::no_route(&uri(&path)).into()),
+        | Handler::Changes(_)
+        | Handler::Files(_) => Err(ApiError::no_route(&uri(&path)).into()),
     }
 }
 
@@ -77,6 +78,9 @@ async fn own(
         Call::ListTokens => directory.tokens(),
         Call::CreateToken => directory.create_token(&body(request).await?),
         Call::RevokeToken => directory.revoke_token(id),
+        Call::PushKey | Call::SubscribePush | Call::UnsubscribePush => {
+            Err(ApiError::no_push().into())
+        }
         Call::Fork => directory.fork(&named(id)?, body(request).await?).await,
         _ => Err(ApiError::no_route(&uri(&request.path())).into()),
     }
@@ -109,6 +113,10 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         OPERATIONS => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.operations(wanted).await?)
+        }
+        FIND_FILES => {
+            let wanted = body(request).await?;
+            json(StatusCode::OK, &directory.find_files(wanted).await?)
         }
         CHANGES => {
             let wanted = body(request).await?;

@@ -25,7 +25,8 @@ use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::state::SessionState;
 use crate::internal::{
-    CHANGES, ChangesWanted, FILES, Files, FilesWanted, OPERATIONS, OperationsWanted,
+    CHANGES, ChangesWanted, FILES, FIND_FILES, Files, FilesWanted, FindFilesWanted, OPERATIONS,
+    OperationsWanted,
 };
 use crate::object_client;
 use crate::reply::{self, Answer};
@@ -115,6 +116,26 @@ pub(super) async fn context(object: &Rc<Object>) -> Answer {
     };
     let context = SessionContext { session_id: id, context: files.files, timestamp: wall_ms() };
     reply::json(StatusCode::OK, &context)
+}
+
+/// Asks the session's host for the files in its folder that match.
+pub(super) async fn files(
+    object: &Rc<Object>,
+    ask: fn(&routes::Request) -> Result<String, ApiError>,
+    request: &mut Request,
+) -> Answer {
+    let request = reply::incoming(&object.name(), request);
+    // An unknown session is reported before a malformed request is.
+    let id = object.peek(|loaded| loaded.session.id().clone())?;
+    let query = ask(&request?)?;
+    let SessionFolder { host, folder } = object.with(|loaded| {
+        loaded.check_host(&object.state);
+        routes::folder_of(&loaded.session, wall_ms())
+    })??;
+    let wanted = FindFilesWanted { host, folder, query };
+    let directory = object_client::directory(&object.env)?;
+    let found = object_client::ask(&directory, FIND_FILES, &wanted).await?;
+    reply::answer(routes::files_reply(&id, found, wall_ms()))
 }
 
 /// Asks the session's host about operations, and reports the answer in the session's log.

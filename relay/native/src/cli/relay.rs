@@ -1,7 +1,6 @@
 //! The command line's client of a relay: it finds the relay and a token, and sends requests.
 
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -12,13 +11,13 @@ use moorline_shared::rest::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 use super::DataDir;
 use super::credential::{NO_TOKEN, RelayCredential, SessionOpener};
 use super::serve::reachable;
 use crate::command_socket::ask_pass;
 use crate::data_folder::DataFolder;
+use crate::http_client;
 
 /// The address of a relay that is not known to listen elsewhere.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:3010";
@@ -68,7 +67,7 @@ impl RelayOptions {
         let is_told = told.is_some();
         let url = told.or_else(|| url.map(|url| url.trim_end_matches('/').to_owned()));
         let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let agent = agent(&url)?;
+        let agent = http_client::agent(PATIENCE, url.starts_with("https://"))?;
         let credential = match token {
             Some(token) => RelayCredential::Given(token),
             // This machine's credential must not be sent to another address.
@@ -100,33 +99,6 @@ fn is_loopback(url: &str) -> bool {
     url.scheme_str() == Some("http") && is_here
 }
 
-fn agent(url: &str) -> anyhow::Result<ureq::Agent> {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .timeout_global(Some(PATIENCE));
-    if !url.starts_with("https://") {
-        return Ok(config.build().into());
-    }
-    // The certificates that the system trusts: a private relay often has a certificate of a private
-    // authority.
-    let found = rustls_native_certs::load_native_certs();
-    if let Some(error) = found.errors.first().filter(|_| found.certs.is_empty()) {
-        bail!("this system's certificates cannot be read: {error}");
-    }
-    let roots: Vec<_> = found
-        .certs
-        .iter()
-        .map(|certificate| Certificate::from_der(certificate).to_owned())
-        .collect();
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build();
-    Ok(config.tls_config(tls).build().into())
-}
-
 /// A relay's refusal of a request.
 #[derive(Debug)]
 struct RelayRefusal {
@@ -151,7 +123,7 @@ impl Relay {
         let url = serving_at(folder)?;
         let pass = ask_pass(folder.path()).ok()?;
         let credential = RelayCredential::Pass { folder: folder.path().to_owned(), pass };
-        let agent = agent(&url).ok()?;
+        let agent = http_client::agent(PATIENCE, url.starts_with("https://")).ok()?;
         Some(Self { url, credential, agent, is_here: true })
     }
 

@@ -76,6 +76,17 @@ pub(super) struct ServeOptions {
     #[arg(long = "frame-ancestor", env = "MOORLINE_FRAME_ANCESTOR", value_name = "SOURCE", value_delimiter = ',', default_values = DEFAULT_FRAME_ANCESTORS)]
     frame_ancestors: Vec<String>,
 
+    /// Send notices to this push service too, as `https://push.example.org`. Those of Chrome,
+    /// Firefox, Safari and Edge need none of this. May be repeated.
+    #[arg(
+        long = "push-service",
+        env = "MOORLINE_PUSH_SERVICE",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = listen::origin
+    )]
+    push_services: Vec<String>,
+
     /// Serve the browser's client from this folder instead of the one in the binary.
     #[arg(long, env = "MOORLINE_DIST", value_name = "DIR")]
     dist: Option<PathBuf>,
@@ -140,6 +151,7 @@ fn config(options: ServeOptions) -> anyhow::Result<Config> {
         allow_hosts: options.allow_hosts.into_iter().filter(|name| !name.is_empty()).collect(),
         frame_ancestors: options.frame_ancestors,
         dist: options.dist,
+        push_services: options.push_services,
         legacy: !options.no_legacy,
         take_deadline: TAKE_DEADLINE,
         host,

@@ -82,6 +82,7 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     | ToRelay::Agents { request, .. }
                     | ToRelay::Changes { request, .. }
                     | ToRelay::Files { request, .. }
+                    | ToRelay::FoundFiles { request, .. }
                     | ToRelay::Operations { request, .. }
                     | ToRelay::Rules { request, .. }),
                 ) => seat.answered(request, answer),

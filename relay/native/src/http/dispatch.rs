@@ -150,6 +150,10 @@ async fn handled(
             let request = with_body(&path, Request::from_parts(parts, body)).await?;
             rest::changes::ask(app, &session, ask(&request)?).await?
         }
+        Handler::Files(ask) => {
+            let session = rest::find(app, &session()?).await?;
+            rest::files::find(app, &session, ask(&incoming(&path, &parts)?)?).await?
+        }
         Handler::Relay(call) => {
             return own(app, call, &path, allowed, (parts, body)).await;
         }
@@ -184,6 +188,16 @@ async fn own(
         Call::RevokeToken => rest::tokens::revoke(app, id)?.into_response(),
         Call::HostRules | Call::RevokeRule => {
             json(rest::hosts::rules(app, call, &incoming(path, &parts)?).await?)
+        }
+        Call::PushKey => rest::push::key(app)?.into_response(),
+        Call::SubscribePush => {
+            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
+            let wanted = read_json(Request::from_parts(parts, body)).await?;
+            rest::push::subscribe(app, caller, &wanted)?.into_response()
+        }
+        Call::UnsubscribePush => {
+            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
+            rest::push::unsubscribe(app, caller, id)?.into_response()
         }
         Call::ListEvents => overview::open(app),
         Call::Fork => {

@@ -17,6 +17,8 @@ use moorline_core::api::csp;
 use moorline_core::api::paths::{is_api, is_hashed, is_reader, is_route, of_long_name};
 
 const PAGE: &str = "index.html";
+/// The page's service worker, which shows notices.
+const WORKER: &str = "push.js";
 /// Caching of a file whose name has a hash of its content, as trunk gives it.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 /// Caching of other files: the browser asks each time, which the ETag makes cheap.
@@ -54,7 +56,12 @@ pub(super) async fn serve(app: &App, request: Request) -> Response {
         Some(_) if path == PAGE => Redirect::temporary("/sessions").into_response(),
         Some(asset) => {
             let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
-            send(&headers, asset, path, lasting)
+            let mut response = send(&headers, asset, path, lasting);
+            if path == WORKER {
+                // It loads nothing.
+                set_policy(&mut response, "default-src 'none'; frame-ancestors 'none'");
+            }
+            response
         }
         None => nowhere(app, &uri, &headers).await,
     }

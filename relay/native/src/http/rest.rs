@@ -2,9 +2,11 @@
 
 pub(super) mod access;
 pub(super) mod changes;
+pub(super) mod files;
 pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod operations;
+pub(super) mod push;
 pub(super) mod session;
 pub(super) mod sessions;
 pub(super) mod tokens;

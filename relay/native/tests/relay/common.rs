@@ -40,6 +40,7 @@ impl Server {
             allow_origins: vec![],
             allow_hosts: vec![],
             frame_ancestors: vec!["'self'".into()],
+            push_services: Vec::new(),
             dist: Some(data_dir.join("dist")),
             legacy: true,
             take_deadline: TAKE_DEADLINE,

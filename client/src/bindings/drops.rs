@@ -1,0 +1,70 @@
+//! Files that the user drags onto the page. `boot.js` refuses them on all pages; this takes them on one
+//! that has use for them.
+
+use gloo_events::{EventListener, EventListenerOptions};
+use wasm_bindgen::JsCast;
+use web_sys::{DataTransfer, DragEvent, Event, window};
+
+use super::images::{self, PickedFile};
+
+/// What happens to files that are dragged over the page.
+#[derive(Debug, Clone)]
+pub enum FileDrag {
+    /// They are over the page.
+    Over,
+    /// They have left it, or the user has given up.
+    Left,
+    /// They were dropped on it.
+    Dropped(Vec<PickedFile>),
+}
+
+/// Listens for dragged files until dropped.
+#[must_use = "dropping it stops listening"]
+pub struct DropWatch {
+    _listeners: Vec<EventListener>,
+}
+
+/// Takes files that are dropped anywhere on the page, and calls `happened` for each step.
+pub fn take(happened: impl Fn(FileDrag) + Clone + 'static) -> DropWatch {
+    let (over, left, dropped) = (happened.clone(), happened.clone(), happened);
+    DropWatch {
+        _listeners: [
+            listen("dragover", move |_, transfer| {
+                transfer.set_drop_effect("copy");
+                over(FileDrag::Over);
+            }),
+            listen("dragleave", move |event, _| {
+                // Without another element to enter, the window was left.
+                if event.related_target().is_none() {
+                    left(FileDrag::Left);
+                }
+            }),
+            listen("drop", move |_, transfer| {
+                dropped(FileDrag::Dropped(images::files(transfer.files().as_ref())));
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    }
+}
+
+/// Listens for an event of dragged files, which the browser then leaves alone.
+fn listen(
+    kind: &'static str,
+    happened: impl Fn(&DragEvent, &DataTransfer) + 'static,
+) -> Option<EventListener> {
+    let happened = move |event: &Event| {
+        let Some(event) = event.dyn_ref::<DragEvent>() else { return };
+        if let Some(transfer) = event.data_transfer().filter(has_files) {
+            event.prevent_default();
+            happened(event, &transfer);
+        }
+    };
+    let options = EventListenerOptions::enable_prevent_default();
+    Some(EventListener::new_with_options(&window()?.into(), kind, options, happened))
+}
+
+fn has_files(transfer: &DataTransfer) -> bool {
+    transfer.types().includes(&"Files".into(), 0)
+}

@@ -1,0 +1,4 @@
+//! Notices for browsers whose pages are closed.
+
+mod edge;
+mod native;
