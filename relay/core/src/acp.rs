@@ -31,4 +31,4 @@ mod view;
 pub use call::ApiAnswer;
 pub use link::StreamNews;
 pub use outbox::{AcpOutput, ApiCall};
-pub use server::{AcpInput, AcpServer, AcpTerms};
+pub use server::{AcpInput, AcpServer, AcpTerms, admit};

@@ -29,7 +29,7 @@ pub(super) struct AskedQuestions {
 
 #[derive(Debug)]
 struct AskedQuestion {
-    /// The number of the request; `None` once the client has answered.
+    /// The number of the request; `None` once the client has answered, or it was cancelled.
     number: Option<u64>,
     /// The question, as it was shown.
     approval: ApprovalRequest,
@@ -43,12 +43,15 @@ impl AskedQuestions {
         session: &SessionId,
         context: &mut AcpContext<'_>,
     ) {
+        // A decision on its way is reported until the host has it, which may be before the log says
+        // so. So a question is known here until the log closes it.
         self.asked.retain(|id, asked| {
-            let is_open = view.is_open(id);
-            if let Some(number) = asked.number.filter(|_| !is_open) {
+            if !view.is_open(id)
+                && let Some(number) = asked.number.take()
+            {
                 context.out.cancel_request(number);
             }
-            is_open
+            view.is_open_in_log(id)
         });
         for entry in view.conversation.summary.approvals.entries() {
             let id = &entry.request.approval_id;

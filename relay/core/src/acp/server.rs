@@ -23,6 +23,7 @@ use super::list;
 use super::opening::{Opening, OpeningKind};
 use super::outbox::{AcpOutbox, AcpOutput};
 use super::session::{AttachedSession, SessionFate};
+use crate::api::ApiError;
 use crate::auth::Access;
 
 /// The version of the protocol that is spoken.
@@ -434,6 +435,21 @@ impl AcpServer {
         if let Err(error) = started {
             self.out.refuse(id, error);
         }
+    }
+}
+
+/// Admits a caller with this access to a connection, for this session if it names one. Returns the
+/// only session of the connection; `None` for a connection to all sessions.
+///
+/// # Errors
+/// `forbidden`.
+pub fn admit(access: &Access, session: Option<SessionId>) -> Result<Option<SessionId>, ApiError> {
+    match (access, session) {
+        (Access::Host, _) => Err(ApiError::forbidden()),
+        (Access::Admin, session) => Ok(session),
+        (Access::Session { id, .. }, None) => Ok(Some(id.clone())),
+        (Access::Session { id, .. }, Some(session)) if *id == session => Ok(Some(session)),
+        (Access::Session { .. }, Some(_)) => Err(ApiError::forbidden()),
     }
 }
 

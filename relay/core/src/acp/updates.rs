@@ -6,7 +6,7 @@ use moorline_shared::agent::content::{
 };
 use moorline_shared::event::{AgentTool, AgentUsage};
 use moorline_shared::fold::{MessageItem, ToolItem};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value, json};
 
 /// Returns a piece of a message; `None` if nobody whom a client knows says it.
 pub(super) fn chunk(message: &MessageItem, content: &ContentBlock) -> Option<Value> {
@@ -163,7 +163,7 @@ pub(super) fn commands(commands: &[AgentCommand]) -> Value {
 pub(super) fn usage(usage: &AgentUsage) -> Option<Value> {
     let mut update =
         json!({ "sessionUpdate": "usage_update", "used": usage.used?, "size": usage.size? });
-    let amount = usage.cost.as_ref().and_then(|cost| cost.parse::<f64>().ok());
+    let amount = usage.cost.as_ref().and_then(|cost| serde_json::from_str::<Number>(cost).ok());
     let cost = amount.zip(usage.currency.as_ref());
     let cost = cost.map(|(amount, currency)| json!({ "amount": amount, "currency": currency }));
     set(&mut update, "cost", cost);

@@ -177,11 +177,16 @@ impl AcpView {
         Some(base)
     }
 
-    /// Returns true if an approval awaits a decision, as far as is known.
-    pub(super) fn is_open(&self, id: &ApprovalId) -> bool {
+    /// Returns true if an approval awaits a decision, as far as the log says.
+    pub(super) fn is_open_in_log(&self, id: &ApprovalId) -> bool {
         let entry = self.conversation.summary.approvals.get(id);
+        entry.is_some_and(|entry| entry.state.is_open())
+    }
+
+    /// Returns true if an approval awaits a decision, and none is on its way.
+    pub(super) fn is_open(&self, id: &ApprovalId) -> bool {
         let is_decided = self.pending.approvals.iter().any(|it| it.approval_id == *id);
-        entry.is_some_and(|entry| entry.state.is_open()) && !is_decided
+        self.is_open_in_log(id) && !is_decided
     }
 }
 

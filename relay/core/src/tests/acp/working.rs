@@ -102,6 +102,23 @@ fn a_question_that_is_decided_elsewhere_is_cancelled() {
 }
 
 #[test]
+fn a_question_is_asked_once_though_its_decision_is_on_its_way() {
+    let mut bench = AcpBench::new();
+    let (one, two) = (attached(&mut bench), attached(&mut bench));
+    bench.asks("approval_1");
+    let of_one = bench.told(one, "session/request_permission").remove(0);
+    bench.told(two, "session/request_permission");
+    bench.host_is_slow();
+    decide(&mut bench, one, &of_one, "yes");
+    assert_eq!(bench.told(two, "$/cancel_request").len(), 1, "it is decided");
+    bench.host_works();
+    for client in [one, two] {
+        assert_eq!(bench.told(client, "session/request_permission").len(), 0);
+        assert_eq!(bench.told(client, "$/cancel_request").len(), 0);
+    }
+}
+
+#[test]
 fn an_answer_that_chooses_nothing_leaves_the_question_open() {
     let mut bench = AcpBench::new();
     let client = attached(&mut bench);
