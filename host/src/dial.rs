@@ -16,7 +16,7 @@ use moorline_shared::publish::{HostCommand, HostMessage};
 use tokio::time::timeout;
 
 pub use address::{Address, BadAddress};
-pub use websocket::{NoCertificates, Token, WebSocketDial};
+pub use websocket::{Connector, NoCertificates, RelayStream, Token, WebSocketDial};
 pub use wire::{Wire, WireItem};
 
 /// The host's end of a control link.

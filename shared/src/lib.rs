@@ -23,6 +23,7 @@ pub mod operation;
 pub mod packet;
 pub mod publish;
 pub mod rest;
+pub mod rpc;
 pub mod session;
 pub mod sse;
 mod tagged;

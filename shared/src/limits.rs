@@ -108,6 +108,18 @@ pub const QUEUE_FULL: &str =
     formatcp!("{} prompts are queued: wait for some to end, or withdraw some.", QUEUED_PROMPTS);
 /// Most bytes of JSON of the open approvals of one session that a list over all sessions shows.
 pub const LISTED_APPROVALS_BYTES: usize = 96 * KIB;
+/// Most bytes of a message of a client that speaks the Agent Client Protocol.
+pub const ACP_MESSAGE_BYTES: usize = 4 * MIB;
+/// Error for a message beyond this limit.
+pub const ACP_MESSAGE_TOO_LARGE: &str =
+    formatcp!("Send at most {} MiB in a message.", ACP_MESSAGE_BYTES / MIB);
+/// Most sessions that one connection of the Agent Client Protocol attaches to.
+pub const ACP_SESSIONS: usize = 16;
+/// Error for a session beyond this limit.
+pub const ACP_SESSIONS_ATTACHED: &str =
+    formatcp!("Close one of this connection's {ACP_SESSIONS} sessions first.");
+/// Most requests of such a connection that are not answered.
+pub const ACP_REQUESTS: usize = 64;
 /// Most turns that are over and still listed.
 pub const ENDED_TURNS: usize = 16;
 /// Most approvals of a session that await a decision.

@@ -101,7 +101,8 @@ impl Address {
     }
 
     /// Returns the WebSocket URL of a path of the relay.
-    pub(super) fn url(&self, path: &str) -> String {
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
         match self {
             Self::Tcp { tls, prefix, authority, .. } => {
                 let scheme = if *tls { "wss" } else { "ws" };

@@ -18,8 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 
 use super::{Address, ControlWire, Dial, DialError, Dialing, PublishWire};
-pub use stream::NoCertificates;
-use stream::{Connector, Stream};
+pub use stream::{Connector, NoCertificates, RelayStream};
 
 /// Longest wait before dialling a relay on the same machine.
 const NEARBY_WAIT: Duration = Duration::from_millis(250);
@@ -61,7 +60,7 @@ impl WebSocketDial {
         Ok(Self { address, host, token, connector })
     }
 
-    async fn open(&self, path: String) -> Result<WebSocketStream<Stream>, DialError> {
+    async fn open(&self, path: String) -> Result<WebSocketStream<RelayStream>, DialError> {
         let request = self.request(&path).await?;
         let unreachable = |error: std::io::Error| {
             DialError::Unreachable(format!("cannot reach the relay at {}: {error}", self.place()))

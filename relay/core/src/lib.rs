@@ -2,6 +2,7 @@
 //!
 //! `moorline-relay` runs it on one machine, `moorline-edge` on Cloudflare.
 
+pub mod acp;
 pub mod action;
 mod answer;
 pub mod api;

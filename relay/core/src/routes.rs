@@ -184,6 +184,8 @@ pub enum Call {
     Stream,
     /// Opens a WebSocket of plain text.
     Plain,
+    /// Opens a WebSocket of the Agent Client Protocol.
+    Acp,
     /// Opens the deprecated WebSocket of JSON.
     Chat,
     /// Opens a host's WebSocket for one session.

@@ -1,5 +1,6 @@
 //! A session and a client of it, without a network.
 
+mod acp;
 mod agent;
 mod agent_requests;
 mod answering;

@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use keys::{DetachKeys, Pressed};
 use replies::Replies;
-use socket::{AttachSocket, ConnectionEvent};
+pub(crate) use socket::{AttachSocket, ConnectionEvent};
 use terminal::Terminal;
 
 /// Time for which the hint about the detach key is shown.

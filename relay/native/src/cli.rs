@@ -1,5 +1,6 @@
 //! The command line: its commands, and options that several of them have.
 
+mod acp;
 mod ask;
 mod attach;
 mod completion;
@@ -67,6 +68,8 @@ enum CliCommand {
     Ls(sessions::ListOptions),
     /// Show and steer a session on this terminal.
     Attach(attach::AttachOptions),
+    /// Make agent sessions available to an editor that speaks the Agent Client Protocol.
+    Acp(acp::AcpOptions),
     /// In a session: ask its people to approve a command, and wait for the answer.
     Ask(ask::AskOptions),
     /// In a session: tell its people what the program does.
@@ -102,6 +105,7 @@ impl Cli {
             CliCommand::New(options) => return sessions::new(options),
             CliCommand::Ls(options) => return sessions::list(&options),
             CliCommand::Attach(options) => return attach::run(&options),
+            CliCommand::Acp(options) => acp::run(&options)?,
             CliCommand::Ask(options) => return ask::run(options),
             CliCommand::State(options) => return Ok(state::run(options)),
             CliCommand::Kill(options) => return sessions::kill(&options),

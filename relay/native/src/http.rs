@@ -1,5 +1,6 @@
 //! The relay's HTTP routes.
 
+mod acp;
 mod around;
 mod assets;
 mod descriptions;

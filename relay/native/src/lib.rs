@@ -1,5 +1,6 @@
 //! The relay of one machine: axum, tokio, SQLite and the command line around `moorline-core`.
 
+mod acp;
 pub mod attach;
 pub mod auth;
 pub mod cli;

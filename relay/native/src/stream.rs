@@ -352,7 +352,8 @@ fn output_len(output: &PeerOutput) -> usize {
     }
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
+/// Returns true if a message exceeds the limit of the socket.
+pub(crate) fn is_too_large(error: &axum::Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
     matches!(cause, Some(SocketError::Capacity(_)))
 }

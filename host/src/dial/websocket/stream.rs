@@ -14,10 +14,10 @@ use crate::dial::Address;
 use crate::folder::SocketPath;
 
 /// A byte stream of any kind.
-pub(super) type Stream = Box<dyn Io>;
+pub type RelayStream = Box<dyn Io>;
 
 /// The traits of every kind of stream.
-pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
@@ -30,18 +30,25 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 pub struct NoCertificates;
 
 /// Connects to relays, and knows which authorities to trust.
-pub(super) struct Connector {
+pub struct Connector {
     tls: Option<TlsConnector>,
 }
 
 impl Connector {
     /// Creates a connector. Reads the system's certificates if `address` needs them.
-    pub(super) fn new(address: &Address) -> Result<Self, NoCertificates> {
+    ///
+    /// # Errors
+    /// [`NoCertificates`] if TLS is needed but the system trusts no authority.
+    pub fn new(address: &Address) -> Result<Self, NoCertificates> {
         let tls = matches!(address, Address::Tcp { tls: true, .. });
         Ok(Self { tls: tls.then(tls_connector).transpose()? })
     }
 
-    pub(super) async fn connect(&self, address: &Address) -> io::Result<Stream> {
+    /// Connects to a relay.
+    ///
+    /// # Errors
+    /// The relay cannot be reached, or not verified.
+    pub async fn connect(&self, address: &Address) -> io::Result<RelayStream> {
         match address {
             Address::Unix(path) => {
                 let path = SocketPath::new(path)?;

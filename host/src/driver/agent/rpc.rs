@@ -1,187 +1,18 @@
-//! JSON-RPC 2.0 as lines of JSON, without I/O.
+//! JSON-RPC messages as lines, without I/O.
 //!
 //! The connection to an agent outlives this process: a host that restarts goes on with an agent
 //! that still runs. So the ids of open requests and what each was for are part of
 //! [`AgentMachine`](super::AgentMachine)'s state, and are not hidden in a client of a library,
-//! whose futures would end with the process. What is left is this framing.
-//!
-//! Reading never fails as a whole: each line is a message or an [`RpcFault`], and the next line is
-//! read as if the faulty one had not been there.
+//! whose futures would end with the process.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+pub use moorline_shared::rpc::RpcError;
+pub(super) use moorline_shared::rpc::{
+    AUTH_REQUIRED, CANCELLED, INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, NOT_FOUND, RpcId,
+    RpcMessage, answer, notification, read, request,
+};
 
 /// Most bytes of one line.
 pub const LINE_BYTES: usize = 32 * 1024 * 1024;
-/// Most bytes of an id that the peer has chosen.
-const ID_BYTES: usize = 256;
-
-/// Most bytes of the text of an error that are kept.
-const MESSAGE_BYTES: usize = 2048;
-
-/// The request cannot be understood.
-pub(super) const INVALID_PARAMS: i64 = -32602;
-/// The method is unknown.
-pub(super) const METHOD_NOT_FOUND: i64 = -32601;
-/// A failure that is unrelated to the request.
-pub(super) const INTERNAL_ERROR: i64 = -32603;
-/// The request was cancelled.
-pub(super) const CANCELLED: i64 = -32800;
-/// The user must log in first.
-pub(super) const AUTH_REQUIRED: i64 = -32000;
-/// The file, terminal or session does not exist.
-pub(super) const NOT_FOUND: i64 = -32002;
-
-/// The id of a request of the peer: a number or a text, repeated in the answer as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct RpcId(Value);
-
-/// One message of the peer.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum RpcMessage {
-    /// A request, which must be answered once.
-    Request {
-        /// Its id.
-        id: RpcId,
-        /// The method.
-        method: String,
-        /// The parameters; null if there are none.
-        params: Value,
-    },
-    /// A request without an answer.
-    Notification {
-        /// The method.
-        method: String,
-        /// The parameters; null if there are none.
-        params: Value,
-    },
-    /// The answer to a request of this side.
-    Response {
-        /// The request's id.
-        id: u64,
-        /// The answer.
-        result: Result<Value, RpcError>,
-    },
-}
-
-/// An error as an answer.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RpcError {
-    /// The code. Those of JSON-RPC are negative.
-    pub code: i64,
-    /// A sentence.
-    pub message: String,
-}
-
-/// The reason why a line is not a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RpcFault {
-    #[error("a line is not JSON")]
-    NotJson,
-    #[error("a line is a batch, which the protocol does not have")]
-    Batch,
-    #[error("a line is not a JSON-RPC message")]
-    NotAMessage,
-    #[error("an answer has an id that no request had")]
-    ForeignId,
-}
-
-/// Reads one line. Returns `None` for an empty one.
-///
-/// # Errors
-/// [`RpcFault`] if the line is to be ignored.
-pub(super) fn read(line: &[u8]) -> Result<Option<RpcMessage>, RpcFault> {
-    if line.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    match serde_json::from_slice(line).map_err(|_| RpcFault::NotJson)? {
-        Value::Object(fields) => message(fields).map(Some),
-        Value::Array(_) => Err(RpcFault::Batch),
-        _ => Err(RpcFault::NotAMessage),
-    }
-}
-
-fn message(mut fields: Map<String, Value>) -> Result<RpcMessage, RpcFault> {
-    let params = fields.remove("params").unwrap_or_default();
-    let id = fields.remove("id");
-    if let Some(method) = fields.remove("method") {
-        let Value::String(method) = method else { return Err(RpcFault::NotAMessage) };
-        return Ok(match id {
-            None => RpcMessage::Notification { method, params },
-            Some(id) => RpcMessage::Request { id: RpcId::read(id)?, method, params },
-        });
-    }
-    let result = match (fields.remove("result"), fields.remove("error")) {
-        // Some peers send both, one of them null.
-        (_, Some(error)) if !error.is_null() => Err(RpcError::read(&error)),
-        (Some(result), _) => Ok(result),
-        _ => return Err(RpcFault::NotAMessage),
-    };
-    let id = id.and_then(|id| id.as_u64()).ok_or(RpcFault::ForeignId)?;
-    Ok(RpcMessage::Response { id, result })
-}
-
-impl RpcId {
-    fn read(id: Value) -> Result<Self, RpcFault> {
-        match &id {
-            Value::Number(_) => Ok(Self(id)),
-            Value::String(text) if text.len() <= ID_BYTES => Ok(Self(id)),
-            // Null is a request that nobody could be answered by name.
-            _ => Err(RpcFault::NotAMessage),
-        }
-    }
-
-    /// Reads an id that is a parameter; `None` if it is not one.
-    pub(super) fn of(value: &Value) -> Option<Self> {
-        Self::read(value.clone()).ok()
-    }
-}
-
-impl RpcError {
-    /// Creates an error.
-    #[must_use]
-    pub fn new(code: i64, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
-    }
-
-    fn read(error: &Value) -> Self {
-        let code = error.get("code").and_then(Value::as_i64).unwrap_or(INTERNAL_ERROR);
-        let message = error.get("message").and_then(Value::as_str).unwrap_or_default();
-        // The details often say more than the message, such as "Internal error".
-        let details = error.get("data").and_then(|data| match data {
-            Value::String(text) => Some(&**text),
-            data => data.get("details").or_else(|| data.get("message"))?.as_str(),
-        });
-        let message = match details.filter(|details| !details.is_empty()) {
-            Some(details) if !message.is_empty() => format!("{message}: {details}"),
-            Some(details) => details.to_owned(),
-            None => message.to_owned(),
-        };
-        let end = message.floor_char_boundary(MESSAGE_BYTES);
-        Self { code, message: message[..end].to_owned() }
-    }
-}
-
-/// Encodes a request.
-pub(super) fn request(id: u64, method: &str, params: &Value) -> String {
-    json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }).to_string()
-}
-
-/// Encodes a notification.
-pub(super) fn notification(method: &str, params: &Value) -> String {
-    json!({ "jsonrpc": "2.0", "method": method, "params": params }).to_string()
-}
-
-/// Encodes an answer.
-pub(super) fn answer(id: &RpcId, result: &Result<Value, RpcError>) -> String {
-    match result {
-        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
-        Err(error) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
-    }
-    .to_string()
-}
-
 /// Splits a stream of bytes into lines. A line above [`LINE_BYTES`] is dropped.
 #[derive(Debug, Default)]
 pub(super) struct LineSplitter {
@@ -227,52 +58,6 @@ impl LineSplitter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_kind_of_message_is_read() {
-        let request = read(br#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"x":1}}"#);
-        let id = RpcId(json!("a"));
-        let params = json!({ "x": 1 });
-        assert_eq!(request, Ok(Some(RpcMessage::Request { id, method: "m".into(), params })));
-        let notification = read(br#"{"method":"m"}"#);
-        let params = Value::Null;
-        assert_eq!(notification, Ok(Some(RpcMessage::Notification { method: "m".into(), params })));
-        let response = |id, result| Ok(Some(RpcMessage::Response { id, result }));
-        assert_eq!(read(br#"{"id":3,"result":null}"#), response(3, Ok(Value::Null)));
-        assert_eq!(read(br#"{"id":3,"result":1,"error":null}"#), response(3, Ok(json!(1))));
-        let error = read(br#"{"id":3,"error":{"code":-5,"message":"no","data":{"details":"x"}}}"#);
-        assert_eq!(error, response(3, Err(RpcError::new(-5, "no: x"))));
-        assert_eq!(read(b" \r"), Ok(None));
-    }
-
-    #[test]
-    fn what_is_not_a_message_is_a_fault() {
-        let deep = "[".repeat(100_000);
-        let cases: [(&[u8], _); 9] = [
-            (b"hello", RpcFault::NotJson),
-            (b"\xff\xfe", RpcFault::NotJson),
-            (deep.as_bytes(), RpcFault::NotJson),
-            (b"[]", RpcFault::Batch),
-            (b"1", RpcFault::NotAMessage),
-            (b"{}", RpcFault::NotAMessage),
-            (br#"{"id":null,"method":"m"}"#, RpcFault::NotAMessage),
-            (br#"{"id":1,"method":[]}"#, RpcFault::NotAMessage),
-            (br#"{"id":"1","result":1}"#, RpcFault::ForeignId),
-        ];
-        for (line, fault) in cases {
-            assert_eq!(read(line), Err(fault), "{}", String::from_utf8_lossy(line));
-        }
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let line = request(7, "m", &json!({ "text": "a\nb" }));
-        assert!(!line.contains('\n'));
-        let read = read(line.as_bytes());
-        assert!(matches!(read, Ok(Some(RpcMessage::Request { .. }))), "{read:?}");
-        let error = answer(&RpcId(json!("a")), &Err(RpcError::new(CANCELLED, "stopped")));
-        assert!(error.contains(r#""id":"a""#) && error.contains("-32800"), "{error}");
-    }
 
     #[test]
     fn lines_are_found_wherever_the_stream_is_cut() {

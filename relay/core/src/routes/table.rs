@@ -107,6 +107,7 @@ pub static ROUTES: &[Route] = &[
     of_session(GET, "/api/session/{id}/events/status", Need::Read, Session(session::events_status)),
     of_session(GET, "/sessions/{id}/stream", Need::Read, Relay(Call::Stream)),
     // Agents.
+    plain(GET, "/acp", Need::Token, Relay(Call::Acp)),
     of_session(GET, "/api/session/{id}/prompts", Need::Read, Session(prompts::list)),
     of_session(PATCH, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::change)),
     of_session(DELETE, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::withdraw)),

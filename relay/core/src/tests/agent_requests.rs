@@ -11,7 +11,12 @@ use crate::api::ApiError;
 use crate::routes::{Asked, Found, Handler, Reply, Request, find};
 
 /// Makes a request to the session, and stores what it asks for.
-fn asked(disk: &mut Disk, method: &Method, path: &str, body: &Value) -> Result<Reply, ApiError> {
+pub(super) fn asked(
+    disk: &mut Disk,
+    method: &Method,
+    path: &str,
+    body: &Value,
+) -> Result<Reply, ApiError> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let Found::Route(matched) = find(method, &format!("/api/session/session_1/{path}")) else {
         panic!("{method} {path} has no route");

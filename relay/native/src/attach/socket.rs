@@ -1,12 +1,14 @@
 //! The client's WebSocket.
 
-use anyhow::{Context as _, bail};
+use std::sync::Arc;
+
+use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use moorline_host::dial::{Address, Connector, RelayStream};
 use moorline_shared::frame::Frame;
 use moorline_shared::link::Generation;
 use moorline_shared::message::{SUBPROTOCOL, ServerMessage, close};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::header::{
@@ -14,16 +16,16 @@ use tokio_tungstenite::tungstenite::http::header::{
 };
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::{Opener, Target};
 use crate::command_socket::ask_pass;
 
-type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type WebSocket = WebSocketStream<RelayStream>;
 
 /// An event of the connection.
 #[derive(Debug)]
-pub(super) enum ConnectionEvent {
+pub(crate) enum ConnectionEvent {
     Opened(Generation),
     Text(Generation, ServerMessage),
     Frame(Generation, Frame),
@@ -40,21 +42,21 @@ enum SocketState {
 }
 
 /// A WebSocket with at most one connection at a time.
-pub(super) struct AttachSocket {
+pub(crate) struct AttachSocket {
     request: Request<()>,
     opener: Opener,
+    /// The relay's address, and what connects to it.
+    place: Arc<(Address, Connector)>,
     state: SocketState,
 }
 
 impl AttachSocket {
-    pub(super) fn new(target: Target) -> anyhow::Result<Self> {
+    pub(crate) fn new(target: Target) -> anyhow::Result<Self> {
         let Target { url, opener, session } = target;
-        let Some(authority) = url.trim_end_matches('/').strip_prefix("http://") else {
-            bail!(
-                "{url} is not an http:// address: for a relay behind TLS, use an SSH tunnel to it"
-            );
-        };
-        let mut request = format!("ws://{authority}/sessions/{session}/stream")
+        let address: Address = url.parse()?;
+        let connector = Connector::new(&address)?;
+        let mut request = address
+            .url(&format!("/sessions/{session}/stream"))
             .into_client_request()
             .with_context(|| format!("{url} is not the address of a relay"))?;
         if let Opener::Token(token) = &opener {
@@ -62,27 +64,29 @@ impl AttachSocket {
         }
         let protocol = HeaderValue::from_static(SUBPROTOCOL);
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
-        Ok(Self { request, opener, state: SocketState::Idle })
+        let place = Arc::new((address, connector));
+        Ok(Self { request, opener, place, state: SocketState::Idle })
     }
 
-    pub(super) fn dial(&mut self, generation: Generation) {
+    pub(crate) fn dial(&mut self, generation: Generation) {
         self.hang_up();
-        let dialing = tokio::spawn(open(self.request.clone(), self.opener.clone()));
+        let dialing =
+            tokio::spawn(open(self.request.clone(), self.opener.clone(), Arc::clone(&self.place)));
         self.state = SocketState::Dialing(generation, dialing);
     }
 
-    pub(super) fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         if let SocketState::Dialing(_, dialing) = &self.state {
             dialing.abort();
         }
         self.state = SocketState::Idle;
     }
 
-    pub(super) async fn send_text(&mut self, text: String) {
+    pub(crate) async fn send_text(&mut self, text: String) {
         self.send(Message::text(text)).await;
     }
 
-    pub(super) async fn send_frame(&mut self, frame: Bytes) {
+    pub(crate) async fn send_frame(&mut self, frame: Bytes) {
         self.send(Message::Binary(frame)).await;
     }
 
@@ -95,7 +99,7 @@ impl AttachSocket {
     }
 
     /// Waits for the next event. Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> ConnectionEvent {
+    pub(crate) async fn next(&mut self) -> ConnectionEvent {
         loop {
             match &mut self.state {
                 SocketState::Idle => std::future::pending().await,
@@ -128,7 +132,11 @@ impl AttachSocket {
     }
 }
 
-async fn open(mut request: Request<()>, opener: Opener) -> Result<WebSocket, Error> {
+async fn open(
+    mut request: Request<()>,
+    opener: Opener,
+    place: Arc<(Address, Connector)>,
+) -> Result<WebSocket, Error> {
     let (bearer, _pass) = match opener {
         Opener::Token(token) => (bearer(&token)?, None),
         Opener::Folder(folder) => {
@@ -139,8 +147,8 @@ async fn open(mut request: Request<()>, opener: Opener) -> Result<WebSocket, Err
         }
     };
     request.headers_mut().insert(AUTHORIZATION, bearer);
-    // Without Nagle's algorithm, so that each keystroke is sent at once.
-    let (socket, _) = connect_async_with_config(request, None, true).await?;
+    let (address, connector) = &*place;
+    let (socket, _) = client_async(request, connector.connect(address).await?).await?;
     Ok(socket)
 }
 

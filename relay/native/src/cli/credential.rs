@@ -77,13 +77,21 @@ impl RelayCredential {
     /// # Errors
     /// A token cannot be stored.
     pub(super) fn for_session(&self, id: &SessionId) -> anyhow::Result<SessionOpener> {
+        let access = Access::Session { id: id.clone(), scope: Scope::Write };
+        self.lasting(&access, "moorline attach")
+    }
+
+    /// Returns a credential that is valid until it is dropped, with this access at least.
+    ///
+    /// # Errors
+    /// A token cannot be stored.
+    pub(super) fn lasting(&self, access: &Access, label: &str) -> anyhow::Result<SessionOpener> {
         match self {
             Self::Given(token) => Ok(SessionOpener::of(Opener::Token(token.clone()))),
             Self::Pass { folder, .. } => Ok(SessionOpener::of(Opener::Folder(folder.clone()))),
             Self::Stored(own) => {
-                let access = Access::Session { id: id.clone(), scope: Scope::Write };
                 let tokens = Arc::clone(&own.tokens);
-                let token = StoredToken::mint(tokens, &access, "moorline attach", ATTACH_TOKEN)?;
+                let token = StoredToken::mint(tokens, access, label, ATTACH_TOKEN)?;
                 let opener = Opener::Token(token.secret.clone());
                 Ok(SessionOpener { opener, _stored: Some(token) })
             }

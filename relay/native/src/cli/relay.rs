@@ -4,8 +4,11 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use http::StatusCode;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, StatusCode};
+use moorline_core::auth::Access;
 use moorline_shared::id::SessionId;
+use moorline_shared::message::Scope;
 use moorline_shared::rest::{
     CreateSession, Created, Done, ErrorBody, SessionList, SessionSummary, Ticket,
 };
@@ -193,6 +196,39 @@ impl Relay {
     /// Returns a credential for one session that is valid while the session is followed.
     pub(super) fn session_opener(&self, id: &SessionId) -> anyhow::Result<SessionOpener> {
         self.credential.for_session(id)
+    }
+
+    /// Returns a credential that is valid until it is dropped, for one session or for all.
+    pub(super) fn lasting(
+        &self,
+        session: Option<&SessionId>,
+        label: &str,
+    ) -> anyhow::Result<SessionOpener> {
+        let of = |id: &SessionId| Access::Session { id: id.clone(), scope: Scope::Write };
+        self.credential.lasting(&session.map_or(Access::Admin, of), label)
+    }
+
+    /// Sends a request to the API with this bearer token. Returns the status and the body; `None`
+    /// if no relay answers.
+    pub(super) fn call(
+        &self,
+        bearer: &str,
+        method: &Method,
+        path: &str,
+        body: Option<String>,
+    ) -> Option<(u16, Vec<u8>)> {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header(AUTHORIZATION, format!("Bearer {bearer}"))
+            .header(CONTENT_TYPE, "application/json");
+        let answer = match body {
+            Some(body) => self.agent.run(request.body(body).ok()?),
+            None => self.agent.run(request.body(()).ok()?),
+        };
+        let mut answer = answer.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.body_mut().read_to_vec().ok()?))
     }
 
     /// Revokes a token. Returns false if it does not exist.

@@ -99,3 +99,13 @@ A WebSocket with the subprotocol `moorline.host.v1`, for a token of the scope `h
 refused. The relay opens with `resume`, its cursor; the host answers `resumed` and sends each entry after \
 it. `ack` means that an entry is durable. A host whose epoch is older than the published one gets \
 `fenced`, and is closed with 4409. docs/PROTOCOL.md has the messages.";
+
+/// `GET /acp`.
+pub(super) const ACP: &str = "\
+A WebSocket of the [Agent Client Protocol](https://agentclientprotocol.com), version 1, with one JSON-RPC \
+message in each text message: Moorline is the agent. With `session` the connection is for one session of \
+the driver `agent`: `session/new` attaches to it. A token for one session needs no `session`. Without it, an \
+admin token lists, loads and starts sessions. docs/ACP.md has the details.
+
+A client that cannot send a header offers its token as the subprotocol `moorline.bearer.<token>`. Pages are \
+refused by a close code instead of a status: 4401, 4403 or 4404.";

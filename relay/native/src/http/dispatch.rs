@@ -16,7 +16,7 @@ use moorline_shared::id::SessionId;
 
 use super::error::{ApiError, HttpError, method_not_allowed};
 use super::extract::{Caller, caller, read_body, read_json};
-use super::{App, events, hosts, openapi, overview, pages, plain, rest, stream};
+use super::{App, acp, events, hosts, openapi, overview, pages, plain, rest, stream};
 use crate::clock::wall_ms;
 use crate::registry::random;
 
@@ -57,7 +57,12 @@ async fn routed(app: &Arc<App>, matched: Matched, request: Request) -> Response 
     let long_name = matched.long_name.clone();
     let response = match matched.route.handler {
         Handler::Relay(
-            call @ (Call::Stream | Call::Plain | Call::Chat | Call::Publish | Call::Control),
+            call @ (Call::Stream
+            | Call::Plain
+            | Call::Acp
+            | Call::Chat
+            | Call::Publish
+            | Call::Control),
         ) => socket(app, call, matched, request).await,
         _ => handled(app, matched, request).await.unwrap_or_else(HttpError::into_response),
     };
@@ -79,6 +84,7 @@ async fn socket(app: &Arc<App>, call: Call, matched: Matched, request: Request) 
         Call::Publish => hosts::publish(app, None, &matched.id, &parts.headers, upgrade).await,
         Call::Stream => return stream::open(app, matched, &parts.headers, upgrade).await,
         Call::Plain => return plain::open(app, matched, &parts.headers, upgrade).await,
+        Call::Acp => return acp::open(app, &parts, upgrade).await,
         _ => super::legacy::open(app, &parts, upgrade),
     };
     opened.unwrap_or_else(HttpError::into_response)
@@ -208,7 +214,7 @@ async fn own(
         Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
         Call::SessionEvents => events::open(app, &session()?, &parts).await?,
         // Not reached: `routed` opens sockets.
-        Call::Stream | Call::Plain | Call::Chat | Call::Publish | Call::Control => {
+        Call::Stream | Call::Plain | Call::Acp | Call::Chat | Call::Publish | Call::Control => {
             return Err(ApiError::no_route(&parts.uri).into());
         }
     })

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{descriptions, events, hosts, legacy, overview, plain, rest, stream};
+use super::{acp, descriptions, events, hosts, legacy, overview, plain, rest, stream};
 use moorline_core::api::responses::Open;
 use moorline_core::openapi::DEPRECATED;
 
@@ -84,6 +84,7 @@ impl Modify for Schemes {
     hosts::publish,
     events::open,
     overview::open,
+    acp::open,
     stream::open,
     plain::open,
     document,

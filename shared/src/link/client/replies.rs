@@ -1,16 +1,23 @@
-//! The answers of the client's terminal to queries of the program.
+//! The answers of the client's terminal to queries of the program, and how a client is set up.
 
 use bytes::Bytes;
 
 use super::{Client, Output};
-use crate::id::Seq;
+use crate::id::{Cursor, Seq};
 use crate::limits::FRAME_DATA_BYTES;
+use crate::link::receiver::Receiver;
 use crate::message::{ClientMessage, Scope};
 
 impl Client {
     /// Returns typed input that is not accepted yet, oldest first.
     pub fn pending_input(&self) -> impl Iterator<Item = &[u8]> {
         self.input.pending()
+    }
+
+    /// Starts at a cursor that an earlier client has reached, instead of with a snapshot. Call it
+    /// before the first dial.
+    pub fn start_at(&mut self, cursor: Cursor) {
+        self.output = Receiver::new(Some(cursor));
     }
 
     /// Sets that the snapshots of agent sessions are wanted: see

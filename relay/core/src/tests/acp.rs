@@ -1,0 +1,6 @@
+//! Whole connections of the Agent Client Protocol: clients, a session and its host.
+
+mod bench;
+mod opening;
+mod requests;
+mod working;
