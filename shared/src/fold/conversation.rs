@@ -254,6 +254,18 @@ impl Conversation {
         self.places.by_key.get(&ItemKey::Tool(id.to_owned())).copied()
     }
 
+    /// Returns the message with this id.
+    #[must_use]
+    pub fn message_item(&self, id: &str) -> Option<&ConversationItem> {
+        self.item_at(self.message_place(id)?)
+    }
+
+    /// Returns the tool call with this id.
+    #[must_use]
+    pub fn tool_item(&self, id: &str) -> Option<&ConversationItem> {
+        self.item_at(self.tool_place(id)?)
+    }
+
     /// Encodes the conversation as a snapshot of at most [`SNAPSHOT_BYTES`], without its oldest
     /// items if it is larger. `None` if even that is too large.
     #[must_use]
