@@ -23,7 +23,8 @@ pub fn is_near_end(element: &HtmlElement) -> bool {
 /// Returns true if the beginning of `element`'s content is almost in view.
 #[must_use]
 pub fn is_near_start(element: &HtmlElement) -> bool {
-    element.scroll_top() <= NEAR_START_PX
+    // What is not drawn has no height, and no beginning in view.
+    element.client_height() > 0 && element.scroll_top() <= NEAR_START_PX
 }
 
 /// Returns the distance of the view from the end of the content, in CSS pixels.

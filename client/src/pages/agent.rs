@@ -16,12 +16,14 @@ mod message_tools;
 mod parts;
 mod paths;
 pub mod queue;
+mod queued;
 pub mod review;
 mod review_files;
 mod rows;
 pub mod settings;
 mod shown;
 mod state;
+mod terminal_part;
 mod tool;
 pub mod view;
 
@@ -32,6 +34,8 @@ use moorline_shared::session::Lifecycle;
 
 use composer::{Composer, PROMPT};
 use find::{Find, find_title};
+use folds::FoldStates;
+use parts::MoreCode;
 use queue::{Activity, Plan, Queue};
 use review::Review;
 use state::ConversationState;
@@ -59,6 +63,8 @@ pub fn AgentPage(
 ) -> impl IntoView {
     let state = ConversationState::provide(id.clone());
     CodeColours::provide();
+    FoldStates::provide();
+    MoreCode::provide();
     let overview = OverviewState::expect();
     overview.follow();
     let session = Memo::new({

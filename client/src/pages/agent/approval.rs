@@ -14,7 +14,7 @@ use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::rest::DecideApproval;
 
 use super::form::{self, FormFields};
-use super::paths::SessionFolder;
+use super::paths::RelativePaths;
 use super::state::{ConversationState, report_seen};
 use super::tool::known_piece;
 use crate::bindings::clock;
@@ -62,7 +62,7 @@ pub(super) fn approval(id: &ApprovalId) -> AnyView {
 fn closed(
     entry: &ApprovalEntry,
     waits: Option<ApprovalDecision>,
-    folder: SessionFolder,
+    folder: RelativePaths,
 ) -> AnyView {
     let is_waiting = waits.is_some();
     let decision = waits.or_else(|| entry.decision.clone());
@@ -187,7 +187,7 @@ pub(super) fn card(
     request: &Arc<ApprovalRequest>,
     now: RwSignal<f64>,
     decider: Decider,
-    folder: SessionFolder,
+    folder: RelativePaths,
 ) -> AnyView {
     let answer = DecisionForm {
         decider,
@@ -262,7 +262,7 @@ pub(super) fn card(
 }
 
 /// Renders what is asked: a command that can be changed, or what a tool does.
-fn question(request: &ApprovalRequest, answer: DecisionForm, folder: SessionFolder) -> AnyView {
+fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePaths) -> AnyView {
     let explanation = (!request.explanation.is_empty()).then(|| {
         let text = request.explanation.clone();
         view! { <p class="approval-why" data-find="">{text}</p> }

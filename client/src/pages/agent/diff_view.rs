@@ -5,7 +5,7 @@ use std::ops::Range;
 use leptos::prelude::*;
 
 use super::folds::FoldState;
-use super::paths::SessionFolder;
+use super::paths::RelativePaths;
 use crate::ui::diff::{DiffSide, LineDiff};
 use crate::ui::long::MoreButton;
 use crate::ui::markdown::escaped;
@@ -22,7 +22,7 @@ pub(super) fn file_diff(
     path: &str,
     old: Option<&str>,
     new: &str,
-    folder: SessionFolder,
+    folder: RelativePaths,
     key: &str,
 ) -> AnyView {
     let diff = LineDiff::of(old.unwrap_or_default(), new);

@@ -3,11 +3,9 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::parts::{self, FindView};
+use super::parts::MoreCode;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::ui::When;
-use crate::ui::on_demand::{LoadState, OnDemand};
-use crate::ui::when::{effect, live};
 
 /// The search bar of the conversation in `view`, shown while it is open. Ctrl+F or ⌘F opens it.
 #[component]
@@ -27,23 +25,9 @@ pub fn Find(
         opens
     });
     let _: StoredValue<Keys, LocalStorage> = StoredValue::new_local(keys);
-    let code: OnDemand<FindView> = OnDemand::new();
-    effect(move || {
-        if is_open.get() {
-            code.load(parts::find());
-        }
-    });
-    let bar = move || {
-        match code.state() {
-        LoadState::Ready => code.get().map(|bar| bar(is_open, view)).into_any(),
-        LoadState::Failed(error) => view! {
-            <div class="search" role="alert"><span class="search-problem">{error.to_string()}</span></div>
-        }
-        .into_any(),
-        _ => ().into_any(),
-    }
-    };
-    view! { <When condition=move || is_open.get()>{live(bar)}</When> }
+    let more = MoreCode::expect();
+    let bar = move || more.show(move |views| (views.find)(is_open, view));
+    view! { <When condition=move || is_open.get()>{bar()}</When> }
 }
 
 fn is_find(press: &Press, apple: bool) -> bool {

@@ -9,7 +9,7 @@ use moorline_shared::fold::{ConversationItem, MessageItem, ToolItem};
 use serde_json::Value;
 
 use super::message::typed_text;
-use super::paths::SessionFolder;
+use super::paths::RelativePaths;
 use super::tool::{places_text, raw_text, title};
 use crate::bindings::marks::folded;
 use crate::ui::diff::LineDiff;
@@ -41,7 +41,7 @@ impl FindText {
     pub(super) fn hits(
         &self,
         item: &ConversationItem,
-        folder: SessionFolder,
+        folder: RelativePaths,
         request: Option<&ApprovalRequest>,
     ) -> usize {
         match item {
@@ -64,7 +64,7 @@ impl FindText {
         }
     }
 
-    fn of_tool(&self, tool: &ToolItem, folder: SessionFolder) -> usize {
+    fn of_tool(&self, tool: &ToolItem, folder: RelativePaths) -> usize {
         let piece = |content: &ToolContent| match content {
             ToolContent::Known(known) => self.of_piece(known, folder),
             ToolContent::Other(value) => self.count(&raw_text(value)),
@@ -80,7 +80,7 @@ impl FindText {
             + raw(&tool.output)
     }
 
-    fn of_request(&self, request: &ApprovalRequest, folder: SessionFolder) -> usize {
+    fn of_request(&self, request: &ApprovalRequest, folder: RelativePaths) -> usize {
         let command = match request.kind {
             // It is in a field.
             ApprovalKind::Command | ApprovalKind::Form => 0,
@@ -90,7 +90,7 @@ impl FindText {
         command + self.count(&request.explanation) + pieces.sum::<usize>()
     }
 
-    fn of_piece(&self, content: &KnownToolContent, folder: SessionFolder) -> usize {
+    fn of_piece(&self, content: &KnownToolContent, folder: RelativePaths) -> usize {
         match content {
             KnownToolContent::Content { content } => self.count(&block_text(content)),
             KnownToolContent::Diff { path, old_text, new_text } => {

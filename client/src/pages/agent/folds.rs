@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 
-use super::state::ConversationState;
 use crate::bindings::dialog;
 use crate::ui::When;
 
@@ -12,6 +11,15 @@ use crate::ui::When;
 pub(super) struct FoldStates(StoredValue<Vec<(String, bool)>>);
 
 impl FoldStates {
+    /// Provides what is open to all components below. Nothing is at first.
+    pub(super) fn provide() {
+        provide_context(Self::default());
+    }
+
+    pub(super) fn expect() -> Self {
+        expect_context()
+    }
+
     /// Returns the user's choice.
     pub(super) fn chosen(self, key: &str) -> Option<bool> {
         self.0.with_value(|folds| Some(folds.iter().find(|(known, _)| known == key)?.1))
@@ -31,7 +39,7 @@ pub(super) struct FoldState {
 impl FoldState {
     /// Creates the state of the part with this key, unique in the conversation.
     pub(super) fn new(key: String, default: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        let folds = ConversationState::expect().folds;
+        let folds = FoldStates::expect();
         let choice = RwSignal::new(folds.chosen(&key));
         let is_open = Memo::new(move |_| choice.get().unwrap_or_else(&default));
         Self { folds, key: StoredValue::new(key), choice, is_open }

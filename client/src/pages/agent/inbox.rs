@@ -7,7 +7,8 @@ use leptos::prelude::*;
 use moorline_shared::rest::{ApprovalCard, ApprovalCards};
 
 use super::approval::{self, Decider};
-use super::paths::SessionFolder;
+use super::folds::FoldStates;
+use super::paths::RelativePaths;
 use crate::bindings::{clock, page};
 use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
@@ -59,6 +60,7 @@ pub fn ApprovalsPage() -> impl IntoView {
     let overview = OverviewState::expect();
     overview.follow();
     CodeColours::provide();
+    FoldStates::provide();
     let inbox = ApprovalInbox {
         access: PageAccess::expect(),
         cards: RwSignal::default(),
@@ -122,7 +124,7 @@ fn card(inbox: ApprovalInbox, id: &str) -> AnyView {
     };
     let address = PageRoute::Session(session_id.clone()).address();
     let name = if session_name.is_empty() { session_id.to_string() } else { session_name };
-    let folder = SessionFolder::of(session_id.clone());
+    let folder = RelativePaths::of(session_id.clone());
     let decider = Decider::Request(inbox.access, StoredValue::new(session_id));
     view! {
         <section class="inbox-card" data-testid="inbox-card">

@@ -3,73 +3,83 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::event::AgentChanges;
-use moorline_shared::id::SessionId;
+use moorline_shared::fold::TurnEntry;
 
 use super::state::ConversationState;
 use crate::bindings::part::LoadError;
-use crate::pages::terminal::card::TerminalCard;
+use crate::ui::on_demand::{LoadState, OnDemand};
+use crate::ui::when::live;
 
-/// Shows the search bar: see [`super::find_bar::find_bar`].
-pub(super) type FindView = fn(RwSignal<bool>, NodeRef<html::Div>) -> AnyView;
+/// Parts of the page that not every conversation needs.
+#[derive(Clone, Copy)]
+pub(super) struct MoreViews {
+    /// See [`super::find_bar::find_bar`].
+    pub(super) find: fn(RwSignal<bool>, NodeRef<html::Div>) -> AnyView,
+    /// See [`super::review_files::files`].
+    pub(super) review: fn(ConversationState, RwSignal<bool>, Memo<AgentChanges>) -> AnyView,
+    /// See [`super::earlier::earlier`].
+    pub(super) earlier: fn(ConversationState, Memo<String>) -> AnyView,
+    /// See [`super::queued::queued`].
+    pub(super) queued: fn(ConversationState, Memo<Vec<TurnEntry>>) -> AnyView,
+}
 
-/// Shows the changed files: see [`super::review_files::files`].
-pub(super) type ReviewView = fn(ConversationState, RwSignal<bool>, Memo<AgentChanges>) -> AnyView;
+/// The code of [`MoreViews`].
+#[derive(Clone, Copy)]
+pub(super) struct MoreCode(OnDemand<MoreViews>);
 
-/// Shows a terminal's screen: see [`crate::pages::terminal::card::TerminalCard`].
-pub(super) type TerminalView = fn(SessionId) -> AnyView;
+impl MoreCode {
+    /// Provides the code to all components below. It is not loaded yet.
+    pub(super) fn provide() {
+        provide_context(Self(OnDemand::new()));
+    }
 
-/// Tells of earlier items: see [`super::earlier::earlier`].
-pub(super) type EarlierView = fn(ConversationState, Memo<String>) -> AnyView;
+    pub(super) fn expect() -> Self {
+        expect_context()
+    }
 
-pub(super) use code::{earlier, find, review, terminal};
+    /// Shows a view of the part, which is loaded first. An error is shown instead.
+    pub(super) fn show(
+        self,
+        view: impl Fn(MoreViews) -> AnyView + Send + Sync + 'static,
+    ) -> AnyView {
+        self.0.load(code::more());
+        live(move || match self.0.state() {
+            LoadState::Ready => self.0.get().map(&view).into_any(),
+            LoadState::Failed(error) => {
+                view! { <p class="problem" role="alert">{error.to_string()}</p> }.into_any()
+            }
+            _ => ().into_any(),
+        })
+    }
+}
+
+fn more_views() -> MoreViews {
+    use super::{earlier, find_bar, queued, review_files};
+    MoreViews {
+        find: find_bar::find_bar,
+        review: review_files::files,
+        earlier: earlier::earlier,
+        queued: queued::queued,
+    }
+}
 
 #[cfg(feature = "split")]
 mod code {
     use wasm_split_helpers::wasm_split;
 
-    use super::super::{earlier, find_bar, review_files};
     use super::*;
 
     #[wasm_split(more, fallible)]
-    pub(in super::super) fn earlier() -> Result<EarlierView, LoadError> {
-        Ok(earlier::earlier)
-    }
-
-    #[wasm_split(more, fallible)]
-    pub(in super::super) fn find() -> Result<FindView, LoadError> {
-        Ok(find_bar::find_bar)
-    }
-
-    /// The part of the terminal's page, with its emulator.
-    #[wasm_split(terminal, fallible)]
-    pub(in super::super) fn terminal() -> Result<TerminalView, LoadError> {
-        Ok(|id| view! { <TerminalCard id /> }.into_any())
-    }
-
-    #[wasm_split(more, fallible)]
-    pub(in super::super) fn review() -> Result<ReviewView, LoadError> {
-        Ok(review_files::files)
+    pub(super) fn more() -> Result<MoreViews, LoadError> {
+        Ok(more_views())
     }
 }
 
 #[cfg(not(feature = "split"))]
 mod code {
-    use super::super::{earlier, find_bar, review_files};
     use super::*;
 
-    pub(in super::super) async fn earlier() -> Result<EarlierView, LoadError> {
-        Ok(earlier::earlier)
-    }
-
-    pub(in super::super) async fn find() -> Result<FindView, LoadError> {
-        Ok(find_bar::find_bar)
-    }
-
-    pub(in super::super) async fn terminal() -> Result<TerminalView, LoadError> {
-        Ok(|id| view! { <TerminalCard id /> }.into_any())
-    }
-
-    pub(in super::super) async fn review() -> Result<ReviewView, LoadError> {
-        Ok(review_files::files)
+    pub(super) async fn more() -> Result<MoreViews, LoadError> {
+        Ok(more_views())
     }
 }

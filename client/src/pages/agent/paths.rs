@@ -7,9 +7,9 @@ use crate::session::overview::OverviewState;
 
 /// The folder of a session, once it is known.
 #[derive(Clone, Copy)]
-pub(super) struct SessionFolder(Memo<Option<String>>);
+pub(super) struct RelativePaths(Memo<Option<String>>);
 
-impl SessionFolder {
+impl RelativePaths {
     /// Follows the folder of a session.
     pub(super) fn of(id: SessionId) -> Self {
         let overview = OverviewState::expect();

@@ -3,34 +3,27 @@
 use leptos::prelude::*;
 use moorline_shared::event::AgentChanges;
 
-use super::parts;
+use super::parts::MoreCode;
 use super::state::ConversationState;
 use crate::bindings::dialog;
 use crate::ui::When;
-use crate::ui::on_demand::{LoadState, OnDemand};
-use crate::ui::when::live;
 
 /// Says how many files have changed, and shows them when it is opened.
 #[component]
 pub fn Review() -> impl IntoView {
-    let state = ConversationState::expect();
+    let (state, more) = (ConversationState::expect(), MoreCode::expect());
     let told = Memo::new(move |_| state.head.with(|head| head.changes.clone()));
     let is_open = RwSignal::new(false);
-    let code: OnDemand<parts::ReviewView> = OnDemand::new();
+    let was_opened = RwSignal::new(false);
     let any = move || told.with(|told| told.files > 0);
     let toggled = move |event: leptos::ev::Event| {
-        is_open.set(dialog::is_unfolded(&event));
-        if is_open.get_untracked() {
-            code.load(parts::review());
+        let is_unfolded = dialog::is_unfolded(&event);
+        is_open.set(is_unfolded);
+        if is_unfolded {
+            was_opened.set(true);
         }
     };
-    let files = move || match code.state() {
-        LoadState::Ready => code.get().map(|view| view(state, is_open, told)).into_any(),
-        LoadState::Failed(error) => {
-            view! { <p class="problem" role="alert">{error.to_string()}</p> }.into_any()
-        }
-        _ => view! { <p class="row-note">"Reading…"</p> }.into_any(),
-    };
+    let files = move || more.show(move |views| (views.review)(state, is_open, told));
     view! {
         <When condition=any>
             <details class="review" data-testid="review" on:toggle=toggled>
@@ -39,7 +32,7 @@ pub fn Review() -> impl IntoView {
                     <span class="diff-count" data-side="added">{move || told.with(|told| format!("+{}", told.added))}</span>
                     <span class="diff-count" data-side="removed">{move || told.with(|told| format!("−{}", told.removed))}</span>
                 </summary>
-                {live(files)}
+                <When condition=move || was_opened.get()>{files()}</When>
             </details>
         </When>
     }

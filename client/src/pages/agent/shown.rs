@@ -303,14 +303,17 @@ pub(super) fn row_of(key: &str) -> (u64, bool) {
     (place.parse().unwrap_or_default(), is_group)
 }
 
-/// Shows new rows at the end, if the last one was shown. Those of a page that follows it are limited.
+/// Shows new rows at the end, if the last one was shown. A page that follows them forgets old ones; one
+/// that does not takes only so many.
 fn show_end(span: &mut ShownSpan, rows: &RowList, follows: bool) {
     let (_, end) = rows.bounds();
     let from_end = |count| chunk_of(rows.before(end, count));
-    if span.chunks.is_empty() || follows && from_end(MOST_FOLLOWED) > span.chunks.start {
+    let is_new = span.chunks.is_empty();
+    if is_new || follows && from_end(MOST_FOLLOWED) > span.chunks.start {
         span.chunks.start = from_end(STEP);
     }
-    if !span.has_later {
+    let has_room = from_end(2 * MOST_FOLLOWED) <= span.chunks.start;
+    if is_new || !span.has_later && (follows || has_room) {
         span.chunks.end = u64::MAX;
     }
     span.bound(rows);
@@ -385,5 +388,72 @@ fn is_same(one: &ConversationItem, other: &ConversationItem) -> bool {
         (Item::Message(one), Item::Message(other)) => one.message_id == other.message_id,
         (Item::Tool(one), Item::Tool(other)) => one.tool_call_id == other.tool_call_id,
         (one, other) => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moorline_shared::fold::MessageItem;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Shows so many messages more, as a page that follows them or not. Returns the number of rows
+    /// that it shows.
+    fn show(
+        span: &mut ShownSpan,
+        rows: &mut RowList,
+        all: &mut Conversation,
+        more: usize,
+        follows: bool,
+    ) -> usize {
+        let message = || ConversationItem::Message(MessageItem::default());
+        all.items.extend((0..more).map(|_| message()));
+        rows.follow(all);
+        show_end(span, rows, follows);
+        span.chunks.clone().map(|chunk| rows.chunk(chunk).count()).sum()
+    }
+
+    #[test]
+    fn a_page_shows_some_rows_whether_it_follows_them_or_not() {
+        let (mut span, mut rows) = (ShownSpan::default(), RowList::default());
+        let mut all = Conversation::default();
+        let first = show(&mut span, &mut rows, &mut all, 1000, true);
+        assert!((STEP..2 * STEP).contains(&first) && span.has_earlier && !span.has_later);
+        for _ in 0..1000 {
+            let shown = show(&mut span, &mut rows, &mut all, 7, true);
+            assert!((STEP..=2 * MOST_FOLLOWED).contains(&shown) && !span.has_later, "{shown}");
+        }
+        // A reader keeps the rows before, and gets some of those that come.
+        let start = span.chunks.start;
+        for _ in 0..1000 {
+            let shown = show(&mut span, &mut rows, &mut all, 7, false);
+            assert!(span.chunks.start == start && shown <= 3 * MOST_FOLLOWED, "{shown}");
+        }
+        assert!(span.has_later);
+    }
+
+    #[test]
+    fn what_is_empty_shows_nothing() {
+        let (mut span, mut rows) = (ShownSpan::default(), RowList::default());
+        let mut all = Conversation::default();
+        assert_eq!(show(&mut span, &mut rows, &mut all, 0, true), 0);
+        assert!(span.keys().is_empty() && !span.has_earlier && !span.has_later);
+        assert_eq!(show(&mut span, &mut rows, &mut all, 1, true), 1);
+    }
+
+    #[test]
+    fn places_are_kept_in_order() {
+        let mut list = PlaceList::default();
+        for place in [5, 1, 3, 1] {
+            list.get_or_make(place, || place);
+        }
+        assert_eq!(list.0, [(1, 1), (3, 3), (5, 5)]);
+        list.forget(3);
+        assert_eq!((list.get(1), list.get(5)), (None, Some(&5)));
+        let mut noted = Vec::new();
+        for (place, is_in) in [(2, true), (1, true), (2, false), (2, false), (1, true)] {
+            note(&mut noted, place, is_in);
+        }
+        assert_eq!(noted, [1]);
     }
 }

@@ -15,8 +15,7 @@ use moorline_shared::fold::{
 use moorline_shared::id::{ApprovalId, SessionId, TurnId};
 use moorline_shared::message::close;
 
-use super::folds::FoldStates;
-use super::paths::SessionFolder;
+use super::paths::RelativePaths;
 use super::shown::{ShownRows, ToolGroup};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest, RequestError};
@@ -110,9 +109,7 @@ pub(super) struct ConversationState {
     /// The progress of reading earlier items from the log; `None` if nobody asked for them.
     pub(super) log: RwSignal<Option<LogProgress>>,
     /// The folder that paths are relative to.
-    pub(super) folder: SessionFolder,
-    /// What the user has opened and closed.
-    pub(super) folds: FoldStates,
+    pub(super) folder: RelativePaths,
     /// The turns whose prompts are messages.
     begun: RwSignal<BTreeSet<TurnId>>,
     /// The place after the last item that was searched for these.
@@ -134,8 +131,7 @@ impl ConversationState {
             approvals: RwSignal::default(),
             shown: ShownRows::new(),
             log: RwSignal::default(),
-            folder: SessionFolder::of(id.clone()),
-            folds: FoldStates::default(),
+            folder: RelativePaths::of(id.clone()),
             begun: RwSignal::default(),
             taken: StoredValue::new(0),
             problem: RwSignal::default(),

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::blocks::{block_html, copy_code};
 use super::diff_view::file_diff;
-use super::folds::FoldState;
-use super::parts::{self, TerminalView};
-use super::paths::SessionFolder;
+use super::folds::{FoldState, FoldStates};
+use super::paths::RelativePaths;
 use super::state::ConversationState;
+use super::terminal_part::{self, TerminalView};
 use crate::session::route::PageRoute;
 use crate::ui::highlight::CodeColours;
 use crate::ui::long::long_html;
@@ -59,10 +59,9 @@ pub(super) fn tool(place: u64) -> AnyView {
 /// one of its calls before they were a group.
 pub(super) fn tools(place: u64) -> AnyView {
     let state = ConversationState::expect();
-    let group = state.group(place);
+    let (group, folds) = (state.group(place), FoldStates::expect());
     let first = group.with_untracked(|group| group.places.clone()).take(3);
-    let is_open =
-        first.into_iter().any(|place| state.folds.chosen(&place.to_string()) == Some(true));
+    let is_open = first.into_iter().any(|place| folds.chosen(&place.to_string()) == Some(true));
     let fold = FoldState::new(format!("group {place}"), move || is_open);
     let toggled = move |event: leptos::ev::Event| fold.toggled(&event);
     let summary = move || {
@@ -216,7 +215,7 @@ pub(super) fn places_text(tool: &ToolItem) -> String {
     tool.locations.iter().map(place).collect::<Vec<_>>().join("\n")
 }
 
-fn places(text: Memo<String>, folder: SessionFolder) -> AnyView {
+fn places(text: Memo<String>, folder: RelativePaths) -> AnyView {
     let short = move || text.with(|text| folder.shorten(text)).replace('\n', ", ");
     view! {
         <When condition=move || text.with(|text| !text.is_empty())>
@@ -234,7 +233,7 @@ fn raw(tool: &ToolItem, value: Option<&Value>) -> String {
 }
 
 /// Shows a piece of what a tool has produced. `key` is unique in the conversation.
-fn piece(content: &ToolContent, folder: SessionFolder, key: &str) -> AnyView {
+fn piece(content: &ToolContent, folder: RelativePaths, key: &str) -> AnyView {
     match content {
         ToolContent::Known(known) => known_piece(known, folder, key),
         ToolContent::Other(value) => {
@@ -245,7 +244,7 @@ fn piece(content: &ToolContent, folder: SessionFolder, key: &str) -> AnyView {
 }
 
 /// Shows a piece of a known type, in a tool call or in a question about one.
-pub(super) fn known_piece(content: &KnownToolContent, folder: SessionFolder, key: &str) -> AnyView {
+pub(super) fn known_piece(content: &KnownToolContent, folder: RelativePaths, key: &str) -> AnyView {
     match content {
         KnownToolContent::Content { content } => {
             let (content, colours) = (content.clone(), CodeColours::expect());
@@ -265,7 +264,7 @@ fn terminal(id: &str) -> AnyView {
     let Ok(id) = id.parse::<SessionId>() else { return ().into_any() };
     let address = PageRoute::Terminal(id.clone()).address();
     let code: OnDemand<TerminalView> = OnDemand::new();
-    code.load(parts::terminal());
+    code.load(terminal_part::terminal());
     let screen = move || match code.state() {
         LoadState::Ready => code.get().map(|view| view(id.clone())).into_any(),
         LoadState::Failed(error) => {

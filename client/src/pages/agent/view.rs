@@ -7,15 +7,15 @@ use leptos::prelude::*;
 use moorline_shared::fold::ConversationItem;
 
 use super::message;
-use super::parts::{self, EarlierView};
+use super::parts::MoreCode;
 use super::shown::{ShownSpan, row_of};
 use super::state::ConversationState;
 use super::{approval, tool};
 use crate::bindings::observe::{self, SizeWatch};
+use crate::bindings::page::HtmlElement;
 use crate::bindings::scrolling::{self, ScrollAnchor};
 use crate::ui::markdown::escaped;
-use crate::ui::on_demand::{LoadState, OnDemand};
-use crate::ui::when::{each, effect, live};
+use crate::ui::when::{each, effect};
 use crate::ui::{Icon, IconName, When};
 
 /// The rows of the conversation. The view follows the end while it is there; otherwise what is read
@@ -25,7 +25,7 @@ pub fn Conversation(
     /// The element that scrolls.
     place: NodeRef<html::Div>,
 ) -> impl IntoView {
-    let state = ConversationState::expect();
+    let (state, more) = (ConversationState::expect(), MoreCode::expect());
     let follows = state.shown.follows;
     let content = NodeRef::<html::Div>::new();
     let to_end = move || {
@@ -43,10 +43,9 @@ pub fn Conversation(
         watch.set_value(Some(observe::size_before_drawing(&content, follow)));
     });
     let earlier = move || {
-        let Some(place) = place.get_untracked() else { return };
-        let anchor = ScrollAnchor::of(&place);
-        state.shown.show_earlier();
-        request_animation_frame(move || anchor.iter().for_each(|anchor| anchor.restore(&place)));
+        if let Some(place) = place.get_untracked() {
+            show_earlier(state, place.into());
+        }
     };
     let span = state.shown.span;
     let has_earlier = Memo::new(move |_| span.with(|span| span.has_earlier));
@@ -61,26 +60,22 @@ pub fn Conversation(
         if is_at_end != follows.get_untracked() {
             follows.set(is_at_end);
         }
-        if scrolling::is_near_start(&place) && has_earlier.get_untracked() {
-            earlier();
-        }
+        fill_start(state, &place);
     };
+    // Also when nothing is scrolled: what is shown may be short, or the log may have brought more.
+    effect(move || {
+        if has_earlier.get() {
+            request_animation_frame(move || {
+                place.get_untracked().iter().for_each(|place| fill_start(state, place));
+            });
+        }
+    });
     let follow_again = move |_| {
         state.shown.show_last();
         follows.set(true);
         request_animation_frame(to_end);
     };
-    let code: OnDemand<EarlierView> = OnDemand::new();
-    effect(move || {
-        if omitted.with(|text| !text.is_empty()) {
-            code.load(parts::earlier());
-        }
-    });
-    let earlier_items = move || match code.state() {
-        LoadState::Ready => code.get().map(|view| view(state, omitted)).into_any(),
-        // The number is told in any case.
-        _ => view! { <p class="row-note">{move || omitted.get()}</p> }.into_any(),
-    };
+    let earlier_items = move || more.show(move |views| (views.earlier)(state, omitted));
     let chunks = Memo::new(move |_| span.with(|span| span.keys()));
     let is_known = Memo::new(move |_| state.view.with(|view| view.is_known));
     let is_empty = move || is_known.get() && chunks.with(Vec::is_empty);
@@ -103,7 +98,7 @@ pub fn Conversation(
                     <button class="button quiet" data-testid="show-earlier" on:click=move |_| earlier()>"Show earlier"</button>
                 </When>
                 <When condition=move || !has_earlier.get() && omitted.with(|text| !text.is_empty())>
-                    {live(earlier_items)}
+                    {earlier_items()}
                 </When>
                 <When condition=is_empty>
                     <p class="conversation-empty">"Nothing was said yet."</p>
@@ -119,6 +114,24 @@ pub fn Conversation(
             </div>
         </When>
     }
+}
+
+/// Shows more of the past, if its beginning is almost in view.
+fn fill_start(state: ConversationState, place: &HtmlElement) {
+    let has_earlier = state.shown.span.with_untracked(|span| span.has_earlier);
+    if has_earlier && scrolling::is_near_start(place) {
+        show_earlier(state, place.clone());
+    }
+}
+
+/// Shows more of the past, and keeps what is read in its place.
+fn show_earlier(state: ConversationState, place: HtmlElement) {
+    let anchor = ScrollAnchor::of(&place);
+    state.shown.show_earlier();
+    request_animation_frame(move || {
+        anchor.iter().for_each(|anchor| anchor.restore(&place));
+        fill_start(state, &place);
+    });
 }
 
 /// Says how many items are left out; nothing if there are none.
@@ -138,7 +151,7 @@ fn row(state: ConversationState, key: &str) -> AnyView {
     } else {
         state.item(place).map_or_else(|| ().into_any(), |known| item(place, known))
     };
-    view! { <div class="row" data-row=place.to_string()>{row}</div> }.into_any()
+    view! { <div class="conversation-row" data-row=place.to_string()>{row}</div> }.into_any()
 }
 
 fn item(place: u64, item: RwSignal<Arc<ConversationItem>>) -> AnyView {

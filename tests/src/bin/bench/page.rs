@@ -5,7 +5,7 @@ mod browser;
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use moorline_shared::id::SessionId;
 use moorline_tests::relay::TOKEN;
 use moorline_tests::sse::Sse;
@@ -63,9 +63,18 @@ fn said(stage: &Stage, session: &SessionId, text: &str) -> Result<()> {
     stage.block_on(async {
         let mut events = Sse::live(&stage.relay.api(), session).await?;
         prompt(stage, session, text).await?;
-        while events.skip_to("agent-turn").await?.data["state"] != "completed" {}
-        anyhow::Ok(())
+        until_over(&mut events).await
     })
+}
+
+/// Reads events until a turn is over, however many there are.
+async fn until_over(events: &mut Sse) -> Result<()> {
+    while let Some(told) = events.event().await? {
+        if told.kind == "agent-turn" && told.data["state"] == "done" {
+            return Ok(());
+        }
+    }
+    bail!("the events have ended before the turn")
 }
 
 async fn opened(
@@ -177,7 +186,7 @@ fn measure_many(stage: &Stage, table: &mut Table) -> Result<()> {
         }
         let mut events = Sse::live(&stage.relay.api(), &session).await?;
         prompt(stage, &session, &grow(parts)).await?;
-        while events.skip_to("agent-turn").await?.data["state"] != "completed" {}
+        until_over(&mut events).await?;
         let ended = Instant::now();
         let mut long = Vec::new();
         for page in &pages {

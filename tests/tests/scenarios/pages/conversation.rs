@@ -278,7 +278,8 @@ async fn paths_are_relative_to_the_sessions_folder() -> Result<()> {
         "title": format!("Read {full}"), "kind": "read", "status": "completed",
         "locations": [{ "path": full, "line": 7 }],
     });
-    prompt(&relay, &id, &format!("tool {read}\nedit lib.rs \"new\\n\"")).await?;
+    let lines: String = (0..40).map(|line| format!("line {line}\n")).collect();
+    prompt(&relay, &id, &format!("tool {read}\nedit lib.rs {}", json!(lines))).await?;
     Browser::run("paths_are_relative", async |browser| {
         let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
         let shown = |selector: &str, text: &str| {
@@ -294,7 +295,12 @@ async fn paths_are_relative_to_the_sessions_folder() -> Result<()> {
             tab.evaluate(&format!("document.querySelector('{diff}').title")).await?;
         ensure!(title == full, "{title}");
         tab.go_to(&format!("{}/approvals", relay.url())).await?;
-        tab.until("the path of all", &shown(&format!("{diff} code"), "lib.rs")).await
+        tab.until("the path of all", &shown(&format!("{diff} code"), "lib.rs")).await?;
+        // All of what will be done can be seen there.
+        tab.click("[data-testid=more-lines]").await?;
+        let last = format!("[...document.querySelectorAll({:?})]", "[data-testid=diff] span");
+        tab.until("the last line", &format!("{last}.some(it => it.textContent === '+ line 39\\n')"))
+            .await
     })
     .await
 }
