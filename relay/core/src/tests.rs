@@ -3,6 +3,8 @@
 mod agent;
 mod agent_requests;
 mod answering;
+mod decisions;
+mod forks;
 mod liveness;
 mod replay;
 mod storing;

@@ -2,6 +2,7 @@
 
 pub(super) mod access;
 pub(super) mod changes;
+mod forward;
 pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod operations;

@@ -37,7 +37,8 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     stage.renew()?;
     measure_memory(stage, table)?;
     stage.renew()?;
-    let relays = [("", None), ("edge: ", Some(stage.block_on(Relay::start_as(Kind::Edge, quiet()))?))];
+    let relays =
+        [("", None), ("edge: ", Some(stage.block_on(Relay::start_as(Kind::Edge, quiet()))?))];
     for (name, edge) in &relays {
         let measured = Measured { stage, relay: edge.as_ref().unwrap_or(&stage.relay), name };
         measured.events(table)?;
@@ -203,9 +204,8 @@ fn start_many(stage: &Stage, count: usize) -> Result<()> {
 
 fn start(stage: &Stage, relay: &Relay) -> Result<SessionId> {
     let wish = json!({ "driver": "agent", "command": peer::command()?, "name": "bench" });
-    let created = stage.block_on(async {
-        relay.api().expect(201, Method::POST, "/api/sessions", wish).await
-    })?;
+    let created = stage
+        .block_on(async { relay.api().expect(201, Method::POST, "/api/sessions", wish).await })?;
     created["sessionId"].as_str().context("no id")?.parse().context("no id")
 }
 
