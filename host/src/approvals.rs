@@ -48,7 +48,6 @@ mod rules;
 mod states;
 #[cfg(test)]
 mod tests;
-mod words;
 
 use std::collections::VecDeque;
 
@@ -65,7 +64,6 @@ pub use options::{ALWAYS_OPTION, NEVER_OPTION, SESSION_OPTION, of_program};
 pub use rule_book::{RuleBook, RuleError};
 pub use rules::{RuleContext, can_be_ruled, deciding, rule_of};
 use states::ProgramStates;
-pub use words::words;
 
 /// The reason told if a session ends before a decision.
 const SESSION_OVER: &str = "the session has ended";

@@ -1,4 +1,4 @@
-//! Changes: what an agent has done to the files of its session.
+//! Changes: the differences that an agent's turns leave in the files of its session.
 //!
 //! Agents write files in their own processes, by tools and by commands, and report some of it. So
 //! the host compares: before a turn's prompt reaches the agent, it looks at all files of the

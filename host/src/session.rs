@@ -24,7 +24,7 @@ use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
-use moorline_shared::id::{Seq, SessionId};
+use moorline_shared::id::{ApprovalId, Seq, SessionId};
 use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
 use tokio::sync::{Notify, Semaphore};
@@ -52,6 +52,19 @@ pub(crate) struct Session {
     changed: Notify,
     /// Notified when the driver may be read again.
     room: Notify,
+}
+
+/// What a forked session continues.
+#[derive(Debug)]
+pub(crate) struct SessionOrigin {
+    /// The origin of the log.
+    pub(crate) from: ForkedFrom,
+    /// The screen; empty for an agent.
+    pub(crate) painter: SessionPainter,
+    /// The conversation, for an agent.
+    pub(crate) conversation: Option<Conversation>,
+    /// The approvals that were open.
+    pub(crate) open: Vec<ApprovalId>,
 }
 
 /// What all sessions of a host share.
@@ -116,11 +129,10 @@ impl TaskState {
 
 impl Session {
     /// Takes over a session that was just started. If it outlives its host, it is written to the
-    /// journal. For a fork, `fork` is the origin of its log, with the screen or
-    /// the conversation at that point.
+    /// journal.
     pub(crate) fn start(
         hosted: Hosted,
-        fork: Option<(ForkedFrom, SessionPainter, Option<Conversation>)>,
+        fork: Option<SessionOrigin>,
         services: SessionServices,
         started: StartedSession,
     ) -> Arc<Self> {
@@ -128,9 +140,11 @@ impl Session {
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let (from, painter, conversation) = match fork {
             None => (None, SessionPainter::new(size), None),
-            Some((from, painter, conversation)) => (Some(from), painter, conversation),
+            Some(SessionOrigin { from, painter, conversation, open }) => {
+                (Some((from, open)), painter, conversation)
+            }
         };
-        let begin = from.as_ref().map_or(Seq::ZERO, |from| from.seq);
+        let begin = from.as_ref().map_or(Seq::ZERO, |(from, _)| from.seq);
         let mut publisher = Publisher::starting_after(epoch, begin, size);
         let SessionServices { painters, book, journal } = services;
         let journal = journal.filter(|_| outlives_host).map(SessionJournal::new);
@@ -141,7 +155,7 @@ impl Session {
         let approvals = HostedApprovals::new(book);
         let state = HostedState::new(publisher, control, view, journal, approvals);
         let session = Self::with(hosted, state, painters);
-        session.record_begin(from.as_ref());
+        session.record_begin(from);
         {
             let mut state = session.lock();
             session.begin_journal(&mut state);

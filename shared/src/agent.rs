@@ -1,6 +1,6 @@
 //! The words of agent sessions: prompts, turns, approvals and what an agent says and does.
 //!
-//! These are plain types, without behaviour. Three places use them:
+//! These are plain types, almost without behaviour. Three places use them:
 //!
 //! * [`crate::event`]: an agent session's log holds events whose fields are made of them. The host
 //!   appends these events; each is an upsert by an id, so that a reader may begin anywhere.
@@ -14,6 +14,8 @@
 pub mod action;
 pub mod approval;
 pub mod content;
+pub mod fault;
 pub mod prompt;
 pub mod rule;
 pub mod spec;
+pub mod words;

@@ -22,7 +22,7 @@ use crate::agent::spec::{AgentSpec, KnownAgent};
 use crate::change::{ChangesAnswer, ChangesQuestion};
 use crate::event::Event;
 use crate::file_search::FoundFiles;
-use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use crate::id::{ApprovalId, Epoch, HostId, ProjectId, Seq, SessionId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
 use crate::name::bounded;
@@ -379,6 +379,10 @@ pub struct Fork {
     /// [`Conversation`](crate::fold::Conversation).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ForkedEvent>,
+    /// The approvals that are open at `from.seq`. Their programs do not wait for the fork's answer,
+    /// so its log reports them as withdrawn. The host knows those of an agent from its events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalId>,
 }
 
 /// An event of the log that a fork begins with.

@@ -18,5 +18,5 @@ mod turns;
 pub use approvals::{ApprovalEntry, ApprovalList, DecisionRefused};
 pub use conversation::Conversation;
 pub use items::{ConversationItem, MessageItem, ToolItem};
-pub use summary::{AgentSummary, ReportedState};
+pub use summary::{AgentSummary, FORKED_APPROVAL, FORKED_TURN, ReportedState};
 pub use turns::{TurnEntry, TurnList};

@@ -134,6 +134,11 @@ pub const APPROVAL_BYTES: usize = 16 * KIB;
 /// Error for a request that is larger.
 pub const APPROVAL_TOO_LARGE: &str =
     formatcp!("An approval has at most {} KiB: ask for less at a time.", APPROVAL_BYTES / KIB);
+/// Most bytes of JSON of a decision. The event that reports it has its command twice.
+pub const DECISION_BYTES: usize = 32 * KIB;
+/// Error for a decision that is larger.
+pub const DECISION_TOO_LARGE: &str =
+    formatcp!("A decision with its answers has at most {} KiB.", DECISION_BYTES / KIB);
 /// Most rules of one host about approvals, those of sessions included.
 pub const APPROVAL_RULES: usize = 500;
 /// Time allowed for the decision about a command, unless its request names another.

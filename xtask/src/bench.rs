@@ -8,8 +8,8 @@ use crate::setup;
 use crate::workspace::Workspace;
 use crate::{edge, packages, process, progress};
 
-/// The part of the bench that measures the edge relay.
-const EDGE: &str = "edge";
+/// The parts of the bench that measure the edge relay.
+const EDGE: [&str; 2] = ["agents", "edge"];
 
 /// Makes the release builds, and hands the terminal to the bench program.
 ///
@@ -18,7 +18,7 @@ const EDGE: &str = "edge";
 pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     // Without names of parts, everything is measured.
     let mut parts = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
-    let with_edge = parts.peek().is_none() || parts.any(|part| part == EDGE);
+    let with_edge = parts.peek().is_none() || parts.any(|part| EDGE.contains(&&**part));
     setup::ensure(workspace, if with_edge { Purpose::Edge } else { Purpose::Run })?;
     client::build(workspace, BuildProfile::Release)?;
     progress::line("Building the relay and the bench program.");

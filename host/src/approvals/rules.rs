@@ -15,18 +15,15 @@ use moorline_shared::agent::approval::{
     AnswerKind, ApprovalDecision, ApprovalKind, ApprovalRequest,
 };
 use moorline_shared::agent::content::KnownToolContent;
-use moorline_shared::agent::rule::{ApprovalRule, RuleEffect, RuleMatcher, RuleScope};
+use moorline_shared::agent::rule::{
+    ApprovalRule, PREFIX_FIELD, RuleEffect, RuleMatcher, RuleScope, command_of, runs_commands,
+};
+use moorline_shared::agent::words::words;
 use moorline_shared::id::{ApprovalId, SessionId};
 use serde_json::Value;
 
-use super::words::words;
-
-/// The kind of tool that runs commands, as the Agent Client Protocol names it.
-const EXECUTE: &str = "execute";
 /// The fields of a tool's input that name files.
 const PATH_FIELDS: [&str; 4] = ["file_path", "notebook_path", "path", "filePath"];
-/// The field of a decision's answers that has the words with which commands must begin.
-const PREFIX_FIELD: &str = "prefix";
 
 /// Where an approval is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,15 +143,12 @@ enum RuledKind {
 /// Returns the part of an approval that rules look at; `None` if no rule may decide it.
 fn subject_of<'a>(request: &ApprovalRequest, context: &'a RuleContext) -> Option<RuledSubject<'a>> {
     let subject = &request.subject;
-    let what = match (request.kind, subject.tool.as_deref()) {
-        (ApprovalKind::Command, _) => RuledKind::Command(words(&request.command)?),
-        (ApprovalKind::Tool, Some(EXECUTE)) => {
-            // The title of the tool call need not be the command.
-            let command = subject.input.as_ref()?.get("command")?.as_str()?;
-            RuledKind::Command(words(command)?)
+    let what = match (command_of(request), request.kind, subject.tool.as_deref()) {
+        (Some(command), ..) => RuledKind::Command(words(command)?),
+        (None, ApprovalKind::Tool, Some(tool)) if !runs_commands(tool) => {
+            RuledKind::Tool(tool.to_owned())
         }
-        (ApprovalKind::Tool, Some(tool)) => RuledKind::Tool(tool.to_owned()),
-        (ApprovalKind::Tool, None) | (ApprovalKind::Form | ApprovalKind::Other, _) => return None,
+        _ => return None,
     };
     let folder = match &subject.cwd {
         Some(cwd) => plain_path(&context.folder.join(cwd))?,

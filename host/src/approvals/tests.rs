@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use moorline_shared::agent::approval::{ApprovalKind, ApprovalSubject};
 use moorline_shared::event::{Event, EventFields};
 use moorline_shared::fold::ApprovalList;
+use moorline_shared::id::Seq;
 use proptest::prelude::*;
 
 use super::*;
@@ -398,5 +399,5 @@ fn apply(log: &mut ApprovalList, record: &ApprovalRecord, now: u64) {
         ApprovalRecord::Progress(fields) => event(fields, now),
         ApprovalRecord::State(fields) => event(fields, now),
     };
-    log.apply(&event);
+    log.apply(Seq(1), &event);
 }

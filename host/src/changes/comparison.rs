@@ -1,4 +1,4 @@
-//! One file as it was and as it is, and what keeping and reverting do to it.
+//! Compares one file before and after an agent's changes, and keeps or reverts them.
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The reasons why something about changes is not done.
+//! Errors of requests about changes.
 
 use std::io;
 

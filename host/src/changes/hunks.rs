@@ -1,4 +1,4 @@
-//! The parts in which two texts differ, each to be taken from the one or the other.
+//! Hunks: the parts in which two texts differ. Each can be taken from either text.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

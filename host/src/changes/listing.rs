@@ -1,4 +1,4 @@
-//! The files of a session's folders, without those that git ignores.
+//! Lists the files of a session's folders, except those that git ignores.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;

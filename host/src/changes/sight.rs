@@ -1,4 +1,4 @@
-//! Looks at the folders, and compares what is there with what was there before.
+//! Scans the session's folders and finds the files that differ from the previous scan.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};

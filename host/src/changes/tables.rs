@@ -1,4 +1,4 @@
-//! What is stored of a session's files: one `SQLite` file for each session.
+//! The database of a session's changes: one `SQLite` file for each session.
 //!
 //! `base` has each file as it was before the agent changed it, `seen` the files as they were when
 //! the folders were listed last, and `touched` the turns in which files have changed since.

@@ -1,4 +1,4 @@
-//! Sessions' folders that an agent, users and git's rules change.
+//! Tests with folders in which an agent, users and git's rules change files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! The changes of one session: what each turn has changed, and what is kept or reverted of it.
+//! Tracks the changes of one session: those of each turn, and those that were kept or reverted.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -3,9 +3,9 @@
 use moorline_shared::control::{Facts, Fork, ForkedEvent};
 use moorline_shared::fold::Conversation;
 use moorline_shared::frame::FrameError;
-use moorline_shared::session::{AGENT_DRIVER, ForkedFrom};
+use moorline_shared::session::AGENT_DRIVER;
 
-use crate::session::SessionPainter;
+use crate::session::{SessionOrigin, SessionPainter};
 
 /// The error of a fork that cannot be restored.
 #[derive(Debug, thiserror::Error)]
@@ -18,31 +18,23 @@ pub enum ForkError {
     Conversation(#[from] serde_json::Error),
 }
 
-/// What a forked session continues: a screen or, for an agent, a conversation.
-#[derive(Debug)]
-pub(super) struct ForkStart {
-    /// The origin of the log.
-    pub(super) from: ForkedFrom,
-    /// The screen; empty for an agent.
-    pub(super) painter: SessionPainter,
-    /// The conversation, for an agent.
-    pub(super) conversation: Option<Conversation>,
-}
-
-impl ForkStart {
-    /// Restores the session as it was at the fork's entry. `facts` are those of the new session.
-    /// Takes CPU time: call it where blocking is allowed.
-    ///
-    /// # Errors
-    /// [`ForkError`].
-    pub(super) fn new(fork: Fork, facts: &Facts) -> Result<Self, ForkError> {
-        let (painter, conversation) = if facts.driver == AGENT_DRIVER {
-            (SessionPainter::new(facts.size), Some(conversation(&fork)?))
-        } else {
-            (SessionPainter::forked(&fork, facts.size)?, None)
-        };
-        Ok(Self { from: fork.from, painter, conversation })
+/// Restores a session as it was at the fork's entry. `facts` are those of the new session. Takes CPU
+/// time: call it where blocking is allowed.
+///
+/// # Errors
+/// [`ForkError`].
+pub(super) fn origin(fork: Fork, facts: &Facts) -> Result<SessionOrigin, ForkError> {
+    if facts.driver != AGENT_DRIVER {
+        let painter = SessionPainter::forked(&fork, facts.size)?;
+        let Fork { from, approvals: open, .. } = fork;
+        return Ok(SessionOrigin { from, painter, conversation: None, open });
     }
+    let conversation = conversation(&fork)?;
+    let asked = conversation.summary.approvals.entries().iter();
+    let open = asked.filter(|entry| entry.state.is_open());
+    let open = open.map(|entry| entry.request.approval_id.clone()).collect();
+    let painter = SessionPainter::new(facts.size);
+    Ok(SessionOrigin { from: fork.from, painter, conversation: Some(conversation), open })
 }
 
 /// Folds the conversation up to the fork's entry.
@@ -68,6 +60,7 @@ mod tests {
     use moorline_shared::fold::ConversationItem;
     use moorline_shared::id::{Epoch, Seq, SessionId};
     use moorline_shared::message::Snapshot;
+    use moorline_shared::session::ForkedFrom;
     use serde_json::json;
 
     use super::*;
@@ -87,7 +80,7 @@ mod tests {
 
     fn fork(seq: u64, snapshot: Option<Snapshot>, events: Vec<ForkedEvent>) -> Fork {
         let from = ForkedFrom { session_id: id(), epoch: Epoch(1), seq: Seq(seq) };
-        Fork { epoch: Epoch(2), from, snapshot, output: vec![], events }
+        Fork { epoch: Epoch(2), from, snapshot, output: vec![], events, approvals: vec![] }
     }
 
     fn snapshot(seq: u64, data: Vec<u8>) -> Option<Snapshot> {
@@ -103,7 +96,7 @@ mod tests {
     #[test]
     fn a_conversation_is_the_same_from_its_log_or_a_snapshot_of_any_entry() {
         let events = [message(2, "a", "one "), message(5, "a", "two"), message(6, "b", "three")];
-        let whole = ForkStart::new(fork(8, None, events.to_vec()), &facts("agent")).unwrap();
+        let whole = origin(fork(8, None, events.to_vec()), &facts("agent")).unwrap();
         let whole = whole.conversation.unwrap();
         assert_eq!((whole.items.len(), whole.summary.seq), (2, Seq(8)));
         assert!(texts(&whole)[0].contains("one two"), "{:?}", texts(&whole));
@@ -117,18 +110,41 @@ mod tests {
             before.summary.seq = Seq(1000);
             let snapshot = snapshot(at, before.snapshot().unwrap());
             let rest = events[taken..].to_vec();
-            let start = ForkStart::new(fork(8, snapshot, rest), &facts("agent")).unwrap();
+            let start = origin(fork(8, snapshot, rest), &facts("agent")).unwrap();
             assert_eq!(start.conversation.unwrap(), whole, "after {taken} events");
         }
+    }
+
+    #[test]
+    fn what_was_open_is_known() {
+        let asked = |seq, approval: &str| {
+            let fields = json!({ "approvalId": approval, "digest": "d" });
+            ForkedEvent {
+                seq: Seq(seq),
+                event: Event::of_kind(id(), "approval-request", 7, fields),
+            }
+        };
+        let over = json!({ "approvalId": "approval1" });
+        let over = Event::of_kind(id(), "approval-expired", 7, over);
+        let events = vec![
+            asked(1, "approval1"),
+            asked(2, "approval2"),
+            ForkedEvent { seq: Seq(3), event: over },
+        ];
+        let agent = origin(fork(3, None, events), &facts("agent")).unwrap();
+        assert_eq!(agent.open, ["approval2".parse().unwrap()]);
+        // The relay tells it of other sessions, whose host does not get events.
+        let other = Fork { approvals: vec!["approval3".parse().unwrap()], ..fork(3, None, vec![]) };
+        assert_eq!(origin(other, &facts("pty")).unwrap().open, ["approval3".parse().unwrap()]);
     }
 
     #[test]
     fn a_terminal_has_a_screen_and_no_conversation() {
         let mut fork = fork(3, snapshot(2, b"not JSON".to_vec()), vec![message(3, "a", "x")]);
         fork.output = vec![Output(Bytes::from_static(b"more"))];
-        let start = ForkStart::new(fork.clone(), &facts("pty")).unwrap();
+        let start = origin(fork.clone(), &facts("pty")).unwrap();
         assert_eq!((start.conversation, start.from), (None, fork.from.clone()));
-        let error = ForkStart::new(fork, &facts("agent")).unwrap_err();
+        let error = origin(fork, &facts("agent")).unwrap_err();
         assert!(matches!(error, ForkError::Conversation(_)), "{error}");
     }
 }

@@ -8,13 +8,13 @@ use moorline_shared::id::{Epoch, SessionId};
 use moorline_shared::limits::{SESSIONS_BYTES, SESSIONS_PER_HOST};
 use serde::Serialize;
 
-use super::fork::{ForkError, ForkStart};
+use super::fork::{self, ForkError};
 use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
 use crate::driver::{
     DriverError, SessionControl, SessionSpec, TerminalTail, UnknownDriver, blocking,
 };
-use crate::session::Session;
+use crate::session::{Session, SessionOrigin};
 
 /// The error of a session that was not started.
 #[derive(Debug, thiserror::Error)]
@@ -104,14 +104,8 @@ impl Host {
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
         let epoch = fork.as_ref().map(|fork| fork.epoch);
-        let start = self.fork_start(fork, &facts).await?;
-        let (forked, fork) = match start {
-            None => (None, None),
-            Some(start) => {
-                let conversation = start.conversation.clone();
-                (Some((start.from, start.painter, start.conversation)), conversation)
-            }
-        };
+        let origin = self.origin(fork, &facts).await?;
+        let fork = origin.as_ref().and_then(|origin| origin.conversation.clone());
         let cwd = cwd.map(PathBuf::from);
         let variables = self.variables(&session_id);
         let spec = SessionSpec {
@@ -137,22 +131,22 @@ impl Host {
             created_at: now,
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
-        let session = Session::start(hosted.clone(), forked, self.services(), started);
+        let session = Session::start(hosted.clone(), origin, self.services(), started);
         self.publish_session(reservation.id.clone(), session);
         drop(reservation);
         Ok((hosted, control))
     }
 
     /// Restores what a fork continues, when it is its turn.
-    async fn fork_start(
+    async fn origin(
         &self,
         fork: Option<Fork>,
         facts: &Facts,
-    ) -> Result<Option<ForkStart>, StartError> {
+    ) -> Result<Option<SessionOrigin>, StartError> {
         let Some(fork) = fork else { return Ok(None) };
         let _turn = self.painters.acquire().await;
         let facts = facts.clone();
-        Ok(Some(blocking(move || ForkStart::new(fork, &facts)).await??))
+        Ok(Some(blocking(move || fork::origin(fork, &facts)).await??))
     }
 
     fn reservation(&self, wanted: &Start) -> Result<IdReservation<'_>, StartError> {

@@ -7,6 +7,7 @@ use moorline_shared::event::{
     Activity, AgentState, ApprovalProgress, Event, EventFields, SessionCreated, SessionForked,
     Status,
 };
+use moorline_shared::fold::FORKED_APPROVAL;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::ExitStatus;
@@ -28,10 +29,16 @@ const PLAIN_SCREEN: &[u8] =
 
 impl Session {
     /// Records the log's own first entries; copied entries end before them.
-    pub(super) fn record_begin(self: &Arc<Self>, from: Option<&ForkedFrom>) {
+    /// For a fork, `from` is its origin, with the approvals that were open there.
+    pub(super) fn record_begin(self: &Arc<Self>, from: Option<(ForkedFrom, Vec<ApprovalId>)>) {
         let mut state = self.lock();
-        if let Some(from) = from {
-            self.record_fork(&mut state, from);
+        if let Some((from, open)) = from {
+            self.record_fork(&mut state, &from);
+            for approval_id in open {
+                let reason = Some(FORKED_APPROVAL.to_owned());
+                let withdrawn = ApprovalState::Withdrawn;
+                self.record_progress(&mut state, approval_id, withdrawn, reason);
+            }
         }
         self.record_created(&mut state);
         self.record_status(&mut state, Status::default());

@@ -100,7 +100,7 @@ impl Stage {
 
     fn approvals(&self) -> ApprovalList {
         let mut list = ApprovalList::default();
-        self.copy.events.iter().for_each(|event| _ = list.apply(event));
+        self.copy.events.iter().for_each(|event| _ = list.apply(Seq(1), event));
         list
     }
 

@@ -61,7 +61,8 @@ async fn the_fork_of_an_agent_continues_its_conversation() {
     let fields = json!({"messageId": "m", "role": "agent", "delta": "hello"});
     let event = Event::of_kind(id("session1"), "agent-message", 7, fields);
     let events = vec![ForkedEvent { seq: Seq(8), event }];
-    let fork = Fork { epoch: Epoch(5), from, snapshot: None, output: vec![], events };
+    let fork =
+        Fork { epoch: Epoch(5), from, snapshot: None, output: vec![], events, approvals: vec![] };
     let fork = Start { fork: Some(fork), ..new.clone() };
     for (wanted, says) in
         [(new, r#"Some("echo") continues None"#), (fork, r#"Some("echo") continues Some((1, 9))"#)]

@@ -13,7 +13,7 @@ use moorline_host::driver::{
 };
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
-use moorline_shared::control::{Facts, Fork, ForkedEvent, Start};
+use moorline_shared::control::{Facts, Fork, ForkedEvent, Hosted, Start};
 use moorline_shared::event::Event;
 use moorline_shared::fold::Conversation;
 use moorline_shared::frame::Frame;
@@ -25,7 +25,7 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
-use super::fake_relay::{Copy, FakeRelay, FarPublish, config, hear, id, say, start};
+use super::fake_relay::{Copy, FakeRelay, FarControl, FarPublish, config, hear, id, say, start};
 use super::soon;
 
 /// The number of outputs of a flood. Numbers above this are large outputs.
@@ -191,6 +191,27 @@ impl MortalHost {
     }
 }
 
+/// A host with a session that counts, and a relay that follows it.
+struct CountingHost {
+    host: MortalHost,
+    control: FarControl,
+    hosted: Hosted,
+    link: FarPublish,
+    copy: Copy,
+}
+
+impl CountingHost {
+    async fn start(folder: &Path) -> Self {
+        let mut host = MortalHost::start(folder).await;
+        let (mut control, _) = host.relay.control().await;
+        let hosted = start(&mut control, counts()).await;
+        let mut link = host.relay.publish(&id("session1")).await;
+        let mut copy = Copy::default();
+        copy.resume(&mut link, u64::MAX).await;
+        Self { host, control, hosted, link, copy }
+    }
+}
+
 fn counts() -> Start {
     let facts = Facts { driver: "agent".into(), ..Facts::default() };
     Start { session_id: id("session1"), facts, cwd: None, fork: None }
@@ -224,12 +245,8 @@ async fn hear_acted(link: &mut FarPublish, copy: &mut Copy) -> (ActionNumber, Se
 #[tokio::test]
 async fn a_session_continues_where_its_host_was_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let mut host = MortalHost::start(folder.path()).await;
-    let (mut control, _) = host.relay.control().await;
-    let hosted = start(&mut control, counts()).await;
-    let mut link = host.relay.publish(&id("session1")).await;
-    let mut copy = Copy::default();
-    copy.resume(&mut link, u64::MAX).await;
+    let started = CountingHost::start(folder.path()).await;
+    let CountingHost { host, control: _control, hosted, mut link, mut copy } = started;
     type_in(&link, 1).await;
     act(&link, 1).await;
     let (number, seq) = hear_acted(&mut link, &mut copy).await;
@@ -289,12 +306,8 @@ async fn a_session_continues_where_its_host_was_killed() {
 #[tokio::test]
 async fn what_a_relay_adds_is_told_though_the_driver_is_silent() {
     let folder = tempfile::tempdir().unwrap();
-    let mut host = MortalHost::start(folder.path()).await;
-    let (mut control, _) = host.relay.control().await;
-    start(&mut control, counts()).await;
-    let mut link = host.relay.publish(&id("session1")).await;
-    let mut copy = Copy::default();
-    copy.resume(&mut link, u64::MAX).await;
+    let CountingHost { host, control: _control, mut link, mut copy, .. } =
+        CountingHost::start(folder.path()).await;
     let event = Event::of_kind(id("session1"), "terminal-created", 1, json!({}));
     say(&link, HostCommand::Append { event }).await;
     while copy.events.last().is_none_or(|event| event.kind != "terminal-created") {
@@ -306,12 +319,8 @@ async fn what_a_relay_adds_is_told_though_the_driver_is_silent() {
 #[tokio::test]
 async fn more_than_a_host_keeps_comes_through_before_the_driver_is_at_rest() {
     let folder = tempfile::tempdir().unwrap();
-    let mut host = MortalHost::start(folder.path()).await;
-    let (mut control, _) = host.relay.control().await;
-    start(&mut control, counts()).await;
-    let mut link = host.relay.publish(&id("session1")).await;
-    let mut copy = Copy::default();
-    copy.resume(&mut link, u64::MAX).await;
+    let CountingHost { host, control: _control, mut link, mut copy, .. } =
+        CountingHost::start(folder.path()).await;
     let piece = Frame::copy(Seq(1), b"flood\n").unwrap();
     say(&link, HostCommand::Input { client_id: "client_1".parse().unwrap(), piece }).await;
     while (copy.events.len() as u64) < FLOOD {
@@ -330,7 +339,8 @@ async fn a_fork_shows_what_was_said_before_it_also_after_a_death() {
     let event = Event::of_kind(id("session0"), "agent-message", 1, said);
     let from = ForkedFrom { session_id: id("session0"), epoch: Epoch(1), seq: Seq(3) };
     let events = vec![ForkedEvent { seq: Seq(2), event }];
-    let fork = Fork { epoch: Epoch(2), from, snapshot: None, output: vec![], events };
+    let fork =
+        Fork { epoch: Epoch(2), from, snapshot: None, output: vec![], events, approvals: vec![] };
     start(&mut control, Start { fork: Some(fork), ..counts() }).await;
     for _ in 0..2 {
         let mut link = host.relay.publish(&id("session1")).await;
@@ -352,12 +362,8 @@ async fn a_fork_shows_what_was_said_before_it_also_after_a_death() {
 #[tokio::test]
 async fn a_session_that_is_over_is_not_continued() {
     let folder = tempfile::tempdir().unwrap();
-    let mut host = MortalHost::start(folder.path()).await;
-    let (mut control, _) = host.relay.control().await;
-    start(&mut control, counts()).await;
-    let mut link = host.relay.publish(&id("session1")).await;
-    let mut copy = Copy::default();
-    copy.resume(&mut link, u64::MAX).await;
+    let CountingHost { host, control: _control, mut link, mut copy, .. } =
+        CountingHost::start(folder.path()).await;
     say(&link, HostCommand::Close).await;
     copy.read_to_end(&mut link).await;
     soon("the end", async {

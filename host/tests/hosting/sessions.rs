@@ -212,6 +212,7 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
         snapshot: Some(snapshot),
         output: output.to_vec(),
         events: vec![],
+        approvals: vec!["approval1".parse().unwrap()],
     });
     let hosted = start(&mut control, wanted).await;
     assert_eq!(hosted.epoch, Epoch(5));

@@ -209,7 +209,14 @@ async fn a_fork_of_many_megabytes_comes_in_one_message() {
     let mut wanted = script("session2", "cat");
     let from = ForkedFrom { session_id: id("session1"), epoch: Epoch(4), seq: Seq(400) };
     let output = vec![Output(Bytes::from(vec![b'x'; 60_000])); 350];
-    wanted.fork = Some(Fork { epoch: Epoch(5), from, snapshot: None, output, events: vec![] });
+    wanted.fork = Some(Fork {
+        epoch: Epoch(5),
+        from,
+        snapshot: None,
+        output,
+        events: vec![],
+        approvals: vec![],
+    });
     let hosted = start(&mut control, wanted).await;
     assert_eq!(hosted.epoch, Epoch(5));
 }

@@ -9,6 +9,7 @@ use moorline_shared::message::Snapshot;
 use moorline_shared::session::{AGENT_DRIVER, ForkedFrom};
 
 use crate::api::ApiError;
+use crate::session::AgentDocument;
 
 /// Collects the entries after a snapshot: the events for an agent, the output for any other
 /// session. Call [`ForkTail::push`] for each entry of the log in order, then [`ForkTail::finish`].
@@ -60,12 +61,16 @@ impl ForkTail {
         Ok(())
     }
 
-    /// Returns the fork whose log has this epoch and comes from `from`.
+    /// Returns the fork whose log has this epoch and comes from `from`. `agent` is what
+    /// [`Session::agent_at`](crate::session::Session::agent_at) has returned for its entry.
     #[must_use]
-    pub fn finish(mut self, epoch: Epoch, from: ForkedFrom) -> Fork {
+    pub fn finish(mut self, epoch: Epoch, from: ForkedFrom, agent: &AgentDocument) -> Fork {
         self.end_piece();
-        let Self { snapshot, output, events, .. } = self;
-        Fork { epoch, from, snapshot, output, events }
+        let Self { has_conversation, snapshot, output, events, .. } = self;
+        let asked = agent.summary.approvals.entries().iter();
+        let open = asked.filter(|entry| entry.state.is_open() && !has_conversation);
+        let approvals = open.map(|entry| entry.request.approval_id.clone()).collect();
+        Fork { epoch, from, snapshot, output, events, approvals }
     }
 
     fn count(&mut self, bytes: usize) -> Result<(), ApiError> {
@@ -119,7 +124,7 @@ mod tests {
     fn fork(driver: &str, snapshot: Option<Snapshot>, entries: &[Entry]) -> Fork {
         let mut tail = ForkTail::new(driver, snapshot);
         entries.iter().for_each(|entry| tail.push(entry).unwrap());
-        tail.finish(Epoch(2), from(entries.len() as u64))
+        tail.finish(Epoch(2), from(entries.len() as u64), &AgentDocument::default())
     }
 
     #[test]

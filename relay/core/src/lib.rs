@@ -8,6 +8,7 @@ mod answer;
 pub mod api;
 pub mod auth;
 mod client_table;
+pub mod decision;
 pub mod directory;
 mod encoded;
 pub mod event_socket;

@@ -37,7 +37,7 @@ use crate::naming;
 use crate::session::Session;
 pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
-pub use changes::{changes_reply, host_of_changes};
+pub use changes::{ask_changes, changes_reply};
 pub use files::files_reply;
 pub use hosts::{host_agents, rules_answer, rules_question};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};

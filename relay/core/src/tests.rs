@@ -4,6 +4,8 @@ mod acp;
 mod agent;
 mod agent_requests;
 mod answering;
+mod decisions;
+mod forks;
 mod liveness;
 mod replay;
 mod storing;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use moorline_core::auth::{SecretHash, hash_secret};
 use moorline_core::directory::SessionReport;
 use moorline_core::record::SessionRecord;
+use moorline_core::session::AgentDocument;
 use moorline_shared::change::ChangesQuestion;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
@@ -94,6 +95,9 @@ pub const ENSURE: &str = "/internal/ensure";
 pub struct Create {
     /// Record of the new session.
     pub record: SessionRecord,
+    /// State of its agent, if it is a fork.
+    #[serde(default)]
+    pub agent: Option<AgentDocument>,
 }
 
 /// A host's answer to a start.

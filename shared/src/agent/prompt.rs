@@ -62,6 +62,33 @@ impl Prompt {
         self
     }
 
+    /// Shortens the prompt until its JSON has at most this many bytes. Returns true if anything is
+    /// missing then.
+    pub fn shorten(&mut self, bytes: usize) -> bool {
+        let mut is_cut = false;
+        loop {
+            let size = serde_json::to_vec(self).map_or(usize::MAX, |json| json.len());
+            if size <= bytes {
+                return is_cut;
+            }
+            is_cut = true;
+            let files: usize = self.files.iter().map(String::len).sum();
+            if self.text.len() >= files && !self.text.is_empty() {
+                // Escapes make characters longer, and other fields take room: this may take rounds.
+                let share = self.text.len() as u128 * bytes as u128 / size as u128;
+                let less = self.text.len().saturating_sub(8);
+                let end = usize::try_from(share).unwrap_or(less).min(less);
+                self.text.truncate(self.text.floor_char_boundary(end));
+            } else if !self.files.is_empty() {
+                self.files.truncate(self.files.len() / 2);
+            } else if !self.images.is_empty() {
+                self.images.truncate(self.images.len() / 2);
+            } else {
+                return is_cut;
+            }
+        }
+    }
+
     /// Returns the number of bytes of its texts and images.
     #[must_use]
     pub fn bytes(&self) -> usize {

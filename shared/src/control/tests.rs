@@ -210,7 +210,14 @@ fn messages_have_these_wire_forms() {
 #[test]
 fn a_fork_has_events_only_if_it_continues_a_conversation() {
     let from = ForkedFrom { session_id: "session1".parse().unwrap(), epoch: Epoch(5), seq: Seq(2) };
-    let fork = Fork { epoch: Epoch(6), from, snapshot: None, output: vec![], events: vec![] };
+    let fork = Fork {
+        epoch: Epoch(6),
+        from,
+        snapshot: None,
+        output: vec![],
+        events: vec![],
+        approvals: vec![],
+    };
     let begin = r#"{"epoch":6,"from":{"sessionId":"session1","epoch":5,"seq":2},"picture":null"#;
     let wire = format!(r#"{begin},"output":[]}}"#);
     assert_eq!(serde_json::to_string(&fork).unwrap(), wire);

@@ -26,7 +26,8 @@ pub struct AgentState {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AgentInfo {
-    /// `starting`, `ready`, `needs-login`, `exited` or `failed`.
+    /// `starting`, `ready`, `needs-login`, `exited` or `failed`; empty if it is unchanged.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub phase: String,
     /// A sentence for the user, in the last three.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,6 +85,9 @@ pub struct AgentTurn {
     /// The turn that it retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<TurnId>,
+    /// True if a part of the prompt is missing, because the event would be too large.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// The order of the queued prompts.

@@ -2,15 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::approval::{ApprovalDecision, ApprovalRequest, ApprovalState};
+use crate::agent::approval::{AnswerKind, ApprovalDecision, ApprovalRequest, ApprovalState};
 use crate::event::{
     ApprovalConfirmed, ApprovalExpired, ApprovalProgress, Event, EventFields, EventKind,
 };
-use crate::id::ApprovalId;
+use crate::id::{ApprovalId, Seq};
 use crate::limits::{CLOSED_APPROVALS, OPEN_APPROVALS};
-
-/// The reason of an approval that was closed by the end of its session.
-const SESSION_ENDED: &str = "The session has ended.";
 
 /// One approval, with what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +29,12 @@ pub struct ApprovalEntry {
     /// Who has seen it, or why it was withdrawn or could not be delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The log's entry that asks; 0 if it is not known.
+    #[serde(default)]
+    pub seq: Seq,
+    /// The log's entry from which on nobody waits for a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<Seq>,
 }
 
 /// The approvals of a session, oldest first. All that are open, and the last ones that are not.
@@ -69,6 +72,13 @@ impl ApprovalEntry {
     #[must_use]
     pub fn is_open(&self, now_ms: u64) -> bool {
         self.state.is_open() && self.request.expires_at.is_none_or(|at| now_ms < at)
+    }
+
+    /// Returns true if a usual answer allows it, or none is offered: then the asker has its own.
+    fn may_be_allowed_without_option(&self) -> bool {
+        let options = &self.request.options;
+        let is_usual = |kind| matches!(kind, AnswerKind::AllowOnce | AnswerKind::AllowSession);
+        options.is_empty() || options.iter().any(|option| is_usual(option.kind))
     }
 }
 
@@ -129,6 +139,8 @@ impl ApprovalList {
             {
                 return Err(DecisionRefused::Option);
             }
+        } else if decision.approved && !entry.may_be_allowed_without_option() {
+            return Err(DecisionRefused::Option);
         }
         Ok(true)
     }
@@ -155,9 +167,22 @@ impl ApprovalList {
         }
     }
 
-    /// Closes the approvals that the log leaves open, because the session is over: nobody waits for
-    /// them.
-    pub(super) fn end(&mut self) {
+    /// Returns the approvals as they were after the entry `seq`, as far as they are known.
+    #[must_use]
+    pub fn at(&self, seq: Seq) -> Self {
+        let asked = self.entries.iter().filter(|entry| entry.seq <= seq).cloned();
+        let entries = asked.map(|entry| match entry.closed_by {
+            Some(closed) if closed > seq => {
+                let (state, decision, reason) = (ApprovalState::Requested, None, None);
+                ApprovalEntry { state, decision, reason, closed_by: None, ..entry }
+            }
+            _ => entry,
+        });
+        Self { entries: entries.collect() }
+    }
+
+    /// Closes the approvals that the log leaves open, because nobody waits for them any more.
+    pub(super) fn end(&mut self, reason: &str) {
         for entry in &mut self.entries {
             let next = match entry.state {
                 ApprovalState::Decided => ApprovalState::Undelivered,
@@ -165,7 +190,7 @@ impl ApprovalList {
                 _ => continue,
             };
             entry.state = next;
-            entry.reason.get_or_insert_with(|| SESSION_ENDED.to_owned());
+            entry.reason.get_or_insert_with(|| reason.to_owned());
         }
     }
 
@@ -188,41 +213,44 @@ impl ApprovalList {
         self.entries.iter().any(|entry| entry.state.is_open() && !entry.is_open(now_ms))
     }
 
-    /// Applies an event. Returns true if it is about approvals.
-    pub fn apply(&mut self, event: &Event) -> bool {
+    /// Applies the event of the entry `seq`. Returns true if it is about approvals.
+    pub fn apply(&mut self, seq: Seq, event: &Event) -> bool {
+        let at = (seq, event.timestamp);
         match event.known_kind() {
-            EventKind::ApprovalRequest => self.with(event, Self::requested),
-            EventKind::ApprovalConfirmed => self.with(event, Self::confirmed),
-            EventKind::ApprovalExpired => self.with(event, |list, expired: ApprovalExpired, _| {
-                list.advance(&expired.approval_id, ApprovalState::Expired, None);
+            EventKind::ApprovalRequest => with(event, |asked| self.requested(asked, at)),
+            EventKind::ApprovalConfirmed => with(event, |told| self.confirmed(told, at)),
+            EventKind::ApprovalExpired => with(event, |expired: ApprovalExpired| {
+                self.advance(&expired.approval_id, ApprovalState::Expired, None, seq);
             }),
-            EventKind::ApprovalProgress => {
-                self.with(event, |list, to: ApprovalProgress, _| {
-                    list.advance(&to.approval_id, to.state, to.reason);
-                });
-            }
+            EventKind::ApprovalProgress => with(event, |to: ApprovalProgress| {
+                self.advance(&to.approval_id, to.state, to.reason, seq);
+            }),
             _ => return false,
         }
         self.forget_old();
         true
     }
 
-    fn with<F: EventFields>(&mut self, event: &Event, apply: impl FnOnce(&mut Self, F, u64)) {
-        if let Some(fields) = event.read::<F>() {
-            apply(self, fields, event.timestamp);
-        }
-    }
-
-    fn requested(&mut self, request: ApprovalRequest, requested_at: u64) {
+    fn requested(&mut self, request: ApprovalRequest, (seq, requested_at): (Seq, u64)) {
         if self.get(&request.approval_id).is_none() {
             let (state, decision, reason) = (ApprovalState::Requested, None, None);
-            self.entries.push(ApprovalEntry { request, state, requested_at, decision, reason });
+            let closed_by = None;
+            self.entries.push(ApprovalEntry {
+                request,
+                state,
+                requested_at,
+                decision,
+                reason,
+                seq,
+                closed_by,
+            });
         }
     }
 
-    fn confirmed(&mut self, confirmed: ApprovalConfirmed, timestamp: u64) {
+    fn confirmed(&mut self, confirmed: ApprovalConfirmed, (seq, timestamp): (Seq, u64)) {
         let ApprovalConfirmed { approval_id, approved, custom_command, decision } = confirmed;
         let Some(entry) = self.find(&approval_id) else { return };
+        entry.closed_by.get_or_insert(seq);
         if entry.state.may_become(ApprovalState::Delivered) {
             entry.state = ApprovalState::Delivered;
         }
@@ -231,12 +259,15 @@ impl ApprovalList {
         entry.decision = Some(ApprovalDecision { approved, custom_command, at, ..decision });
     }
 
-    fn advance(&mut self, id: &ApprovalId, to: ApprovalState, reason: Option<String>) {
+    fn advance(&mut self, id: &ApprovalId, to: ApprovalState, reason: Option<String>, seq: Seq) {
         if let Some(entry) = self.find(id)
             && entry.state.may_become(to)
         {
             entry.state = to;
             entry.reason = reason.or(entry.reason.take());
+            if !to.is_open() {
+                entry.closed_by.get_or_insert(seq);
+            }
         }
     }
 
@@ -257,5 +288,12 @@ impl ApprovalList {
                 !forgets
             });
         }
+    }
+}
+
+/// Passes the fields of an event on, if they can be read.
+fn with<F: EventFields>(event: &Event, apply: impl FnOnce(F)) {
+    if let Some(fields) = event.read::<F>() {
+        apply(fields);
     }
 }

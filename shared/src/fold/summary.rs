@@ -5,8 +5,20 @@ use serde::{Deserialize, Serialize};
 use super::approvals::ApprovalList;
 use super::turns::{TurnList, turn_of};
 use crate::agent::action::SessionAction;
+use crate::agent::fault::AgentFault;
 use crate::event::{AgentInfo, AgentQueue, AgentState, Event, EventKind};
 use crate::id::{ApprovalId, Seq};
+
+/// The reason of an approval that was closed by the end of its session.
+const SESSION_ENDED: &str = "The session has ended.";
+/// The reason of a turn that was cut off by the end of its session.
+const AGENT_EXITED: &str = "The agent has ended.";
+/// The reason of an approval that was open where a session was forked.
+pub const FORKED_APPROVAL: &str =
+    "The session was forked while the question was open: the other session asks it.";
+/// The reason of a turn that ran where a session was forked.
+pub const FORKED_TURN: &str =
+    "The session was forked while the turn ran, which belongs to the other session.";
 
 /// The state that a session's agent, or one of its programs, has reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,9 +97,8 @@ impl AgentSummary {
                     self.turns.reorder(&queue.order);
                 }
             }
-            // What follows is about another process than the copied entries before.
-            EventKind::SessionForked => *self = Self { seq, ..Self::default() },
-            _ => return self.approvals.apply(event),
+            EventKind::SessionForked => self.fork(),
+            _ => return self.approvals.apply(seq, event),
         }
         true
     }
@@ -120,8 +131,22 @@ impl AgentSummary {
 
     /// Closes what the log leaves open, because the session is over.
     pub fn end(&mut self) {
-        self.approvals.end();
-        self.turns.end();
+        self.approvals.end(SESSION_ENDED);
+        self.turns.end(&AgentFault::AgentExited.error(AGENT_EXITED));
+    }
+
+    /// Closes what the copied entries leave open: another process follows, which has none of it.
+    fn fork(&mut self) {
+        (self.state, self.phase) = (None, None);
+        self.approvals.end(FORKED_APPROVAL);
+        self.turns.end(&AgentFault::Forked.error(FORKED_TURN));
+    }
+
+    /// Returns the part of the state after the entry `seq` with which a fork from there begins: the
+    /// approvals. The fork's host reports the turns.
+    #[must_use]
+    pub fn at(&self, seq: Seq) -> Self {
+        Self { seq, approvals: self.approvals.at(seq), ..Self::default() }
     }
 
     /// Closes the approvals that have expired by this time, in milliseconds since 1970.

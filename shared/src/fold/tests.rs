@@ -252,7 +252,7 @@ fn an_approval_only_moves_forward() {
         (progress("done"), ApprovalState::Done),
         (event("approval-expired", json!({ "approvalId": id })), ApprovalState::Done),
     ] {
-        assert!(list.apply(&event));
+        assert!(list.apply(Seq(9), &event));
         assert_eq!(list.get(&id).unwrap().state, state, "{event:?}");
     }
 }

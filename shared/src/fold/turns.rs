@@ -8,9 +8,6 @@ use crate::event::{AgentTurn, Event};
 use crate::id::TurnId;
 use crate::limits::ENDED_TURNS;
 
-/// The reason of a turn that was cut off by the end of its session.
-const AGENT_EXITED: &str = "The agent has ended.";
-
 /// One turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -44,6 +41,10 @@ pub struct TurnEntry {
     /// The turn that it retries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_of: Option<TurnId>,
+    /// True if a part of the prompt is missing here, because it is too long for an event. The agent
+    /// gets all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
     /// True while the session's host does not know of it yet.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pending: bool,
@@ -146,14 +147,13 @@ impl TurnList {
         }
     }
 
-    /// Ends the turns that the log leaves open, because the session is over: the one that runs has
-    /// failed, and those that are queued are withdrawn.
-    pub(super) fn end(&mut self) {
+    /// Ends the turns that the log leaves open, because no agent has them any more: the one that runs
+    /// has failed for this reason, and those that are queued are withdrawn.
+    pub(super) fn end(&mut self, why: &TurnError) {
         for turn in &mut self.entries {
             if turn.state.is_active() {
                 turn.state = TurnState::Failed;
-                let (code, message) = ("agent_exited".to_owned(), AGENT_EXITED.to_owned());
-                turn.error.get_or_insert(TurnError { code, message });
+                turn.error.get_or_insert_with(|| why.clone());
             } else if turn.state == TurnState::Queued {
                 (turn.state, turn.pending) = (TurnState::Withdrawn, false);
             }
@@ -204,18 +204,22 @@ impl TurnEntry {
             usage: None,
             error: None,
             retry_of: None,
+            truncated: false,
             pending: false,
         }
     }
 
     /// Takes over the fields of an event that it has.
     fn update(&mut self, turn: AgentTurn, timestamp: u64) {
-        let AgentTurn { turn_id: _, state, prompt, by, stop_reason, usage, error, retry_of } = turn;
+        let AgentTurn { turn_id: _, state, prompt, by, stop_reason, usage, error, .. } = turn;
+        let AgentTurn { retry_of, truncated, .. } = turn;
         if self.state != state {
             (self.state, self.changed_at) = (state, timestamp);
         }
         self.pending = false;
-        self.prompt = prompt.unwrap_or_else(|| std::mem::take(&mut self.prompt));
+        if let Some(prompt) = prompt {
+            (self.prompt, self.truncated) = (prompt, truncated);
+        }
         self.by = by.or(self.by.take());
         self.stop_reason = stop_reason.or(self.stop_reason.take());
         self.usage = usage.or(self.usage);
@@ -235,6 +239,7 @@ impl TurnEntry {
             usage: self.usage,
             error: self.error.clone(),
             retry_of: self.retry_of.clone(),
+            truncated: self.truncated,
         }
     }
 }

@@ -1,6 +1,10 @@
 //! Agents: a scripted agent that speaks the Agent Client Protocol is prompted, asks, is answered and
 //! dies.
 
+mod decisions;
+mod ends;
+mod requests;
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};

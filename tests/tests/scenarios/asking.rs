@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Starts a session that runs a script, in which `$m` is the program.
-async fn script(relay: &Relay, script: &str) -> Result<SessionId> {
+pub(super) async fn script(relay: &Relay, script: &str) -> Result<SessionId> {
     let script = format!("m={}; {script}", relay.program().display());
     relay.api().run(["/bin/sh", "-c", &script].map(str::to_owned).to_vec()).await
 }

@@ -21,6 +21,8 @@ enum FieldKind {
     Number,
     Integer,
     Flag,
+    /// Texts, separated by commas.
+    List,
     /// One of these values, with their labels.
     Choice(Vec<(String, String)>),
 }
@@ -92,6 +94,10 @@ impl FormField {
             FieldKind::Number => {
                 text.trim().parse::<f64>().map(|it| Some(it.into())).map_err(|_| wrong("a number"))
             }
+            FieldKind::List => {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Ok(Some(items.map(Value::from).collect()))
+            }
             _ => Ok(Some(Value::String(text))),
         }
     }
@@ -120,6 +126,7 @@ impl FieldKind {
             Some("boolean") => Self::Flag,
             Some("integer") => Self::Integer,
             Some("number") => Self::Number,
+            Some("array") => Self::List,
             _ => Self::Text,
         }
     }
@@ -137,6 +144,7 @@ pub(super) fn fields(form: StoredValue<FormFields, LocalStorage>) -> AnyView {
 
 fn field(field: &FormField) -> AnyView {
     let FormField { label, kind, input, choice, is_required, .. } = field.clone();
+    let label = if kind == FieldKind::List { format!("{label}, by commas") } else { label };
     let label = if is_required { label } else { format!("{label} (optional)") };
     match kind {
         FieldKind::Flag => view! {
@@ -159,7 +167,8 @@ fn field(field: &FormField) -> AnyView {
             .into_any()
         }
         kind => {
-            let mode = if kind == FieldKind::Text { "text" } else { "decimal" };
+            let is_text = matches!(kind, FieldKind::Text | FieldKind::List);
+            let mode = if is_text { "text" } else { "decimal" };
             view! {
                 <label class="field">
                     <span>{label}</span>

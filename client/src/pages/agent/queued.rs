@@ -64,9 +64,12 @@ fn QueuedPrompt(
             <span class="queued-text" title=text.clone()>{first}</span>
             {turn.pending.then(|| view! { <span class="row-note">"waits for the host"</span> })}
             {up}
-            <button class="icon-button" aria-label="Change" title="Change" data-testid="edit-queued" on:click=move |_| editing.set(true)>
-                <Icon name=IconName::Pencil />
-            </button>
+            // A prompt of which only a part is here cannot be changed here.
+            {(!turn.truncated).then(|| view! {
+                <button class="icon-button" aria-label="Change" title="Change" data-testid="edit-queued" on:click=move |_| editing.set(true)>
+                    <Icon name=IconName::Pencil />
+                </button>
+            })}
             <button
                 class="icon-button"
                 aria-label="Withdraw"

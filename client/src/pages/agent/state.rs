@@ -63,7 +63,9 @@ impl ConversationHead {
             match queue.iter().position(|known| known.turn_id == turn.turn_id) {
                 Some(place) if turn.state == TurnState::Queued => {
                     let known = &mut queue[place];
-                    known.prompt = turn.prompt.clone().unwrap_or_else(|| known.prompt.clone());
+                    if let Some(prompt) = turn.prompt.clone() {
+                        (known.prompt, known.truncated) = (prompt, turn.truncated);
+                    }
                 }
                 Some(place) => _ = queue.remove(place),
                 None if turn.state == TurnState::Queued => queue.push(TurnEntry {
@@ -77,6 +79,7 @@ impl ConversationHead {
                     usage: None,
                     error: None,
                     retry_of: turn.retry_of.clone(),
+                    truncated: turn.truncated,
                     pending: true,
                 }),
                 None => {}

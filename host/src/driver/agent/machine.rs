@@ -57,6 +57,7 @@ mod watch;
 
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
+use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::Prompt;
 use moorline_shared::event::AgentMessage;
 use moorline_shared::id::{ApprovalId, TurnId};
@@ -67,6 +68,7 @@ use serde_json::Value;
 
 use super::acp;
 use desk::ServiceDesk;
+use fit::fit_blocks;
 pub use input::{AgentInput, AgentSettings};
 use life::{AgentLife, AgentPhase, OpenRequests, RequestPurpose};
 pub use outbox::AgentOutput;
@@ -109,7 +111,7 @@ struct UserSide {
 impl AgentMachine {
     /// Creates the machine of a session whose agent is being started.
     #[must_use]
-    pub fn new(spec: AgentSettings) -> Self {
+    pub fn new(mut spec: AgentSettings) -> Self {
         let settings = SettingBoard::new(spec.mode.as_ref(), spec.model.as_ref());
         let mut watch = AskWatch::default();
         if spec.mode.is_some() {
@@ -119,12 +121,16 @@ impl AgentMachine {
         if spec.history.is_some() {
             StateReport::disown_changes(&mut out);
         }
+        let mut turns = TurnBook::default();
+        for turn in std::mem::take(&mut spec.inherited) {
+            turns.inherit(turn, &mut out);
+        }
         let speech = AgentSpeech::new(spec.id_suffix.clone());
         Self {
             spec,
             life: AgentLife::new(),
             requests: OpenRequests::default(),
-            turns: TurnBook::default(),
+            turns,
             questions: QuestionBook::default(),
             watch,
             speech,
@@ -257,7 +263,7 @@ impl AgentMachine {
         if self.turns.stops_late(now) {
             let sentence = "The agent has not stopped within 10 seconds. Stop it by force to end \
                             its process.";
-            self.out.error("not_stopping", sentence);
+            self.out.error(AgentFault::NotStopping, sentence);
         }
         if self.life.has_all_history(now) {
             self.be_ready();
@@ -308,7 +314,7 @@ impl AgentMachine {
         let is_stopping = self.turns.active().is_some_and(|active| active.is_stopping);
         let end = match was_forced || is_stopping {
             true => AgentTurnEnd::cancelled(),
-            false => AgentTurnEnd::failed("agent_exited", sentence.clone()),
+            false => AgentTurnEnd::failed(AgentFault::AgentExited, sentence.clone()),
         };
         if self.turns.active().is_none() || end.message().is_none() {
             self.out.show(|transcript| transcript.error(&sentence));
@@ -343,14 +349,14 @@ impl AgentMachine {
             let Some(turn) = self.turns.next() else { return };
             if !turn.prompt.images.is_empty() && !self.life.known.abilities.images {
                 let message = "This agent takes no images.";
-                self.turns.fail(turn, "no_images", message, &mut self.out);
+                self.turns.fail(turn, AgentFault::NoImages, message, &mut self.out);
                 continue;
             }
             match acp::prompt_blocks(&turn.prompt, &self.spec.cwd) {
                 Ok(blocks) => return self.begin(turn, blocks),
                 Err(file) => {
                     let message = format!("The file is not in the session's folder: {file}");
-                    self.turns.fail(turn, "bad_file", &message, &mut self.out);
+                    self.turns.fail(turn, AgentFault::BadFile, &message, &mut self.out);
                 }
             }
         }
@@ -360,11 +366,12 @@ impl AgentMachine {
         let Some(session) = self.life.session_id.clone() else {
             // An agent that is ready has one.
             let message = "The agent has no session.";
-            return self.turns.fail(turn, "agent_failed", message, &mut self.out);
+            return self.turns.fail(turn, AgentFault::AgentFailed, message, &mut self.out);
         };
         let turn_id = turn.turn_id.clone();
         self.speech.close(&mut self.out);
-        let untold = turn.message_id.is_none().then(|| shown_prompt(&turn.prompt));
+        let mut untold = turn.message_id.is_none().then(|| shown_prompt(&turn.prompt));
+        let truncated = untold.as_mut().is_some_and(fit_blocks);
         if untold.is_some() {
             turn.message_id = Some(self.speech.new_id());
             self.out.show(|transcript| transcript.prompt(&turn.prompt.text));
@@ -377,6 +384,7 @@ impl AgentMachine {
                 turn_id: Some(turn_id.clone()),
                 role: MessageRole::User,
                 content: untold,
+                truncated,
                 ..AgentMessage::default()
             });
         }

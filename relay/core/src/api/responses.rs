@@ -220,6 +220,11 @@ impl IntoResponses for Deciding {
     fn responses() -> ResponseList {
         errors(&[
             (
+                400,
+                "The body is not valid, the option or the command does not match the approval: \
+                 `bad_request`; or the answers do not fit its form: `bad_answers`.",
+            ),
+            (
                 409,
                 "Somebody else has decided, and `approval` has the decision: `already_decided`; \
                  or the digest is not that of the approval: `digest_mismatch`.",

@@ -2,6 +2,7 @@
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
+use moorline_shared::fold::DecisionRefused;
 use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::rest::ActionAccepted;
 
@@ -133,8 +134,14 @@ impl ActionRequest {
             Ok(Some(number)) => self.step = ActionStep::Deciding(number, id),
             Ok(None) => return Some(entry(session, &id, now_ms)),
             Err(DecideError::Busy(number)) => self.step = ActionStep::Busy(number, plan),
+            Err(DecideError::Refused(DecisionRefused::Unknown)) => {
+                return Some(Err(no_approval(session)));
+            }
             Err(DecideError::Refused(why)) => {
                 return Some(Err(ApiError::not_decided(why, session.id())));
+            }
+            Err(DecideError::Unfit(why)) => {
+                return Some(Err(ApiError::decision_unfit(&why, session.id())));
             }
             Err(DecideError::Action(why)) => return Some(Err(refused(why, session))),
         }
@@ -149,8 +156,15 @@ fn refused(why: ActionRefused, session: &Session) -> ApiError {
 /// Answers with an approval.
 pub(super) fn entry(session: &Session, id: &ApprovalId, now_ms: u64) -> Result<Reply, ApiError> {
     let view = session.agent(now_ms);
-    let entry = view.approvals.get(id).ok_or_else(|| ApiError::no_approval(session.id()))?;
+    let entry = view.approvals.get(id).ok_or_else(|| no_approval(session))?;
     Ok(Reply::ok(entry))
+}
+
+fn no_approval(session: &Session) -> ApiError {
+    if session.may_lack_entries() {
+        return ApiError::not_known_yet(session.id());
+    }
+    ApiError::no_approval(session.id())
 }
 
 /// Returns the answer to an action about this turn.

@@ -122,5 +122,6 @@ pub(crate) fn all(view: &View<'_>, request: &Request) -> Result<Reply, ApiError>
 }
 
 fn approval(session: &Session, request: &Request) -> Result<ApprovalId, ApiError> {
+    // An id that is not valid names nothing, whatever the host has.
     request.item.parse().map_err(|_| ApiError::no_approval(session.id()))
 }

@@ -49,14 +49,19 @@ pub(crate) fn settle(request: &Request) -> Result<ChangesQuestion, ApiError> {
     }
 }
 
-/// Returns the host to ask about a session's changes.
+/// Returns the host to ask about a session's changes, and the question.
 ///
 /// # Errors
-/// `session_ended`, `not_an_agent`, or `host_offline` for a session whose host is unknown.
-pub fn host_of_changes(session: &Session, now_ms: u64) -> Result<HostId, ApiError> {
+/// `not_an_agent`, `session_ended`, `host_offline` for a session whose host is unknown, or those of
+/// `ask`.
+pub fn ask_changes(
+    session: &Session,
+    ask: fn(&Request) -> Result<ChangesQuestion, ApiError>,
+    request: &Request,
+) -> Result<(HostId, ChangesQuestion), ApiError> {
     check_agent(session)?;
-    let SessionFolder { host, folder: _ } = folder_of(session, now_ms)?;
-    Ok(host)
+    let SessionFolder { host, folder: _ } = folder_of(session, request.now_ms)?;
+    Ok((host, ask(request)?))
 }
 
 /// Returns the reply to a request about changes. `now_ms` is the time in milliseconds since 1970.

@@ -87,11 +87,11 @@ fn checked(prompt: Prompt) -> Result<Prompt, ApiError> {
 #[cfg_attr(feature = "openapi", utoipa::path(
     get, path = "/api/session/{id}/prompts", tag = "Agents", operation_id = "prompts",
     params(("id" = SessionId, Path, description = "The session.")),
-    responses(Guarded, OfSession,
+    responses(Guarded, OfSession, OfAgent,
         (status = 200, description = "The turns.", body = PromptList)),
 ))]
 pub(crate) fn list(session: &Session, request: &Request) -> Result<Reply, ApiError> {
-    let turns = session.agent(request.now_ms).turns.entries().to_vec();
+    let turns = agent_of(session, request)?.turns.entries().to_vec();
     Ok(Reply::ok(&PromptList { session_id: session.id().clone(), turns }))
 }
 
@@ -110,6 +110,12 @@ pub(crate) fn change(session: &Session, request: &Request) -> Result<Asked, ApiE
     let turn_id = turn.turn_id.clone();
     let mut actions = Vec::new();
     if command.is_some() || context.is_some() || images.is_some() {
+        if turn.truncated && (command.is_none() || context.is_none()) {
+            return Err(ApiError::bad_request(
+                "The prompt is too long for the relay to have all of it: send its `command` and its \
+                 `context` in full.",
+            ));
+        }
         let bare = |image: &PromptImage| PromptImage { data: String::new(), ..image.clone() };
         let prompt = checked(Prompt {
             text: command.unwrap_or_else(|| turn.prompt.text.clone()),
@@ -121,6 +127,11 @@ pub(crate) fn change(session: &Session, request: &Request) -> Result<Asked, ApiE
     if let Some(before) = before {
         let order = moved(session, &view, &turn_id, before.as_ref())?;
         actions.push(SessionAction::Reorder { order });
+    }
+    if actions.is_empty() {
+        return Err(ApiError::bad_request(
+            "Nothing is to be changed: send `command`, `context`, `images` or `before`.",
+        ));
     }
     let reply = accepted(session, Some(turn_id), request.now_ms);
     Ok(Asked::act(ActionPlan { actions, reply }))
@@ -142,7 +153,10 @@ fn moved(
         None => order.len(),
         Some(before) => {
             let place = order.iter().position(|id| id == before);
-            place.ok_or_else(|| not_queued(session, before.as_str()))?
+            place.ok_or_else(|| match view.turns.get(before) {
+                Some(_) => not_queued(session, before.as_str()),
+                None => no_turn(session, before.as_str()),
+            })?
         }
     };
     order.insert(place, turn.clone());
@@ -293,7 +307,14 @@ fn turn<'a>(
 ) -> Result<&'a TurnEntry, ApiError> {
     let id = request.item.parse().ok();
     let found = id.and_then(|id| view.turns.get(&id));
-    found.ok_or_else(|| ApiError::no_turn(&request.item, session.id()))
+    found.ok_or_else(|| no_turn(session, &request.item))
+}
+
+fn no_turn(session: &Session, turn: &str) -> ApiError {
+    if session.may_lack_entries() {
+        return ApiError::not_known_yet(session.id());
+    }
+    ApiError::no_turn(turn, session.id())
 }
 
 fn queued<'a>(

@@ -21,9 +21,10 @@ use std::collections::BTreeSet;
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalState};
-use moorline_shared::event::{AgentPending, ApprovalConfirmed, ApprovalProgress, Event};
+use moorline_shared::event::{AgentPending, AgentTurn, ApprovalConfirmed, ApprovalProgress, Event};
 use moorline_shared::fold::{AgentSummary, DecisionRefused, ReportedState, TurnEntry};
 use moorline_shared::id::{ApprovalId, Seq};
+use moorline_shared::limits::AGENT_EVENT_BYTES;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::publish::HostCommand;
 use moorline_shared::rest::AgentOverview;
@@ -32,7 +33,10 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use super::actions::{ActionQueue, WaitingAction};
 use crate::action::ActionRefused;
+use crate::decision::{self, DecisionUnfit};
 
+/// Most bytes of JSON of the turns in an `agent-pending` event, which has other fields.
+const PENDING_TURNS_BYTES: usize = AGENT_EVENT_BYTES / 4 * 3;
 /// The most approvals whose display is noted, so that it is reported once.
 const SEEN: usize = 64;
 
@@ -42,6 +46,9 @@ pub enum DecideError {
     /// The approval does not await it.
     #[error(transparent)]
     Refused(#[from] DecisionRefused),
+    /// It is about something that the approval does not have.
+    #[error(transparent)]
+    Unfit(#[from] DecisionUnfit),
     /// It is not accepted as an action.
     #[error(transparent)]
     Action(#[from] ActionRefused),
@@ -230,6 +237,7 @@ impl SessionAgent {
         let view = self.view(false, 0);
         let is_new = |turn: &&TurnEntry| self.summary.turns.get(&turn.turn_id) != Some(*turn);
         let turns = view.turns.entries().iter().filter(is_new).map(TurnEntry::event).collect();
+        let turns = shortened(turns);
         let queue = |summary: &AgentSummary| -> Vec<_> {
             summary.turns.queued().map(|turn| turn.turn_id.clone()).collect()
         };
@@ -322,8 +330,12 @@ impl Session {
             return Err(ActionRefused::Deleted.into());
         }
         let waiting = self.agent.decision_of(id);
-        match self.agent(decision.at).approvals.check(id, &decision, digest) {
-            Ok(true) => {}
+        let approvals = &self.agent(decision.at).approvals;
+        match approvals.check(id, &decision, digest) {
+            Ok(true) => {
+                let request = approvals.get(id).map(|entry| &entry.request);
+                request.map_or(Ok(()), |request| decision::check(request, &decision))?;
+            }
             Ok(false) => return Ok(waiting),
             // The loser is told of a decision only once it is durable.
             Err(DecisionRefused::Decided(entry)) => match waiting {
@@ -357,6 +369,12 @@ impl Session {
     #[must_use]
     pub fn agent(&self, now_ms: u64) -> Cow<'_, AgentSummary> {
         self.agent.view(self.lifecycle().is_over(), now_ms)
+    }
+
+    /// Returns the document with which a fork from the entry `seq` begins.
+    #[must_use]
+    pub fn agent_at(&self, seq: Seq) -> AgentDocument {
+        AgentDocument { summary: self.agent.summary.at(seq), ..AgentDocument::default() }
     }
 
     /// Returns the agent's state in a few words, for lists; `None` for a session without one.
@@ -413,4 +431,19 @@ impl Session {
             }
         }
     }
+}
+
+/// Shortens prompts until all turns together fit into one event.
+fn shortened(mut turns: Vec<AgentTurn>) -> Vec<AgentTurn> {
+    let mut most = PENDING_TURNS_BYTES;
+    while serde_json::to_vec(&turns).map_or(0, |json| json.len()) > PENDING_TURNS_BYTES {
+        most /= 2;
+        for turn in &mut turns {
+            turn.truncated |= turn.prompt.as_mut().is_some_and(|prompt| prompt.shorten(most));
+        }
+        if most == 0 {
+            break;
+        }
+    }
+    turns
 }

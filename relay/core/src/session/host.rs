@@ -88,6 +88,13 @@ impl Session {
         self.agent.end();
     }
 
+    /// Returns true if the host may have entries that this relay does not have. After a restart of the
+    /// relay, these include some that readers have seen.
+    #[must_use]
+    pub fn may_lack_entries(&self) -> bool {
+        !self.lifecycle().is_over() && !self.host.has_sent_all(self.log.newest().head())
+    }
+
     /// Handles a message of the host. `wall_ms` is the time in milliseconds since 1970.
     ///
     /// # Errors

@@ -83,6 +83,11 @@ impl HostConnection {
         if self.is_linked() { self.head.max(head) } else { Seq(u64::MAX) }
     }
 
+    /// Returns true if the host is known to have no entry after `head`.
+    pub(super) fn has_sent_all(&self, head: Seq) -> bool {
+        self.is_linked() && self.head <= head
+    }
+
     /// Adds a command; does nothing if the host is away.
     pub(super) fn command(&mut self, command: HostCommand) {
         if self.is_here() {

@@ -114,11 +114,11 @@ impl Disk {
         numbers.collect()
     }
 
-    fn decide(&mut self, by: &str) -> Result<Option<ActionNumber>, DecideError> {
+    pub(super) fn decide(&mut self, by: &str) -> Result<Option<ActionNumber>, DecideError> {
         self.session.decide(&approval(), decision(by), Some("d1"))
     }
 
-    fn state(&self) -> ApprovalState {
+    pub(super) fn state(&self) -> ApprovalState {
         self.session.agent(AT).approvals.get(&approval()).unwrap().state
     }
 
@@ -148,12 +148,12 @@ pub(super) fn turn(number: u64) -> TurnId {
     format!("turn_{number:04}").parse().unwrap()
 }
 
-fn prompt(number: u64, text: &str) -> SessionAction {
+pub(super) fn prompt(number: u64, text: &str) -> SessionAction {
     let (turn_id, by) = (turn(number), "phone".to_owned());
     SessionAction::Prompt { turn_id, prompt: Prompt::text(text), by, steer: false }
 }
 
-fn confirmed() -> Value {
+pub(super) fn confirmed() -> Value {
     json!({ "approvalId": "approval_1", "approved": true, "decision": decision("ann") })
 }
 
@@ -459,14 +459,4 @@ fn readers_see_what_waits_for_the_host() {
     disk.acted(2, 3);
     assert_eq!(pending(&mut disk), [(0, 0)]);
     assert_eq!(pending(&mut disk), []);
-}
-
-#[test]
-fn a_fork_has_none_of_its_source_s_approvals() {
-    let mut disk = Disk::new();
-    disk.link(1, 2);
-    disk.asks();
-    assert_eq!(disk.state(), ApprovalState::Requested);
-    disk.event("session-forked", json!({}));
-    assert!(disk.session.agent(AT).is_empty());
 }

@@ -33,6 +33,10 @@ pub(super) fn asked(
     };
     let mut action = match matched.route.handler {
         Handler::Session(read) => return read(&disk.session, &request),
+        Handler::Changes(ask) => {
+            let (_, question) = crate::routes::ask_changes(&disk.session, ask, &request)?;
+            panic!("{question:?} is for the host");
+        }
         Handler::Act(ask) => match ask(&disk.session, &request)? {
             Asked::Act(action) => action,
             Asked::Write(write) => return Ok(write.reply),
@@ -47,16 +51,16 @@ pub(super) fn asked(
     action.poll(&mut disk.session, AT).expect("it is stored")
 }
 
-fn body(reply: Result<Reply, ApiError>) -> Value {
+pub(super) fn body(reply: Result<Reply, ApiError>) -> Value {
     serde_json::from_slice(&reply.unwrap().body).unwrap()
 }
 
-fn refusal(reply: Result<Reply, ApiError>) -> (u16, String) {
+pub(super) fn refusal(reply: Result<Reply, ApiError>) -> (u16, String) {
     let error = reply.unwrap_err();
     (error.status().as_u16(), error.body().code.clone())
 }
 
-fn refused(code: u16, word: &str) -> (u16, String) {
+pub(super) fn refused(code: u16, word: &str) -> (u16, String) {
     (code, word.to_owned())
 }
 
@@ -101,9 +105,78 @@ fn a_shell_is_typed_into() {
 }
 
 #[test]
+fn a_shell_is_no_agent() {
+    let mut disk = Disk::new();
+    disk.session = linked(&Profile::NATIVE);
+    let empty = json!({});
+    let set = json!({ "option": "mode", "value": "plan" });
+    for (method, path, body) in [
+        (Method::GET, "prompts", &empty),
+        (Method::PATCH, "prompts/turn_0001", &json!({ "command": "go" })),
+        (Method::DELETE, "prompts/turn_0001", &empty),
+        (Method::POST, "prompts/turn_0001/retry", &empty),
+        (Method::POST, "stop", &empty),
+        (Method::POST, "config", &set),
+        (Method::POST, "login", &json!({ "method": "key" })),
+        (Method::GET, "changes", &empty),
+        (Method::POST, "changes", &empty),
+    ] {
+        let refusal = refusal(asked(&mut disk, &method, path, body));
+        assert_eq!(refusal, refused(409, "not_an_agent"), "{method} {path}");
+    }
+}
+
+#[test]
+fn what_only_the_host_can_know_is_not_called_missing() {
+    let mut disk = Disk::new();
+    let (get, post) = (Method::GET, Method::POST);
+    let no = json!({ "approved": false });
+    let requests = [
+        (&get, "approvals/approval_9", &no),
+        (&post, "approvals/approval_9", &no),
+        (&post, "approvals/approval_9/seen", &no),
+        (&Method::DELETE, "prompts/turn_0099", &no),
+        (&post, "prompts/turn_0099/retry", &no),
+    ];
+    let answers = |disk: &mut Disk| {
+        let answers = requests.map(|(method, path, body)| refusal(asked(disk, method, path, body)));
+        answers.map(|(status, code)| format!("{status} {code}"))
+    };
+    assert_eq!(answers(&mut disk), ["503 host_offline"; 5], "the host is away");
+    disk.link(1, 1);
+    assert_eq!(answers(&mut disk), ["503 host_offline"; 5], "an entry has not come");
+    disk.asks();
+    let missing = [["404 approval_not_found"; 3].as_slice(), &["404 turn_not_found"; 2]].concat();
+    assert_eq!(answers(&mut disk).as_slice(), missing);
+    // What is known is answered, wherever the host is.
+    disk.session.handle(NOW, SessionInput::HostLeft);
+    asked(&mut disk, &get, "approvals/approval_1", &no).unwrap();
+    disk.session.handle(NOW, SessionInput::HostLost);
+    assert_eq!(answers(&mut disk)[0], "404 approval_not_found", "nobody has it any more");
+}
+
+#[test]
+fn a_prompt_that_is_shown_in_part_is_changed_as_a_whole() {
+    let mut disk = Disk::new();
+    disk.link(1, 1);
+    let prompt = json!({ "text": "the beginning" });
+    let queued = json!({
+        "turnId": turn(1), "state": "queued", "prompt": prompt, "truncated": true,
+    });
+    disk.event("agent-turn", queued);
+    let path = format!("prompts/{}", turn(1));
+    for change in [json!({ "context": ["a"] }), json!({ "command": "all" })] {
+        let change = asked(&mut disk, &Method::PATCH, &path, &change);
+        assert_eq!(refusal(change), refused(400, "bad_request"));
+    }
+    let change = json!({ "command": "all", "context": [] });
+    asked(&mut disk, &Method::PATCH, &path, &change).unwrap();
+}
+
+#[test]
 fn queued_prompts_are_changed_moved_and_withdrawn() {
     let mut disk = Disk::new();
-    disk.link(1, 9);
+    disk.link(1, 5);
     for number in 1..=3 {
         let prompt = json!({ "text": "go" });
         let fields = json!({ "turnId": turn(number), "state": "queued", "prompt": prompt });
@@ -136,6 +209,14 @@ fn queued_prompts_are_changed_moved_and_withdrawn() {
     }
     let missing = refusal(asked(&mut disk, &Method::DELETE, "prompts/turn_0099", &json!({})));
     assert_eq!(missing, refused(404, "turn_not_found"));
+    for (before, status, word) in [(turn(99), 404, "turn_not_found"), (turn(4), 409, "not_queued")]
+    {
+        let moved = asked(&mut disk, &Method::PATCH, &path(2, ""), &json!({ "before": before }));
+        assert_eq!(refusal(moved), refused(status, word));
+    }
+    let nothing = refusal(asked(&mut disk, &Method::PATCH, &path(2, ""), &json!({})));
+    assert_eq!(nothing, refused(400, "bad_request"));
+    assert_eq!(queue(&disk).len(), 2 + 1, "nothing of it was done");
     let stop = |disk: &mut Disk, body| asked(disk, &Method::POST, "stop", &body);
     assert_eq!(body(stop(&mut disk, json!({})))["turnId"], json!(turn(4)));
     assert_eq!(refusal(stop(&mut disk, json!({ "turnId": turn(2) }))), refused(409, "not_running"));

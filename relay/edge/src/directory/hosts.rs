@@ -318,7 +318,7 @@ impl DirectoryState {
             let id = record.id.clone();
             let made = async {
                 let object = object_client::session(&self.env, &id)?;
-                object_client::post(&object, CREATE, &Create { record }).await
+                object_client::post(&object, CREATE, &Create { record, agent: None }).await
             };
             match made.await {
                 // The object exists already: the directory had lost this session.

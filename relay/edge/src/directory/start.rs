@@ -102,7 +102,7 @@ impl DirectoryState {
     /// Creates the session's object with its record.
     async fn make(&self, record: &SessionRecord) -> Result<()> {
         let object = object_client::session(&self.env, &record.id)?;
-        let wanted = Create { record: record.clone() };
+        let wanted = Create { record: record.clone(), agent: None };
         match object_client::post(&object, CREATE, &wanted).await {
             // An object left behind by a session that is no longer listed.
             Err(RequestFailure::Passed(answer)) if answer.status_code() == 409 => {

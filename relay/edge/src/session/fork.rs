@@ -9,6 +9,7 @@ use js_sys::Uint8Array;
 use moorline_core::api::ApiError;
 use moorline_core::fork::ForkTail;
 use moorline_core::segment::Segment;
+use moorline_core::session::AgentDocument;
 use moorline_core::stored::SegmentRow;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::log::Entry;
@@ -44,6 +45,7 @@ struct Seed {
 /// Parts of the log that are copied.
 struct CopiedParts {
     from: ForkedFrom,
+    agent: AgentDocument,
     snapshot: Option<Snapshot>,
     rows: Vec<SegmentRow>,
 }
@@ -52,11 +54,12 @@ struct CopiedParts {
 /// [`Fork`](moorline_shared::control::Fork) for the host.
 pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
     let ForkSource { seq, mut record } = wanted;
-    let CopiedParts { from, snapshot, rows } = object.with(|loaded| loaded.source(seq))??;
+    let CopiedParts { from, agent, snapshot, rows } =
+        object.with(|loaded| loaded.source(seq))??;
     record.head = from.seq;
     let (epoch, driver) = (record.epoch, record.driver.clone());
     let copy = object_client::session(&object.env, &record.id)?;
-    object_client::post(&copy, CREATE, &Create { record }).await?;
+    object_client::post(&copy, CREATE, &Create { record, agent: Some(agent.clone()) }).await?;
     if let Some(snapshot) = &snapshot {
         let size = snapshot.cols.zip(snapshot.rows);
         let size = size.map_or(String::new(), |(cols, rows)| format!("&cols={cols}&rows={rows}"));
@@ -74,7 +77,7 @@ pub(super) async fn fork(object: &Rc<Object>, wanted: ForkSource) -> Answer {
         seed(&copy, &format!("epoch={epoch}&seq={}&last={last}", row.first), data.blob()).await?;
         entries.iter().try_for_each(|entry| tail.push(entry))?;
     }
-    reply::json(StatusCode::OK, &tail.finish(epoch, from))
+    reply::json(StatusCode::OK, &tail.finish(epoch, from, &agent))
 }
 
 async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), RequestFailure> {
@@ -132,7 +135,9 @@ impl SessionState {
             return Err(ApiError::trimmed(error).into());
         }
         let rows = rows.into_iter().take_while(|row| row.first <= seq).collect();
-        Ok(CopiedParts { from: ForkedFrom { session_id: id, epoch, seq }, snapshot, rows })
+        let agent = self.session.agent_at(seq);
+        let from = ForkedFrom { session_id: id, epoch, seq };
+        Ok(CopiedParts { from, agent, snapshot, rows })
     }
 
     fn entries_of(&self, row: SegmentRow) -> Result<Vec<Entry>, SqlError> {

@@ -18,7 +18,7 @@ use super::fork;
 use super::object::{Fault, Object};
 use super::sockets;
 use super::state::SessionState;
-use super::storage::note_since;
+use super::storage::{AGENT, note_since};
 use crate::internal::{
     APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, HostStarted, MOVE, Move, RENAME,
     Rename, STARTED,
@@ -32,7 +32,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Answers a request of another object.
 pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Request) -> Answer {
     match path {
-        CREATE => create(object, &body::<Create>(request).await?.record),
+        CREATE => create(object, &body(request).await?),
         STARTED => started(object, body(request).await?).await,
         DELETE => {
             remove(object).await;
@@ -61,13 +61,16 @@ pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Reques
     }
 }
 
-fn create(object: &Rc<Object>, record: &SessionRecord) -> Answer {
+fn create(object: &Rc<Object>, Create { record, agent }: &Create) -> Answer {
     match object.peek(|loaded| is_same(&loaded.session.record(), record)) {
         Ok(true) => nothing(),
         Ok(false) => Err(ApiError::exists(&record.id).into()),
         Err(Fault::NoSession(_)) => {
             let database = ObjectDatabase::open(object.state.storage().sql())?;
             database.put_session(record)?;
+            if let Some(agent) = agent {
+                database.put_long_note(AGENT, agent)?;
+            }
             note_since(&database, now())?;
             object.set_removed(false);
             nothing()

@@ -176,10 +176,10 @@ pub(super) async fn changes(
     let request = reply::with_body(&name, request).await;
     // An unknown session is reported before a malformed request is.
     let session_id = object.peek(|loaded| loaded.session.id().clone())?;
-    let question = ask(&request?)?;
-    let host = object.with(|loaded| {
+    let request = request?;
+    let (host, question) = object.with(|loaded| {
         loaded.check_host(&object.state);
-        routes::host_of_changes(&loaded.session, wall_ms())
+        routes::ask_changes(&loaded.session, ask, &request)
     })??;
     let wanted = ChangesWanted { host, session_id: session_id.clone(), question };
     let directory = object_client::directory(&object.env)?;

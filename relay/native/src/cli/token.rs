@@ -6,6 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
+use moorline_shared::session::AGENT_DRIVER;
 use moorline_shared::time::Time;
 
 use super::relay::{DEFAULT_URL, Relay, serving_at};
@@ -71,7 +72,8 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
             let minted = tokens()?.mint(scope, label, now, expires.map(|time| now + time))?;
             let url = url.clone().or_else(|| serving_at(&folder));
             let url = url.as_deref().unwrap_or(DEFAULT_URL);
-            format!("{}\n", address(url, scope, &minted.token))
+            let runs_agent = runs_agent(&folder, scope)?;
+            format!("{}\n", address(url, scope, runs_agent, &minted.token))
         }
         TokenAction::List => tokens()?.list()?.iter().map(line).collect(),
         TokenAction::Revoke { id } => {
@@ -89,12 +91,20 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
     print(&text)
 }
 
+/// Returns true if a token is for a session that runs an agent.
+fn runs_agent(folder: &DataFolder, scope: &Access) -> anyhow::Result<bool> {
+    let Access::Session { id, .. } = scope else { return Ok(false) };
+    let sessions = folder.store()?.sessions()?;
+    Ok(sessions.iter().any(|record| record.id == *id && record.driver == AGENT_DRIVER))
+}
+
 /// Returns the address for the token's holder, or only the token if it is a host's.
-fn address(url: &str, scope: &Access, token: &str) -> String {
+fn address(url: &str, scope: &Access, runs_agent: bool, token: &str) -> String {
+    let page = if runs_agent { "session" } else { "terminal" };
     let base = url.trim_end_matches('/');
     match scope {
         Access::Admin => address_to_open(base, token),
-        Access::Session { id, .. } => format!("{base}/terminal/{id}#token={token}"),
+        Access::Session { id, .. } => format!("{base}/{page}/{id}#token={token}"),
         Access::Host => token.to_owned(),
     }
 }

@@ -154,7 +154,7 @@ async fn handled(
         Handler::Changes(ask) => {
             let session = rest::find(app, &session()?).await?;
             let request = with_body(&path, Request::from_parts(parts, body)).await?;
-            rest::changes::ask(app, &session, ask(&request)?).await?
+            rest::changes::ask(app, &session, ask, &request).await?
         }
         Handler::Files(ask) => {
             let session = rest::find(app, &session()?).await?;

@@ -3,6 +3,7 @@
 pub(super) mod access;
 pub(super) mod changes;
 pub(super) mod files;
+mod forward;
 pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod operations;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Reservation;
 use moorline_core::fork::ForkTail;
+use moorline_core::session::AgentDocument;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::{FORK_TOO_FAR, SEGMENT_BYTES};
@@ -37,7 +38,7 @@ impl Registry {
             known.refresh(source.id());
             known.directory.draft_fork(source.id(), &wanted, id, wall_ms())?
         };
-        let from = {
+        let (from, agent) = {
             let state = source.lock();
             let log = state.session.log();
             let seq = wanted.seq.unwrap_or(log.head());
@@ -46,7 +47,8 @@ impl Registry {
                 let error = format!("the entry {seq} does not exist: the log has 1 to {head}");
                 return Err(ApiError::bad_request(error));
             }
-            ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq }
+            let from = ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq };
+            (from, state.session.agent_at(seq))
         };
         let (reserved, mut reservation) = self.reserve(draft).await?;
         reservation.record.head = from.seq;
@@ -58,7 +60,7 @@ impl Registry {
         // The requester may disconnect halfway: a session is started completely or not at all.
         let forked = tokio::spawn(async move {
             let fork = (reserved, reservation, size);
-            let handle = registry.start_fork(&source, fork, &from).await?;
+            let handle = registry.start_fork(&source, fork, &from, agent).await?;
             Ok((handle, from))
         });
         forked.await.unwrap_or_else(|panicked| Err(ApiError::internal(&panicked)))
@@ -69,6 +71,7 @@ impl Registry {
         source: &Arc<SessionHandle>,
         (reserved, mut reservation, size): (ReservedId, Reservation, Size),
         from: &ForkedFrom,
+        agent: AgentDocument,
     ) -> Result<Arc<SessionHandle>, ApiError> {
         let record = reservation.record.clone();
         let Ok(_turn) = self.forks.acquire().await else {
@@ -76,7 +79,7 @@ impl Registry {
         };
         self.wait_until_stored(source, from.seq).await?;
         let begun = async {
-            let fork = self.copy(&record, from).await?;
+            let fork = self.copy(&record, from, agent).await?;
             let handle = self.forked(&record).await?;
             reservation.record.size = size;
             self.start(reserved, reservation, &handle, Some(fork)).await?;
@@ -112,12 +115,21 @@ impl Registry {
 
     /// Copies the source's log, and returns what the fork's host gets: a snapshot, and the log
     /// after it.
-    async fn copy(&self, record: &SessionRecord, from: &ForkedFrom) -> Result<Fork, ApiError> {
+    async fn copy(
+        &self,
+        record: &SessionRecord,
+        from: &ForkedFrom,
+        agent: AgentDocument,
+    ) -> Result<Fork, ApiError> {
         let (source, epoch, copy) = (from.session_id.clone(), from.epoch, record.clone());
-        let copied = self
-            .services
-            .writer
-            .run(move |store| store.transaction(|store| store.copy_log(&source, epoch, &copy)));
+        let stored = agent.clone();
+        let copied = self.services.writer.run(move |store| {
+            store.transaction(|store| {
+                let copied = store.copy_log(&source, epoch, &copy)?;
+                store.put_agent(&copy.id, &stored)?;
+                Ok(copied)
+            })
+        });
         let seq = from.seq;
         let snapshot = match copied.await? {
             LogCopy::Copied(snapshot) => snapshot,
@@ -128,8 +140,10 @@ impl Registry {
             LogCopy::TooFar => return Err(ApiError::trimmed(FORK_TOO_FAR)),
         };
         let (services, record, from) = (Arc::clone(&self.services), record.clone(), from.clone());
-        let read =
-            move || tail_of(&services, &record, snapshot).map(|it| it.finish(record.epoch, from));
+        let read = move || {
+            let tail = tail_of(&services, &record, snapshot)?;
+            Ok(tail.finish(record.epoch, from, &agent))
+        };
         let fork = tokio::task::spawn_blocking(read).await;
         fork.unwrap_or_else(|_| Err(StoreError::Closed.into()))
     }

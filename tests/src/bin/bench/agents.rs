@@ -1,5 +1,6 @@
 //! Agent sessions: events to many readers, a long conversation for a newcomer, the time from a
-//! decision to the agent, and memory. Beside the same agent on its bare pipes.
+//! decision to the agent, and memory. Beside the same agent on its bare pipes. All but the memory is
+//! measured with both relays.
 
 mod peer;
 mod readers;
@@ -10,11 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use moorline_shared::id::SessionId;
 use moorline_tests::api::Api;
+use moorline_tests::relay::{Kind, Relay};
 use moorline_tests::sse::Sse;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::stage::Stage;
+use super::stage::{Stage, quiet, settle};
 use super::table::{Table, Target, median, percentile};
 use peer::BareAgent;
 use readers::{AgentReaders, catch_up};
@@ -35,67 +37,90 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     stage.renew()?;
     measure_memory(stage, table)?;
     stage.renew()?;
-    measure_events(stage, table)?;
-    measure_newcomers(stage, table)?;
-    measure_decisions(stage, table)
-}
-
-fn measure_events(stage: &Stage, table: &mut Table) -> Result<()> {
-    let count = stage.scale.agent_events;
-    let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    for _ in 0..stage.scale.runs.min(3) {
-        bare.push(per_second(count, BareAgent::start()?.tools(count)?));
-        let session = start(stage)?;
-        let mut readers = AgentReaders::seat(stage.relay.address(), &session, READERS, count)?;
-        let started = Instant::now();
-        stage.block_on(prompt(stage, &session, &format!("tools {count}")))?;
-        readers.done()?;
-        ours.push(per_second(count, started.elapsed()));
-        stage.remove(&session)?;
+    let relays =
+        [("", None), ("edge: ", Some(stage.block_on(Relay::start_as(Kind::Edge, quiet()))?))];
+    for (name, edge) in &relays {
+        let measured = Measured { stage, relay: edge.as_ref().unwrap_or(&stage.relay), name };
+        measured.events(table)?;
+        measured.newcomers(table)?;
+        measured.decisions(table)?;
     }
-    let (bare, ours) = (median(bare), median(ours));
-    table.add("agent's bare pipe, lines", bare, "/s", Target::None);
-    table.add(&format!("agent events to {READERS} readers, each"), ours, "/s", Target::None);
-    table.add("  of the bare pipe", ours / bare * 100.0, "%", Target::None);
     Ok(())
 }
 
-fn measure_newcomers(stage: &Stage, table: &mut Table) -> Result<()> {
-    let session = start(stage)?;
-    let address = stage.relay.address();
-    let mut readers = AgentReaders::seat(address, &session, 1, LONG)?;
-    stage.block_on(prompt(stage, &session, &format!("tools {LONG}")))?;
-    readers.done()?;
-    drop(readers);
-    stage.settle()?;
-    for (way, name) in [("snapshot", "with a snapshot"), ("replay", "without a snapshot")] {
-        let (mut sizes, mut times) = (Vec::new(), Vec::new());
-        for _ in 0..stage.scale.runs {
-            let (bytes, time) = catch_up(address, &session, way)?;
-            sizes.push(bytes as f64 / 1e3);
-            times.push(time.as_secs_f64() * 1e3);
-        }
-        let name = format!("newcomer to {LONG} events {name}");
-        table.add(&format!("{name}, bytes"), median(sizes), "KB", Target::None);
-        table.add(&format!("{name}, time"), median(times), "ms", Target::None);
-    }
-    stage.remove(&session)
+/// One of the two relays.
+struct Measured<'a> {
+    stage: &'a Stage,
+    relay: &'a Relay,
+    /// The beginning of its figures' names.
+    name: &'a str,
 }
 
-fn measure_decisions(stage: &Stage, table: &mut Table) -> Result<()> {
-    let count = stage.scale.decisions;
-    let bare = BareAgent::start()?.asks(count)?;
-    let session = start(stage)?;
-    let (round_trips, ours) = stage.block_on(decide(&stage.relay.api(), &session, count))?;
-    for (name, mut times) in [
-        ("answer on the agent's bare pipe", bare),
-        ("HTTP round trip to the relay", round_trips),
-        ("decision to the agent's reading it", ours),
-    ] {
-        table.add(&format!("{name}, p50"), median(times.clone()), "µs", Target::None);
-        table.add(&format!("{name}, p99"), percentile(&mut times, 0.99), "µs", Target::None);
+impl Measured<'_> {
+    fn add(&self, table: &mut Table, what: &str, value: f64, unit: &str) {
+        table.add(&format!("{}{what}", self.name), value, unit, Target::None);
     }
-    stage.remove(&session)
+
+    fn events(&self, table: &mut Table) -> Result<()> {
+        let Self { stage, relay, .. } = self;
+        let count = stage.scale.agent_events;
+        let (mut bare, mut ours) = (Vec::new(), Vec::new());
+        for _ in 0..stage.scale.runs.min(3) {
+            bare.push(per_second(count, BareAgent::start()?.tools(count)?));
+            let session = start(stage, relay)?;
+            let mut readers = AgentReaders::seat(relay.address(), &session, READERS, count)?;
+            let started = Instant::now();
+            stage.block_on(prompt(relay, &session, &format!("tools {count}")))?;
+            readers.done()?;
+            ours.push(per_second(count, started.elapsed()));
+            stage.remove_from(relay, &session)?;
+        }
+        let (bare, ours) = (median(bare), median(ours));
+        self.add(table, "agent's bare pipe, lines", bare, "/s");
+        self.add(table, &format!("agent events to {READERS} readers, each"), ours, "/s");
+        self.add(table, "  of the bare pipe", ours / bare * 100.0, "%");
+        Ok(())
+    }
+
+    fn newcomers(&self, table: &mut Table) -> Result<()> {
+        let Self { stage, relay, .. } = self;
+        let session = start(stage, relay)?;
+        let address = relay.address();
+        let mut readers = AgentReaders::seat(address, &session, 1, LONG)?;
+        stage.block_on(prompt(relay, &session, &format!("tools {LONG}")))?;
+        readers.done()?;
+        drop(readers);
+        settle(|| relay.usage())?;
+        for (way, name) in [("snapshot", "with a snapshot"), ("replay", "without a snapshot")] {
+            let (mut sizes, mut times) = (Vec::new(), Vec::new());
+            for _ in 0..stage.scale.runs {
+                let (bytes, time) = catch_up(address, &session, way)?;
+                sizes.push(bytes as f64 / 1e3);
+                times.push(time.as_secs_f64() * 1e3);
+            }
+            let name = format!("newcomer to {LONG} events {name}");
+            self.add(table, &format!("{name}, bytes"), median(sizes), "KB");
+            self.add(table, &format!("{name}, time"), median(times), "ms");
+        }
+        stage.remove_from(relay, &session)
+    }
+
+    fn decisions(&self, table: &mut Table) -> Result<()> {
+        let Self { stage, relay, .. } = self;
+        let count = stage.scale.decisions;
+        let bare = BareAgent::start()?.asks(count)?;
+        let session = start(stage, relay)?;
+        let (round_trips, ours) = stage.block_on(decide(&relay.api(), &session, count))?;
+        for (name, mut times) in [
+            ("answer on the agent's bare pipe", bare),
+            ("HTTP round trip to the relay", round_trips),
+            ("decision to the agent's reading it", ours),
+        ] {
+            self.add(table, &format!("{name}, p50"), median(times.clone()), "µs");
+            self.add(table, &format!("{name}, p99"), percentile(&mut times, 0.99), "µs");
+        }
+        stage.remove_from(relay, &session)
+    }
 }
 
 /// Decides about so many questions. Returns the times of plain requests in between, and from each
@@ -166,7 +191,7 @@ fn keepers(folder: &Path) -> Result<(usize, u64)> {
 
 /// Starts this many sessions, whose agents are ready.
 fn start_many(stage: &Stage, count: usize) -> Result<()> {
-    let sessions = (0..count).map(|_| start(stage)).collect::<Result<Vec<_>>>()?;
+    let sessions = (0..count).map(|_| start(stage, &stage.relay)).collect::<Result<Vec<_>>>()?;
     for session in sessions {
         stage.block_on(async {
             let mut events = Sse::replay(&stage.relay.api(), &session, "").await?;
@@ -178,17 +203,16 @@ fn start_many(stage: &Stage, count: usize) -> Result<()> {
 }
 
 /// Starts a session with the bench's agent.
-pub(crate) fn start(stage: &Stage) -> Result<SessionId> {
+pub(crate) fn start(stage: &Stage, relay: &Relay) -> Result<SessionId> {
     let wish = json!({ "driver": "agent", "command": peer::command()?, "name": "bench" });
-    let created = stage.block_on(async {
-        stage.relay.api().expect(201, Method::POST, "/api/sessions", wish).await
-    })?;
+    let created = stage
+        .block_on(async { relay.api().expect(201, Method::POST, "/api/sessions", wish).await })?;
     created["sessionId"].as_str().context("no id")?.parse().context("no id")
 }
 
 /// Sends a prompt to it.
-pub(crate) async fn prompt(stage: &Stage, session: &SessionId, text: &str) -> Result<Value> {
-    stage.relay.api().prompt(session, text).await
+pub(crate) async fn prompt(relay: &Relay, session: &SessionId, text: &str) -> Result<Value> {
+    relay.api().prompt(session, text).await
 }
 
 fn per_second(count: u64, time: Duration) -> f64 {

@@ -48,7 +48,7 @@ struct PageReport {
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     for events in EVENTS {
         stage.renew()?;
-        let session = start(stage)?;
+        let session = start(stage, &stage.relay)?;
         said(stage, &session, &format!("talk {events}"))?;
         stage.settle()?;
         measure_opening(stage, table, &session, events)?;
@@ -62,7 +62,7 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
 fn said(stage: &Stage, session: &SessionId, text: &str) -> Result<()> {
     stage.block_on(async {
         let mut events = Sse::live(&stage.relay.api(), session).await?;
-        prompt(stage, session, text).await?;
+        prompt(&stage.relay, session, text).await?;
         until_over(&mut events).await
     })
 }
@@ -147,7 +147,7 @@ fn measure_growth(
         until(&mut browser, &page, LAST).await?;
         report(&mut browser, &page).await?;
         let before = browser.script_seconds(&page).await?;
-        prompt(stage, session, &grow(parts)).await?;
+        prompt(&stage.relay, session, &grow(parts)).await?;
         until(&mut browser, &page, GROWN).await?;
         let seconds = browser.script_seconds(&page).await? - before;
         anyhow::Ok((report(&mut browser, &page).await?, seconds))
@@ -172,7 +172,7 @@ fn tasks(table: &mut Table, name: &str, long: &[f64]) {
 /// Many pages on a session whose agent speaks.
 fn measure_many(stage: &Stage, table: &mut Table) -> Result<()> {
     let parts = stage.scale.page_parts / 2;
-    let session = start(stage)?;
+    let session = start(stage, &stage.relay)?;
     said(stage, &session, "talk 100")?;
     let before = stage.settle()?.cpu;
     let (late, long) = stage.block_on(async {
@@ -185,7 +185,7 @@ fn measure_many(stage: &Stage, table: &mut Table) -> Result<()> {
             pages.push(page);
         }
         let mut events = Sse::live(&stage.relay.api(), &session).await?;
-        prompt(stage, &session, &grow(parts)).await?;
+        prompt(&stage.relay, &session, &grow(parts)).await?;
         until_over(&mut events).await?;
         let ended = Instant::now();
         let mut long = Vec::new();

@@ -1,6 +1,7 @@
 //! What the agent says, and what follows from it.
 
 use moorline_shared::agent::content::MessageRole;
+use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::TurnUsage;
 use moorline_shared::event::{AgentCommands, AgentInfo, AgentPlan};
 use moorline_shared::id::{ApprovalId, TurnId};
@@ -93,7 +94,7 @@ impl AgentMachine {
             }
             Err(_) if way != OpenWay::New => {
                 self.life.session_id = None;
-                self.out.error("history_lost", HISTORY_LOST);
+                self.out.error(AgentFault::HistoryLost, HISTORY_LOST);
                 return self.open_by(now, OpenWay::New);
             }
             Err(error) => {
@@ -143,7 +144,7 @@ impl AgentMachine {
             },
             Err(error) => {
                 let sentence = format!("The agent did not set {id}: {}", error.message);
-                self.out.error("setting_refused", sentence);
+                self.out.error(AgentFault::SettingRefused, sentence);
             }
         }
     }
@@ -215,7 +216,8 @@ impl AgentMachine {
             _ => false,
         };
         if may_ask && self.questions.is_full() {
-            self.out.error("too_many_questions", "The agent asks too much at a time.");
+            let sentence = "The agent asks too much at a time.";
+            self.out.error(AgentFault::TooManyQuestions, sentence);
         }
         !may_ask || self.questions.is_full()
     }
@@ -353,16 +355,16 @@ impl AgentMachine {
     }
 
     fn commands(&mut self, mut commands: AgentCommands) {
-        fit_commands(&mut commands);
-        self.out.event(&commands);
+        let is_cut = fit_commands(&mut commands);
+        self.out.event_cut(&commands, is_cut);
     }
 
     fn plan(&mut self, mut plan: AgentPlan) {
-        fit_plan(&mut plan);
+        let is_cut = fit_plan(&mut plan);
         let done = plan.entries.iter().filter(|entry| entry.status == "completed").count();
         let line = format!("plan: {done} of {} done", plan.entries.len());
         self.out.show(|transcript| transcript.note(&line));
-        self.out.event(&plan);
+        self.out.event_cut(&plan, is_cut);
     }
 
     /// Ends the turn of an agent of version 2, whose session has become idle.
@@ -394,5 +396,5 @@ fn failed(error: RpcError, is_stopping: bool) -> AgentTurnEnd {
     }
     let message = error.message;
     let message = if message.is_empty() { format!("Error {}.", error.code) } else { message };
-    AgentTurnEnd::failed("agent_error", message)
+    AgentTurnEnd::failed(AgentFault::AgentError, message)
 }

@@ -6,10 +6,14 @@ use moorline_shared::agent::content::{
 use moorline_shared::event::{AgentCommands, AgentConfig, AgentPlan, AgentTool, AgentUpdate};
 use moorline_shared::limits::AGENT_EVENT_BYTES;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+/// Most bytes of an event's fields. Its session, its type and its time take some more.
+pub(super) const FIELDS_BYTES: usize = AGENT_EVENT_BYTES - 512;
 /// Most bytes of a text that is cut, besides others in its event.
 const TEXT_BYTES: usize = 8 * 1024;
+/// Most fields of an object that is cut. One with more is left out.
+const LARGE_FIELDS: usize = 64;
 /// Most bytes of a text that is one line.
 const LINE_BYTES: usize = 2 * 1024;
 
@@ -34,7 +38,7 @@ pub(super) fn fit_tool(event: &mut AgentTool) {
     for line in [&mut event.title, &mut event.kind].into_iter().flatten() {
         event.truncated |= cut(line, LINE_BYTES);
     }
-    let fits = |event: &AgentTool| json_bytes(event) <= AGENT_EVENT_BYTES;
+    let fits = |event: &AgentTool| json_bytes(event) <= FIELDS_BYTES;
     if fits(event) {
         return;
     }
@@ -77,11 +81,15 @@ fn cut_tool_content(content: &mut ToolContent, bytes: usize) {
 /// Cuts the content of a message. Returns true if anything is missing.
 pub(super) fn fit_blocks(blocks: &mut Vec<ContentBlock>) -> bool {
     // Escapes can make a text several times as long.
-    let most = AGENT_EVENT_BYTES - LINE_BYTES;
+    let most = FIELDS_BYTES - LINE_BYTES;
     if json_bytes(blocks) <= most {
         return false;
     }
-    blocks.iter_mut().for_each(|block| cut_block(block, TEXT_BYTES));
+    for bytes in [most / 4 * 3, most / 4, TEXT_BYTES] {
+        if json_bytes(blocks) > most {
+            blocks.iter_mut().for_each(|block| cut_block(block, bytes));
+        }
+    }
     while json_bytes(blocks) > most {
         blocks.truncate(blocks.len() / 2);
     }
@@ -117,7 +125,7 @@ fn cut_value(value: &mut Value, bytes: usize) {
 
 /// Cuts an update of an unknown kind.
 pub(super) fn fit_update(mut update: Value) -> AgentUpdate {
-    if json_bytes(&update) > AGENT_EVENT_BYTES {
+    if json_bytes(&update) > FIELDS_BYTES {
         let kind = update.get("sessionUpdate").and_then(Value::as_str).unwrap_or_default();
         let mut kind = kind.to_owned();
         cut(&mut kind, 64);
@@ -126,34 +134,41 @@ pub(super) fn fit_update(mut update: Value) -> AgentUpdate {
     AgentUpdate { update }
 }
 
-/// Cuts a plan.
-pub(super) fn fit_plan(plan: &mut AgentPlan) {
+/// Cuts a plan. Returns true if anything is missing.
+pub(super) fn fit_plan(plan: &mut AgentPlan) -> bool {
+    let mut is_cut = false;
     for entry in &mut plan.entries {
-        cut(&mut entry.content, LINE_BYTES);
-        cut(&mut entry.priority, 64);
-        cut(&mut entry.status, 64);
+        is_cut |= cut(&mut entry.content, LINE_BYTES);
+        is_cut |= cut(&mut entry.priority, 64);
+        is_cut |= cut(&mut entry.status, 64);
     }
-    while json_bytes(plan) > AGENT_EVENT_BYTES {
+    while json_bytes(plan) > FIELDS_BYTES {
+        is_cut = true;
         plan.entries.truncate(plan.entries.len() / 2);
     }
+    is_cut
 }
 
-/// Cuts a list of commands.
-pub(super) fn fit_commands(list: &mut AgentCommands) {
+/// Cuts a list of commands. Returns true if anything is missing.
+pub(super) fn fit_commands(list: &mut AgentCommands) -> bool {
+    let mut is_cut = false;
     for command in &mut list.commands {
-        cut(&mut command.description, LINE_BYTES);
-        command.hint.iter_mut().for_each(|hint| _ = cut(hint, LINE_BYTES));
+        is_cut |= cut(&mut command.description, LINE_BYTES);
+        command.hint.iter_mut().for_each(|hint| is_cut |= cut(hint, LINE_BYTES));
     }
-    list.commands.retain(|command| command.name.len() <= LINE_BYTES);
-    while json_bytes(list) > AGENT_EVENT_BYTES {
+    is_cut |= list.commands.extract_if(.., |it| it.name.len() > LINE_BYTES).count() > 0;
+    while json_bytes(list) > FIELDS_BYTES {
+        is_cut = true;
         list.commands.truncate(list.commands.len() / 2);
     }
+    is_cut
 }
 
-/// Cuts settings: the descriptions first, then the choices.
-pub(super) fn fit_config(config: &mut AgentConfig) {
-    let fits = |config: &AgentConfig| json_bytes(config) <= AGENT_EVENT_BYTES;
-    if !fits(config) {
+/// Cuts settings: the descriptions first, then the choices. Returns true if anything is missing.
+pub(super) fn fit_config(config: &mut AgentConfig) -> bool {
+    let fits = |config: &AgentConfig| json_bytes(config) <= FIELDS_BYTES;
+    let is_cut = !fits(config);
+    if is_cut {
         for option in &mut config.options {
             option.description = None;
             option.choices.iter_mut().for_each(|choice| choice.description = None);
@@ -165,6 +180,36 @@ pub(super) fn fit_config(config: &mut AgentConfig) {
             Some(AgentOption { choices, .. }) => choices.truncate(choices.len() / 2),
             None => config.options.truncate(config.options.len() / 2),
         }
+    }
+    is_cut
+}
+
+/// Cuts an event of any kind that is still too large: what is longest first. Returns true if anything
+/// is missing.
+pub(super) fn fit_fields(fields: &mut Map<String, Value>) -> bool {
+    let is_cut = json_bytes(fields) > FIELDS_BYTES;
+    while json_bytes(fields) > FIELDS_BYTES {
+        let longest = fields.values_mut().max_by_key(|value| json_bytes(value));
+        let Some(longest) = longest.filter(|value| !value.is_null()) else { break };
+        let before = json_bytes(longest);
+        halve(longest);
+        if json_bytes(longest) >= before {
+            *longest = Value::Null;
+        }
+    }
+    is_cut
+}
+
+/// Removes about half of a value that is too large.
+fn halve(value: &mut Value) {
+    match value {
+        Value::String(text) => _ = cut(text, text.len() / 2),
+        Value::Array(items) if items.len() > 1 => items.truncate(items.len() / 2),
+        Value::Array(items) if items.len() == 1 => halve(&mut items[0]),
+        Value::Object(fields) if (1..=LARGE_FIELDS).contains(&fields.len()) => {
+            fields.values_mut().max_by_key(|value| json_bytes(value)).into_iter().for_each(halve);
+        }
+        _ => *value = Value::Null,
     }
 }
 
@@ -206,5 +251,22 @@ mod tests {
         let update = json!({ "sessionUpdate": "new", "x": "y".repeat(AGENT_EVENT_BYTES) });
         let cut = fit_update(update).update;
         assert_eq!(cut, json!({ "sessionUpdate": "new", "truncated": true }));
+    }
+
+    #[test]
+    fn an_event_of_any_kind_fits() {
+        for value in [
+            json!("x".repeat(2 * AGENT_EVENT_BYTES)),
+            json!(["\u{1}".repeat(AGENT_EVENT_BYTES)]),
+            json!({ "a": [{ "b": "x".repeat(AGENT_EVENT_BYTES) }, 1] }),
+            (0..AGENT_EVENT_BYTES).collect(),
+            Map::from_iter([("x".repeat(AGENT_EVENT_BYTES), json!(1))]).into(),
+            (0..30_000).map(|key| (key.to_string(), json!(1))).collect::<Map<_, _>>().into(),
+        ] {
+            let mut fields = Map::from_iter([("id".into(), json!("t")), ("rest".into(), value)]);
+            assert!(fit_fields(&mut fields));
+            assert!(json_bytes(&fields) <= FIELDS_BYTES && fields["id"] == "t");
+        }
+        assert!(!fit_fields(&mut Map::from_iter([("id".into(), json!("t"))])));
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::event::AgentChanges;
+use moorline_shared::fold::TurnEntry;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::ExitStatus;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,10 @@ pub struct AgentSettings {
     /// The conversation that it continues, which it is told before its first prompt.
     #[serde(default)]
     pub history: Option<String>,
+    /// The turns of that conversation, as far as they are known. Those that were open are reported
+    /// as over, because their agent does not run here.
+    #[serde(default)]
+    pub inherited: Vec<TurnEntry>,
 }
 
 /// An input of an [`AgentMachine`](super::AgentMachine).

@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::agent::approval::ApprovalRequest;
+use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::event::{EventFields, EventKind, SessionError, Status};
 use moorline_shared::id::{ApprovalId, TurnId};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::fit::fit_fields;
 use crate::driver::agent::acp::{AgentCall, ServiceRequest};
 use crate::driver::agent::rpc::{self, RpcError, RpcId};
 use crate::driver::agent::transcript::Transcript;
 
+/// The field that says that something is missing.
+const TRUNCATED: &str = "truncated";
 /// Most events about faults of the protocol within [`FAULT_SPAN`].
 const FAULTS: u32 = 3;
 /// See [`FAULTS`].
@@ -158,10 +162,19 @@ impl Outbox {
         self.answer(id, &Err(RpcError::new(code, message)));
     }
 
-    /// Adds an event.
+    /// Adds an event, of which nothing is missing unless it says so itself.
     pub(super) fn event<F: EventFields>(&mut self, fields: &F) {
+        self.event_cut(fields, false);
+    }
+
+    /// Adds an event. If a part of it is missing, or has to be left out because it is too large, the
+    /// event says so.
+    pub(super) fn event_cut<F: EventFields>(&mut self, fields: &F, is_cut: bool) {
         // Texts, numbers and JSON values always encode, as an object.
-        if let Ok(Value::Object(fields)) = serde_json::to_value(fields) {
+        if let Ok(Value::Object(mut fields)) = serde_json::to_value(fields) {
+            if fit_fields(&mut fields) || is_cut {
+                fields.insert(TRUNCATED.to_owned(), true.into());
+            }
             self.push(AgentOutput::Event { kind: F::KIND.as_str(), fields });
         }
     }
@@ -175,10 +188,10 @@ impl Outbox {
     }
 
     /// Reports an error after which the session goes on.
-    pub(super) fn error(&mut self, code: &str, sentence: impl Into<String>) {
+    pub(super) fn error(&mut self, fault: AgentFault, sentence: impl Into<String>) {
         let error = sentence.into();
         self.show(|transcript| transcript.error(&error));
-        let code = Some(code.to_owned());
+        let code = Some(fault.code().to_owned());
         self.event(&SessionError { error, code, recoverable: Some(true) });
     }
 
@@ -190,7 +203,8 @@ impl Outbox {
         }
         faults.count = faults.count.saturating_add(1);
         if faults.count <= FAULTS {
-            self.error("agent_protocol", format!("The agent broke the protocol: {what}."));
+            let sentence = format!("The agent broke the protocol: {what}.");
+            self.error(AgentFault::AgentProtocol, sentence);
         }
     }
 }

@@ -61,8 +61,8 @@ impl SettingBoard {
     fn report(&self, out: &mut Outbox) {
         let options = self.offered.iter().map(|offered| offered.option.clone()).collect();
         let mut config = AgentConfig { options };
-        fit_config(&mut config);
-        out.event(&config);
+        let is_cut = fit_config(&mut config);
+        out.event_cut(&config, is_cut);
     }
 
     /// Returns the setting with this id, or else of this category.

@@ -1,5 +1,6 @@
 //! The start of the agent's process, and the opening of its session.
 
+use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::event::AgentInfo;
 use moorline_shared::time::Time;
 
@@ -49,7 +50,7 @@ impl AgentMachine {
             _ => OpenWay::New,
         };
         if way == OpenWay::New && self.life.session_id.take().is_some() {
-            self.out.error("history_lost", HISTORY_LOST);
+            self.out.error(AgentFault::HistoryLost, HISTORY_LOST);
         }
         self.open_by(now, way);
     }
@@ -62,7 +63,7 @@ impl AgentMachine {
         };
         if directories.len() < self.spec.directories.len() && self.life.count <= 1 {
             let sentence = "This agent works in one folder only: it was not told of the others.";
-            self.out.error("one_folder", sentence);
+            self.out.error(AgentFault::OneFolder, sentence);
         }
         let session = self.life.session_id.as_deref().unwrap_or_default();
         let asked = match way {
@@ -80,7 +81,7 @@ impl AgentMachine {
         self.requests.clear();
         self.info("failed", Some(sentence.to_owned()));
         self.out.show(|transcript| transcript.error(sentence));
-        self.turns.fail_next("agent_failed", sentence, &mut self.out);
+        self.turns.fail_next(AgentFault::AgentFailed, sentence, &mut self.out);
         self.turns.hold(true);
         if self.life.process.is_up {
             self.out.push(AgentOutput::Kill);

@@ -2,10 +2,12 @@
 
 mod bench;
 mod faults;
+mod forks;
 mod life;
 mod outside;
 mod questions;
 mod random;
+mod sizes;
 mod turns;
 mod updates;
 mod version2;

@@ -63,8 +63,29 @@ impl OpenTool {
         self.known.status.unwrap_or_default()
     }
 
+    /// Returns the fields that differ from what is known. A question repeats those of its tool call.
+    fn changes(&self, news: &ToolNews) -> AgentTool {
+        let AgentTool { title, kind, status, locations, content, input, output, parent, .. } =
+            news.event.clone();
+        let is_new = |name: &str| {
+            let hash = news.hashes.iter().find(|(field, _)| *field == name);
+            hash.is_none_or(|(_, hash)| self.hashes.get(name) != Some(hash))
+        };
+        AgentTool {
+            title: title.filter(|_| is_new("title")),
+            kind: kind.filter(|_| is_new("kind")),
+            status: status.filter(|_| status != self.known.status),
+            locations: locations.filter(|_| is_new("locations")),
+            content: content.filter(|_| is_new("content")),
+            input: input.filter(|_| is_new("rawInput")),
+            output,
+            parent: parent.filter(|parent| Some(parent) != self.known.parent.as_ref()),
+            ..AgentTool::default()
+        }
+    }
+
     fn merge(&mut self, news: ToolNews) {
-        let AgentTool { title, kind, status, locations, content, input, .. } = news.event;
+        let AgentTool { title, kind, status, locations, content, input, parent, .. } = news.event;
         let known = &mut self.known;
         known.title = title.or(known.title.take());
         known.kind = kind.or(known.kind.take());
@@ -72,6 +93,7 @@ impl OpenTool {
         known.locations = locations.or(known.locations.take());
         known.content = content.or(known.content.take());
         known.input = input.or(known.input.take());
+        known.parent = parent.or(known.parent.take());
         fit_tool(known);
         let hashes = news.hashes.into_iter().map(|(name, hash)| (name.to_owned(), hash));
         self.hashes.extend(hashes);
@@ -89,11 +111,12 @@ impl ToolBoard {
         out: &mut Outbox,
     ) -> Option<OpenTool> {
         let wire_id = news.event.tool_call_id.clone();
-        let mut event = news.event.clone();
-        (event.tool_call_id, event.turn_id) = (tool_call_id.clone(), turn_id);
-        fit_tool(&mut event);
         let place = self.open.iter().position(|tool| tool.wire_id == wire_id);
         let mut tool = place.and_then(|place| self.open.remove(place)).unwrap_or_default();
+        let mut event = tool.changes(&news);
+        let is_news = place.is_none() || event != AgentTool::default();
+        (event.tool_call_id, event.turn_id) = (tool_call_id.clone(), turn_id);
+        fit_tool(&mut event);
         news.event.tool_call_id.clear();
         tool.merge(news);
         (tool.wire_id, tool.known.tool_call_id) = (wire_id, tool_call_id);
@@ -103,7 +126,9 @@ impl ToolBoard {
             event.content = Some(self.tails.filled(content));
             fit_tool(&mut event);
         }
-        out.event(&event);
+        if is_news || event.content.is_some() {
+            out.event(&event);
+        }
         tool.show(out);
         if is_over {
             return Some(tool);

@@ -3,16 +3,20 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::{Prompt, TurnError, TurnState, TurnUsage};
 use moorline_shared::event::{AgentQueue, AgentTurn};
+use moorline_shared::fold::{FORKED_TURN, TurnEntry};
 use moorline_shared::id::TurnId;
-use moorline_shared::limits::{ENDED_TURNS, QUEUED_PROMPTS};
+use moorline_shared::limits::{AGENT_EVENT_BYTES, ENDED_TURNS, QUEUED_PROMPTS};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::kept_prompt::KeptPrompt;
 use super::outbox::{AgentOutput, Outbox};
 
+/// Most bytes of JSON of the prompt in an event, which has other fields.
+const PROMPT_BYTES: usize = AGENT_EVENT_BYTES - 8 * 1024;
 /// Time allowed for an agent to stop when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -95,15 +99,17 @@ impl TurnBook {
         if self.is_known(&turn.turn_id) {
             return;
         }
+        let (prompt, truncated) = shown(&turn.prompt);
         let event = AgentTurn {
-            prompt: Some(turn.prompt.without_data()),
+            prompt: Some(prompt),
+            truncated,
             by: Some(turn.by.clone()),
             retry_of: turn.retry_of.clone(),
             ..turn_event(&turn.turn_id, TurnState::Queued)
         };
         if self.queue.len() >= QUEUED_PROMPTS {
             let message = format!("{QUEUED_PROMPTS} prompts wait already: try again later.");
-            let error = Some(TurnError { code: "queue_full".into(), message });
+            let error = Some(AgentFault::QueueFull.error(message));
             out.event(&AgentTurn { state: TurnState::Failed, error, ..event });
             self.forget(turn);
             return;
@@ -125,9 +131,10 @@ impl TurnBook {
     /// Replaces a prompt that is queued.
     pub(super) fn edit(&mut self, id: &TurnId, prompt: Prompt, out: &mut Outbox) {
         if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
-            let shown = Some(prompt.without_data());
+            let (shown, truncated) = shown(&prompt);
             turn.prompt = KeptPrompt::new(prompt.with_data_of(&turn.prompt));
-            out.event(&AgentTurn { prompt: shown, ..turn_event(id, TurnState::Queued) });
+            let event = turn_event(id, TurnState::Queued);
+            out.event(&AgentTurn { prompt: Some(shown), truncated, ..event });
         }
     }
 
@@ -195,16 +202,22 @@ impl TurnBook {
     }
 
     /// Fails a turn that has not begun.
-    pub(super) fn fail(&mut self, turn: QueuedTurn, code: &str, message: &str, out: &mut Outbox) {
-        let error = Some(TurnError { code: code.to_owned(), message: message.to_owned() });
+    pub(super) fn fail(
+        &mut self,
+        turn: QueuedTurn,
+        why: AgentFault,
+        message: &str,
+        out: &mut Outbox,
+    ) {
+        let error = Some(why.error(message));
         out.event(&AgentTurn { error, ..turn_event(&turn.turn_id, TurnState::Failed) });
         self.forget(turn);
     }
 
     /// Fails the first prompt of the queue.
-    pub(super) fn fail_next(&mut self, code: &str, message: &str, out: &mut Outbox) {
+    pub(super) fn fail_next(&mut self, why: AgentFault, message: &str, out: &mut Outbox) {
         if let Some(turn) = self.queue.pop_front() {
-            self.fail(turn, code, message, out);
+            self.fail(turn, why, message, out);
         }
     }
 
@@ -268,6 +281,24 @@ impl TurnBook {
         }
     }
 
+    /// Takes over a turn of the session that was forked. One that was open there is over here, and all
+    /// can be retried; images of their prompts are not known.
+    pub(super) fn inherit(&mut self, entry: TurnEntry, out: &mut Outbox) {
+        let (state, error) = match entry.state {
+            TurnState::Queued => (Some(TurnState::Withdrawn), None),
+            state if state.is_active() => {
+                (Some(TurnState::Failed), Some(AgentFault::Forked.error(FORKED_TURN)))
+            }
+            _ => (None, None),
+        };
+        if let Some(state) = state {
+            out.event(&AgentTurn { state, error, ..entry.event() });
+        }
+        let prompt = Prompt { images: Vec::new(), ..entry.prompt };
+        let turn = QueuedTurn::new(entry.turn_id, prompt, entry.by.unwrap_or_default());
+        self.forget(QueuedTurn { retry_of: entry.retry_of, ..turn });
+    }
+
     /// Keeps a turn that is over, so that it can be retried.
     fn forget(&mut self, turn: QueuedTurn) {
         self.ended.push_back(turn);
@@ -292,8 +323,8 @@ impl AgentTurnEnd {
         let (state, error) = match reason.as_deref() {
             Some("cancelled") => (TurnState::Cancelled, None),
             Some("refusal") => {
-                let message = "The agent refuses to go on with this prompt.".to_owned();
-                (TurnState::Failed, Some(TurnError { code: "refused".into(), message }))
+                let message = "The agent refuses to go on with this prompt.";
+                (TurnState::Failed, Some(AgentFault::Refused.error(message)))
             }
             _ => (TurnState::Done, None),
         };
@@ -311,8 +342,8 @@ impl AgentTurnEnd {
     }
 
     /// It failed.
-    pub(super) fn failed(code: &str, message: String) -> Self {
-        let error = Some(TurnError { code: code.to_owned(), message });
+    pub(super) fn failed(why: AgentFault, message: String) -> Self {
+        let error = Some(why.error(message));
         Self { state: TurnState::Failed, stop_reason: None, usage: None, error }
     }
 
@@ -342,5 +373,13 @@ fn turn_event(id: &TurnId, state: TurnState) -> AgentTurn {
         usage: None,
         error: None,
         retry_of: None,
+        truncated: false,
     }
+}
+
+/// Returns the prompt as an event has it, and true if a part of it is missing there.
+fn shown(prompt: &Prompt) -> (Prompt, bool) {
+    let mut shown = prompt.without_data();
+    let truncated = shown.shorten(PROMPT_BYTES);
+    (shown, truncated)
 }

@@ -1,6 +1,7 @@
 //! What users ask, and what follows from it.
 
 use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::Prompt;
 use moorline_shared::event::CommandSent;
 use moorline_shared::id::TurnId;
@@ -37,7 +38,7 @@ impl AgentMachine {
                         self.queue(now, QueuedTurn { retry_of, ..turn }, false);
                     }
                     None => self.out.error(
-                        "unknown_turn",
+                        AgentFault::UnknownTurn,
                         "The turn is not over, or too old to be retried: send its prompt again.",
                     ),
                 }
@@ -113,7 +114,7 @@ impl AgentMachine {
         let offered = self.settings.settable(id, value);
         if is_busy || (is_ready && offered.is_none()) {
             let sentence = format!("The agent cannot set {id} to {value} now.");
-            self.out.error("setting_refused", sentence);
+            self.out.error(AgentFault::SettingRefused, sentence);
             return;
         }
         self.settings.choose(id, value);
@@ -135,7 +136,7 @@ impl AgentMachine {
         }
         for choice in refused {
             let sentence = format!("The agent does not offer {choice}.");
-            self.out.error("setting_refused", sentence);
+            self.out.error(AgentFault::SettingRefused, sentence);
         }
     }
 
@@ -151,7 +152,7 @@ impl AgentMachine {
         } else {
             self.wake(now);
             let sentence = "The agent does not wait for this login: see the ways that it names.";
-            self.out.error("login_refused", sentence);
+            self.out.error(AgentFault::LoginRefused, sentence);
         }
     }
 }

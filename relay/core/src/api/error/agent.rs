@@ -9,6 +9,7 @@ use moorline_shared::limits::{AGENT_PROMPT_TOO_LARGE, QUEUE_FULL};
 
 use super::ApiError;
 use crate::action::ActionRefused;
+use crate::decision::DecisionUnfit;
 
 impl ApiError {
     /// A request to the session's agent was not accepted; `why` gives the reason.
@@ -47,6 +48,15 @@ impl ApiError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", "Too many prompts are queued")
             .with_message(QUEUE_FULL)
             .of_session(id.as_str())
+    }
+
+    /// The session's host is away, or has not sent everything that it has, and only that can have what
+    /// the request names.
+    #[must_use]
+    pub fn not_known_yet(id: &SessionId) -> Self {
+        let message = "The relay does not have all of the session's log yet, which its host has: \
+                       try again once the host is connected.";
+        Self::host_offline(message).of_session(id.as_str())
     }
 
     /// The turn does not exist.
@@ -100,10 +110,28 @@ impl ApiError {
                 StatusCode::BAD_REQUEST,
                 "bad_request",
                 "Option not valid",
-                "`optionId` must be one of the approval's options, and `approved` must match it.",
+                "`optionId` must be one of the approval's options, and `approved` must match it. It \
+                 can be left out if an option allows it once, or to deny.",
             ),
         };
         Self::new(status, code, error).with_message(message).of_session(id.as_str())
+    }
+
+    /// A decision is about something that its approval does not have; `why` says what.
+    #[must_use]
+    pub fn decision_unfit(why: &DecisionUnfit, id: &SessionId) -> Self {
+        let (status, code, error) = match why {
+            DecisionUnfit::Answers(_) => {
+                (StatusCode::BAD_REQUEST, "bad_answers", "Answers not valid")
+            }
+            DecisionUnfit::Command(_) => {
+                (StatusCode::BAD_REQUEST, "bad_request", "Command cannot be changed")
+            }
+            DecisionUnfit::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Decision too large")
+            }
+        };
+        Self::new(status, code, error).with_message(why).of_session(id.as_str())
     }
 
     fn already_decided(entry: Box<ApprovalEntry>, id: &SessionId) -> Self {

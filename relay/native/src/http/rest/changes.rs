@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
-use moorline_core::routes::{Reply, changes_reply, host_of_changes};
+use moorline_core::routes::{Reply, Request, ask_changes, changes_reply};
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::{ToHost, ToRelay};
 
+use super::forward;
 use crate::clock::wall_ms;
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -16,16 +16,16 @@ use crate::session::SessionHandle;
 pub(in crate::http) async fn ask(
     app: &App,
     session: &Arc<SessionHandle>,
-    question: ChangesQuestion,
+    ask: fn(&Request) -> Result<ChangesQuestion, ApiError>,
+    request: &Request,
 ) -> Result<Reply, ApiError> {
-    let host = host_of_changes(&session.lock().session, wall_ms())?;
+    let (host, question) = ask_changes(&session.lock().session, ask, request)?;
     let (session_id, question) = (session.id().clone(), Box::new(question));
     let ask = |request| ToHost::Changes { request, session_id, question };
-    let answer = match app.registry.hosts().ask_within(&host, OPERATIONS_PATIENCE, ask).await {
-        Ok(ToRelay::Changes { answer, .. }) => *answer,
-        Err(error @ HostError::Silent(_)) => ChangesAnswer::silent(error.to_string()),
-        Err(error) => return Err(error.into()),
-        Ok(_) => ChangesAnswer::silent(HostError::Silent(host).to_string()),
+    let read = |answer| match answer {
+        ToRelay::Changes { answer, .. } => Some(*answer),
+        _ => None,
     };
+    let answer = forward::ask(app, host, ask, read, ChangesAnswer::silent).await?;
     changes_reply(session.id(), answer, wall_ms())
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
 use moorline_core::routes::{HostQuestion, QuestionOutcome, Reply, SessionFolder, folder_of};
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::operation::OperationsAnswer;
 
+use super::forward;
 use crate::clock::wall_ms;
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -21,12 +21,11 @@ pub(in crate::http) async fn ask(
     let SessionFolder { host, folder } = folder_of(&session.lock().session, wall_ms())?;
     let question = Box::new(asked.question.clone());
     let ask = |request| ToHost::Operations { request, folder, question };
-    let answer = match app.registry.hosts().ask_within(&host, OPERATIONS_PATIENCE, ask).await {
-        Ok(ToRelay::Operations { answer, .. }) => *answer,
-        Err(error @ HostError::Silent(_)) => OperationsAnswer::silent(error.to_string()),
-        Err(error) => return Err(error.into()),
-        Ok(_) => OperationsAnswer::silent(HostError::Silent(host).to_string()),
+    let read = |answer| match answer {
+        ToRelay::Operations { answer, .. } => Some(*answer),
+        _ => None,
     };
+    let answer = forward::ask(app, host, ask, read, OperationsAnswer::silent).await?;
     let now_ms = wall_ms();
     let QuestionOutcome { event, reply } = asked.finish(session.id(), answer, now_ms);
     session.change(|session| {

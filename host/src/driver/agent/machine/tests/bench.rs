@@ -9,6 +9,7 @@ use moorline_shared::agent::prompt::Prompt;
 use moorline_shared::event::{AgentTurn, EventFields};
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, Seq, TurnId};
+use moorline_shared::limits::AGENT_EVENT_BYTES;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use serde_json::{Value, json};
@@ -99,7 +100,10 @@ impl Bench {
         let id = "session_1".parse().unwrap();
         let event = match output {
             AgentOutput::Event { kind, fields } => {
-                moorline_shared::event::Event::of_kind(id, kind, self.now.ms, fields)
+                let event = moorline_shared::event::Event::of_kind(id, kind, self.now.ms, fields);
+                let bytes = serde_json::to_vec(&event).unwrap().len();
+                assert!(bytes <= AGENT_EVENT_BYTES, "{kind} has {bytes} bytes");
+                event
             }
             AgentOutput::Ask(request) => {
                 moorline_shared::event::Event::new(id, self.now.ms, &**request)

@@ -6,7 +6,7 @@
 /// comments and history.
 ///
 /// ```
-/// use moorline_host::approvals::words;
+/// use moorline_shared::agent::words::words;
 ///
 /// assert_eq!(words("git commit -m 'a b'").unwrap(), ["git", "commit", "-m", "a b"]);
 /// assert_eq!(words("git status; rm -rf /"), None);
