@@ -18,6 +18,7 @@
 //! Nothing here sleeps to let something happen: [`wait`] polls until a condition holds. After a
 //! while it gives up and says what it saw last.
 
+pub mod acp;
 pub mod api;
 pub mod attach;
 pub mod crowd;

@@ -139,6 +139,24 @@ pub fn schemathesis() -> Result<PathBuf> {
     there.context("there is no schemathesis: run `cargo xtask setup`, which installs it")
 }
 
+/// The Python program that has the client library of the Agent Client Protocol: `$ACP_PYTHON`, or the
+/// one that `cargo xtask` installed.
+///
+/// # Errors
+/// If there is none, with the command that installs it.
+pub fn python() -> Result<PathBuf> {
+    if let Some(named) = named("ACP_PYTHON")? {
+        return Ok(named);
+    }
+    let environment = workspace().join("target/tools/python");
+    let has_library = environment.join("lib").read_dir().is_ok_and(|mut versions| {
+        let library = |version: std::fs::DirEntry| version.path().join("site-packages/acp");
+        versions.any(|version| version.is_ok_and(|version| library(version).is_dir()))
+    });
+    let there = has_library.then(|| environment.join("bin/python"));
+    there.context("there is no client library: run `cargo xtask setup`, which installs it")
+}
+
 /// The folder for logs and files of failed scenarios, which is created if necessary.
 ///
 /// # Errors

@@ -126,7 +126,7 @@ fn downloads<'a>(
     if purpose == Purpose::Test && !python::are_there(workspace)? {
         parts.push(MissingPart {
             what: "Python packages".to_owned(),
-            why: "the test of the REST API and cargo's plugins, by tests/requirements.txt"
+            why: "tests of the API and of editors, and cargo's plugins, by tests/requirements.txt"
                 .to_owned(),
             install: Box::new(|| python::install(workspace)),
         });

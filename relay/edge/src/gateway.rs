@@ -2,6 +2,7 @@
 //! then tells the objects what the caller may do.
 
 mod access;
+mod acp;
 mod event_socket;
 mod files;
 mod legacy;
@@ -146,6 +147,7 @@ impl Gateway {
             Handler::Relay(Call::LogIn) => self.log_in().await,
             Handler::Relay(Call::LogOut) => self.log_out().await,
             Handler::Relay(Call::Chat) => self.chat(request).await,
+            Handler::Relay(Call::Acp) => self.acp(request).await,
             Handler::Relay(call @ (Call::Stream | Call::Plain)) => {
                 if is_upgrade(request) {
                     return self.socket(matched, call, request).await;
@@ -162,21 +164,8 @@ impl Gateway {
     /// Passes the request on to the object that owns the route.
     async fn pass_on(&self, matched: &Matched, request: &Request) -> Answer {
         let access = self.admit(matched, request).await?;
-        let (object, access) = self.owner(matched, &access)?;
+        let (object, access) = owner(&self.env, matched, &access)?;
         Ok(object.fetch_with_request(told(request, &access)?).await?)
-    }
-
-    /// The object that owns a route, and the value of its [`ACCESS`] header.
-    fn owner(
-        &self,
-        matched: &Matched,
-        access: &Access,
-    ) -> std::result::Result<(Stub, String), RequestFailure> {
-        if !matched.route.is_of_session() {
-            return Ok((object_client::directory(&self.env)?, access.to_string()));
-        }
-        let id = matched.id.parse().map_err(|_| ApiError::invalid_id(&matched.id))?;
-        Ok((object_client::session(&self.env, &id)?, word(access).to_owned()))
     }
 
     /// Opens a client's WebSocket. A browser hides the HTTP error of a WebSocket from its page, so
@@ -234,6 +223,19 @@ impl Gateway {
     fn uri(&self) -> http::Uri {
         reply::uri(&self.path)
     }
+}
+
+/// The object that owns a route, and the value of its [`ACCESS`] header.
+fn owner(
+    env: &Env,
+    matched: &Matched,
+    access: &Access,
+) -> std::result::Result<(Stub, String), RequestFailure> {
+    if !matched.route.is_of_session() {
+        return Ok((object_client::directory(env)?, access.to_string()));
+    }
+    let id = matched.id.parse().map_err(|_| ApiError::invalid_id(&matched.id))?;
+    Ok((object_client::session(env, &id)?, word(access).to_owned()))
 }
 
 fn is_missing(answer: &Answer) -> bool {

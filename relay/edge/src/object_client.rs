@@ -1,5 +1,6 @@
 //! Requests between the Worker's objects: see [`crate::internal`].
 
+use http::Method;
 use moorline_shared::id::SessionId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -57,11 +58,23 @@ pub(crate) async fn call(
     headers: &Headers,
     body: Option<&str>,
 ) -> Result<Response> {
+    let method = if body.is_some() { Method::POST } else { Method::GET };
+    call_by(object, &method, path, headers, body).await
+}
+
+/// Sends an object a request with this method and these headers.
+pub(crate) async fn call_by(
+    object: &Stub,
+    method: &Method,
+    path: &str,
+    headers: &Headers,
+    body: Option<&str>,
+) -> Result<Response> {
     // Not worker's own type: it pulls in all of Cloudflare's image options.
     let init = web_sys::RequestInit::new();
+    init.set_method(method.as_str());
     if let Some(body) = body {
         headers.set("content-type", "application/json")?;
-        init.set_method("POST");
         init.set_body(&JsValue::from_str(body));
     }
     init.set_headers(&headers.0);

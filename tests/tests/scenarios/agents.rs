@@ -75,6 +75,12 @@ impl Agent {
         lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 
+    /// Returns how many prompts the agent has got.
+    pub(super) fn heard_prompts(&self) -> Result<usize> {
+        let heard = self.heard()?;
+        Ok(heard.iter().filter(|line| line["method"] == "session/prompt").count())
+    }
+
     pub(super) fn file(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.folder.path().join(name)).ok()
     }
@@ -199,7 +205,7 @@ async fn a_decision_survives_the_relay_and_the_host() -> Result<()> {
     let heard = elsewhere.heard()?;
     let outcomes = heard.iter().filter(|line| line["result"]["outcome"].is_object()).count();
     ensure!(outcomes == 1, "the agent was answered {outcomes} times");
-    let prompts = heard.iter().filter(|line| line["method"] == "session/prompt").count();
+    let prompts = elsewhere.heard_prompts()?;
     ensure!(prompts == 1, "the agent was prompted {prompts} times");
     Ok(())
 }

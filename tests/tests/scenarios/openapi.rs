@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// Each would wait for what comes next, or is no HTTP any more.
-const STREAMS: [&str; 5] = [
+const STREAMS: [&str; 6] = [
+    "/acp",
     "/api/events",
     "/api/session/{id}/events",
     "/sessions/{id}/stream",

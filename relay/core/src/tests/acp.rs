@@ -2,5 +2,6 @@
 
 mod bench;
 mod opening;
+mod random;
 mod requests;
 mod working;

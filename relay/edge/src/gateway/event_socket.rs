@@ -19,7 +19,7 @@ use worker::{
     WebsocketEvent, console_error,
 };
 
-use super::Gateway;
+use super::{Gateway, owner};
 use crate::address::query;
 use crate::internal::ACCESS;
 use crate::object_client;
@@ -58,7 +58,7 @@ impl Gateway {
         request: &Request,
     ) -> std::result::Result<Response, RequestFailure> {
         let access = self.admit(matched, request).await?;
-        let (object, access) = self.owner(matched, &access)?;
+        let (object, access) = owner(&self.env, matched, &access)?;
         let headers = Headers::new();
         headers.set(ACCESS, &access)?;
         let address = request.inner().url();

@@ -19,6 +19,11 @@ pub(super) fn refuse(gateway: &Gateway, call: Call, why: Why, failure: RequestFa
     }
     match call {
         Call::Plain => by_text(&why.plain()),
+        // Such a client reads nothing but its own protocol.
+        Call::Acp if gateway.headers.contains_key(ORIGIN) => {
+            let refusal = why.stream();
+            closed(gateway.protocol(), None, refusal.close, refusal.message)
+        }
         _ if gateway.headers.contains_key(ORIGIN) => by_code(gateway, why),
         _ => Err(failure),
     }
@@ -26,11 +31,11 @@ pub(super) fn refuse(gateway: &Gateway, call: Call, why: Why, failure: RequestFa
 
 fn by_code(gateway: &Gateway, why: Why) -> Answer {
     let refusal = why.stream();
-    closed(gateway.protocol(), &refusal.to_json(), refusal.close, refusal.message)
+    closed(gateway.protocol(), Some(&refusal.to_json()), refusal.close, refusal.message)
 }
 
 fn by_text(refusal: &PlainRefusal) -> Answer {
-    closed(None, &refusal.text, refusal.close, SEE_TEXT)
+    closed(None, Some(&refusal.text), refusal.close, SEE_TEXT)
 }
 
 /// Refuses a plain socket whose session could not be created.
@@ -53,10 +58,12 @@ fn told(body: &ErrorBody) -> String {
     body.message.clone().unwrap_or_else(|| body.error.clone())
 }
 
-fn closed(protocol: Option<&str>, text: &str, code: u16, reason: &str) -> Answer {
+fn closed(protocol: Option<&str>, text: Option<&str>, code: u16, reason: &str) -> Answer {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     server.accept()?;
-    server.send_with_str(text)?;
+    if let Some(text) = text {
+        server.send_with_str(text)?;
+    }
     server.close(Some(code), Some(reason))?;
     let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
     if let Some(protocol) = protocol {
