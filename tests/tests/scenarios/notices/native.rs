@@ -204,7 +204,7 @@ async fn a_page_subscribes_and_its_worker_shows_what_comes() -> Result<()> {
         ensure!(told.path == "/page", "{told:?}");
 
         // Nobody looks at the page, and the browser gets the message.
-        let away = browser.open_beside("about:blank").await?;
+        let away = browser.open_beside("data:text/html,away").await?;
         away.to_front().await?;
         let origin = relay.url();
         tab.deliver_push(&origin, &told.message.to_string()).await?;
