@@ -18,6 +18,7 @@ mod conversation;
 mod drivers;
 mod failures;
 mod hands;
+mod journey;
 mod list;
 mod look;
 mod steering;

@@ -45,7 +45,7 @@ pub(super) async fn until_said(tab: &Tab, text: &str) -> Result<()> {
     tab.until(&format!("{text:?} in the conversation"), &script).await
 }
 
-const EDIT: &str = "edit lib.rs \"fn add() { 1 + 2 }\\n\"";
+pub(super) const EDIT: &str = "edit lib.rs \"fn add() { 1 + 2 }\\n\"";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_is_sent_and_its_question_answered_on_a_phone() -> Result<()> {
@@ -256,7 +256,8 @@ async fn a_change_is_reverted_by_hunk() -> Result<()> {
 }
 
 /// The system's notices, which a test cannot see: a stand-in that records them.
-const NOTICES: &str = "window.told = []; window.Notification = class extends EventTarget {
+pub(super) const NOTICES: &str =
+    "window.told = []; window.Notification = class extends EventTarget {
     static permission = 'granted';
     static requestPermission() { return Promise.resolve('granted'); }
     constructor(title, { body }) { super(); told.push(`${title}: ${body}`); }
