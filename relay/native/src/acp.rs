@@ -28,14 +28,14 @@ const UNSENT: usize = 256;
 /// The way from a connection to a relay, with the client's access.
 pub(crate) trait AcpRim: Send + Sync + 'static {
     /// Opens a socket to a session's stream and carries its messages, until it is closed.
-    fn stream(&self, end: StreamEnd) -> impl Future<Output = ()> + Send + 'static;
+    fn stream(&self, end: RimSocket) -> impl Future<Output = ()> + Send + 'static;
 
     /// Sends a request to the API.
     fn call(&self, call: ApiCall) -> impl Future<Output = ApiAnswer> + Send + 'static;
 }
 
 /// The rim's end of one socket to a session's stream.
-pub(crate) struct StreamEnd {
+pub(crate) struct RimSocket {
     /// The session.
     pub(crate) session: SessionId,
     /// The texts to send. It ends when the socket is to be closed.
@@ -45,7 +45,7 @@ pub(crate) struct StreamEnd {
     news: mpsc::Sender<(SessionId, Generation, StreamNews)>,
 }
 
-impl StreamEnd {
+impl RimSocket {
     /// Reports an event of the socket, once there is room. Returns false if nobody hears it.
     pub(crate) async fn report(&self, news: StreamNews) -> bool {
         self.news.send((self.session.clone(), self.generation, news)).await.is_ok()
@@ -163,7 +163,7 @@ impl<R: AcpRim> AcpDriver<R> {
 
     fn dial(&mut self, session: SessionId, generation: Generation) {
         let (texts, to_send) = mpsc::channel(STREAM_ROOM);
-        let end = StreamEnd {
+        let end = RimSocket {
             session: session.clone(),
             texts: to_send,
             generation,

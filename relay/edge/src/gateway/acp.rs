@@ -1,8 +1,8 @@
 //! `GET /acp`: agent sessions for clients of the Agent Client Protocol. The Worker holds the
 //! client's socket, and a socket to the object of each session that the client is attached to.
 
-mod inbox;
 mod streams;
+mod work;
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -32,8 +32,8 @@ use crate::address::asked;
 use crate::internal::ACCESS;
 use crate::object_client;
 use crate::reply::{Answer, RequestFailure, is_upgrade};
-use inbox::{AcpWork, Inbox};
 use streams::SessionSockets;
+use work::{AcpWork, WorkQueue};
 
 /// The longest wait between two looks at the time.
 const LONGEST_WAIT_MS: u64 = 60_000;
@@ -101,7 +101,7 @@ struct AcpConnection {
     server: AcpServer,
     socket: WebSocket,
     streams: Rc<SessionSockets>,
-    inbox: Rc<Inbox>,
+    queue: Rc<WorkQueue>,
     env: Env,
     access: Access,
     /// Events of streams that wait until the client has read more, oldest first. The credits of the
@@ -113,11 +113,11 @@ struct AcpConnection {
 struct AcpClosed(u16, &'static str);
 
 async fn serve(socket: WebSocket, server: AcpServer, env: Env, access: Access) {
-    let inbox = Rc::new(Inbox::default());
-    let streams = Rc::new(SessionSockets::new(env.clone(), access.clone(), Rc::clone(&inbox)));
-    spawn_local(listen(socket.clone(), Rc::clone(&inbox)));
+    let queue = Rc::new(WorkQueue::default());
+    let streams = Rc::new(SessionSockets::new(env.clone(), access.clone(), Rc::clone(&queue)));
+    spawn_local(listen(socket.clone(), Rc::clone(&queue)));
     let held = VecDeque::new();
-    let mut connection = AcpConnection { server, socket, streams, inbox, env, access, held };
+    let mut connection = AcpConnection { server, socket, streams, queue, env, access, held };
     let AcpClosed(code, reason) = connection.run().await;
     connection.streams.close_all();
     // Does nothing if it is already closed.
@@ -125,21 +125,21 @@ async fn serve(socket: WebSocket, server: AcpServer, env: Env, access: Access) {
 }
 
 /// Passes on the client's messages until the client has gone.
-async fn listen(socket: WebSocket, inbox: Rc<Inbox>) {
+async fn listen(socket: WebSocket, queue: Rc<WorkQueue>) {
     // Events that arrive before `events()` is called are not delivered.
     if let (Ok(mut events), Ok(())) = (socket.events(), socket.accept()) {
         while let Some(Ok(WebsocketEvent::Message(message))) = events.next().await {
             // The transport ignores binary messages.
             if let Some(text) = message.text() {
                 if text.len() > ACP_MESSAGE_BYTES {
-                    inbox.push(AcpWork::TooLarge);
+                    queue.push(AcpWork::TooLarge);
                     return;
                 }
-                inbox.push(AcpWork::Client(text));
+                queue.push(AcpWork::Client(text));
             }
         }
     }
-    inbox.push(AcpWork::Gone);
+    queue.push(AcpWork::Gone);
 }
 
 impl AcpConnection {
@@ -180,7 +180,7 @@ impl AcpConnection {
             due.ms.saturating_sub(now().ms).clamp(1, LONGEST_WAIT_MS)
         });
         let timer = pin!(Delay::from(std::time::Duration::from_millis(due)));
-        match select(pin!(self.inbox.next()), timer).await {
+        match select(pin!(self.queue.next()), timer).await {
             Either::Left((work, _)) => Some(work),
             Either::Right(_) => None,
         }
@@ -210,7 +210,7 @@ impl AcpConnection {
                 AcpOutput::Send(session, text) => self.streams.send(&session, &text),
                 AcpOutput::Call(call) => {
                     let (env, access) = (self.env.clone(), self.access.clone());
-                    spawn_local(answer(call, env, access, Rc::clone(&self.inbox)));
+                    spawn_local(answer(call, env, access, Rc::clone(&self.queue)));
                 }
                 AcpOutput::Close(code, reason) => return Err(AcpClosed(code, reason)),
             }
@@ -220,7 +220,7 @@ impl AcpConnection {
 }
 
 /// Sends a request to the API, and posts the answer.
-async fn answer(call: ApiCall, env: Env, access: Access, inbox: Rc<Inbox>) {
+async fn answer(call: ApiCall, env: Env, access: Access, queue: Rc<WorkQueue>) {
     let ApiCall { number, method, path, body } = call;
     let answered = match api(&env, &access, &method, &path, body.as_deref()).await {
         Ok(mut response) => {
@@ -236,7 +236,7 @@ async fn answer(call: ApiCall, env: Env, access: Access, inbox: Rc<Inbox>) {
             None
         }
     };
-    inbox.push(AcpWork::Answer(number, answered.unwrap_or(ApiAnswer::Unreachable)));
+    queue.push(AcpWork::Answer(number, answered.unwrap_or(ApiAnswer::Unreachable)));
 }
 
 /// Sends a request with a caller's access to the object that owns its route.

@@ -35,6 +35,7 @@ use crate::acp::{AcpDriver, AcpEnd, CLIENT_ROOM};
 use crate::registry::random;
 use crate::stream::is_too_large;
 use crate::websocket;
+use rim::ApiRouter;
 use rim::LocalRim;
 
 /// The header that names the connection, as remote transports of the protocol have it.
@@ -62,6 +63,7 @@ pub(super) async fn open(
     app: &Arc<App>,
     parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    api: ApiRouter,
 ) -> Response {
     let found = find(app, parts).await;
     let upgrade = match upgrade {
@@ -88,7 +90,7 @@ pub(super) async fn open(
         let error = ApiError::internal(&"no random numbers");
         return HttpError::from(error).into_response();
     };
-    let (rim, closing) = (LocalRim::new(app, parts, &terms.access), app.registry.closing());
+    let (rim, closing) = (LocalRim::new(app, parts, &terms.access, api), app.registry.closing());
     let driver = AcpDriver::new(AcpServer::new(terms, seed), rim, app.registry.services().clock);
     let span = tracing::info_span!("acp");
     let mut response =

@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use moorline_core::legacy;
 use moorline_core::routes::{self, Call, Found, Handler, Matched, Need, Reply, find};
 use moorline_shared::id::SessionId;
@@ -53,6 +54,11 @@ pub(super) async fn dispatch(State(app): State<Arc<App>>, request: Request) -> R
     }
 }
 
+/// [`dispatch`], for requests that the relay makes for a client itself.
+fn dispatch_boxed(app: Arc<App>, request: Request) -> BoxFuture<'static, Response> {
+    Box::pin(dispatch(State(app), request))
+}
+
 async fn routed(app: &Arc<App>, matched: Matched, request: Request) -> Response {
     let long_name = matched.long_name.clone();
     let response = match matched.route.handler {
@@ -84,7 +90,7 @@ async fn socket(app: &Arc<App>, call: Call, matched: Matched, request: Request) 
         Call::Publish => hosts::publish(app, None, &matched.id, &parts.headers, upgrade).await,
         Call::Stream => return stream::open(app, matched, &parts.headers, upgrade).await,
         Call::Plain => return plain::open(app, matched, &parts.headers, upgrade).await,
-        Call::Acp => return acp::open(app, &parts, upgrade).await,
+        Call::Acp => return acp::open(app, &parts, upgrade, dispatch_boxed).await,
         _ => super::legacy::open(app, &parts, upgrade),
     };
     opened.unwrap_or_else(HttpError::into_response)

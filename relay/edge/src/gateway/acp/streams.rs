@@ -14,7 +14,7 @@ use moorline_shared::message::{SUBPROTOCOL, ServerMessage, close};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Env, Headers, Result, WebSocket, WebsocketEvent, console_error};
 
-use super::inbox::{AcpWork, Inbox};
+use super::work::{AcpWork, WorkQueue};
 use crate::gateway::word;
 use crate::internal::ACCESS;
 use crate::object_client;
@@ -23,14 +23,14 @@ use crate::object_client;
 pub(super) struct SessionSockets {
     env: Env,
     access: Access,
-    inbox: Rc<Inbox>,
+    queue: Rc<WorkQueue>,
     /// The socket of each session with its generation; `None` while it is being opened.
     open: RefCell<BTreeMap<SessionId, (Generation, Option<WebSocket>)>>,
 }
 
 impl SessionSockets {
-    pub(super) const fn new(env: Env, access: Access, inbox: Rc<Inbox>) -> Self {
-        Self { env, access, inbox, open: RefCell::new(BTreeMap::new()) }
+    pub(super) const fn new(env: Env, access: Access, queue: Rc<WorkQueue>) -> Self {
+        Self { env, access, queue, open: RefCell::new(BTreeMap::new()) }
     }
 
     /// Opens a socket, and posts its events.
@@ -94,7 +94,7 @@ impl SessionSockets {
 
 /// Carries the events of one socket until it is closed.
 async fn carry(sockets: Rc<SessionSockets>, session: SessionId, generation: Generation) {
-    let post = |news| sockets.inbox.push(AcpWork::Stream(session.clone(), generation, news));
+    let post = |news| sockets.queue.push(AcpWork::Stream(session.clone(), generation, news));
     let socket = match sockets.ask(&session).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(code)) => return post(StreamNews::Closed(code)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use moorline_core::acp::{ApiAnswer, ApiCall, StreamNews};
 use moorline_shared::message::close;
 
-use crate::acp::{AcpRim, StreamEnd};
+use crate::acp::{AcpRim, RimSocket};
 use crate::attach::{AttachSocket, ConnectionEvent, Opener, Target};
 use crate::cli::relay::Relay;
 use crate::command_socket::ask_pass;
@@ -23,7 +23,7 @@ impl RelayRim {
 }
 
 impl AcpRim for RelayRim {
-    fn stream(&self, end: StreamEnd) -> impl Future<Output = ()> + Send + 'static {
+    fn stream(&self, end: RimSocket) -> impl Future<Output = ()> + Send + 'static {
         let target = Target {
             url: self.relay.url().to_owned(),
             opener: self.opener.clone(),
@@ -62,7 +62,7 @@ impl AcpRim for RelayRim {
 }
 
 /// Carries the messages of one socket until it is closed.
-async fn carry(mut socket: AttachSocket, mut end: StreamEnd) {
+async fn carry(mut socket: AttachSocket, mut end: RimSocket) {
     socket.dial(end.generation);
     loop {
         tokio::select! {

@@ -3,33 +3,38 @@
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use futures_util::future::BoxFuture;
 use moorline_core::acp::{ApiAnswer, ApiCall, StreamNews};
 use moorline_core::auth::Access;
 use moorline_core::routes::find;
 use moorline_shared::message::close;
 
 use super::stream::follow;
-use crate::acp::{AcpRim, StreamEnd};
-use crate::http::dispatch::dispatch;
+use crate::acp::{AcpRim, RimSocket};
 use crate::http::{App, rest};
 
 /// Limit of an answer of the API.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
+/// Answers a request to the API, as the relay's router does.
+pub(super) type ApiRouter = fn(Arc<App>, Request) -> BoxFuture<'static, Response>;
+
 /// Reaches the sessions and the API of this relay with a client's access.
 pub(super) struct LocalRim {
     app: Arc<App>,
     access: Access,
+    api: ApiRouter,
     /// The headers by which each request is identified as the client's.
     headers: HeaderMap,
 }
 
 impl LocalRim {
-    pub(super) fn new(app: &Arc<App>, parts: &Parts, access: &Access) -> Self {
+    pub(super) fn new(app: &Arc<App>, parts: &Parts, access: &Access, api: ApiRouter) -> Self {
         let mut headers = HeaderMap::new();
         for name in [HOST, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, COOKIE] {
             if let Some(value) = parts.headers.get(&name) {
@@ -37,12 +42,12 @@ impl LocalRim {
             }
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { app: Arc::clone(app), access: access.clone(), headers }
+        Self { app: Arc::clone(app), access: access.clone(), api, headers }
     }
 }
 
 impl AcpRim for LocalRim {
-    fn stream(&self, end: StreamEnd) -> impl Future<Output = ()> + Send + 'static {
+    fn stream(&self, end: RimSocket) -> impl Future<Output = ()> + Send + 'static {
         let (app, access) = (Arc::clone(&self.app), self.access.clone());
         async move {
             let Some(scope) = access.scope_of(&end.session) else {
@@ -64,7 +69,7 @@ impl AcpRim for LocalRim {
     }
 
     fn call(&self, call: ApiCall) -> impl Future<Output = ApiAnswer> + Send + 'static {
-        let (app, headers) = (Arc::clone(&self.app), self.headers.clone());
+        let (app, api, headers) = (Arc::clone(&self.app), self.api, self.headers.clone());
         async move {
             let ApiCall { method, path, body, number: _ } = call;
             let found = find(&method, path.split('?').next().unwrap_or_default());
@@ -74,7 +79,7 @@ impl AcpRim for LocalRim {
                 return ApiAnswer::Unreachable;
             };
             *request.headers_mut() = headers;
-            let answer = dispatch(State(app), request).await;
+            let answer = api(app, request).await;
             let status = answer.status().as_u16();
             match to_bytes(answer.into_body(), ANSWER_BYTES).await {
                 Ok(body) => ApiAnswer::Answered { status, body: body.into() },

@@ -10,7 +10,7 @@ use moorline_shared::message::{Scope, ServerMessage, close};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::acp::StreamEnd;
+use crate::acp::RimSocket;
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 
@@ -33,7 +33,7 @@ impl Drop for AttachedPeer<'_> {
 /// Carries the stream of a session until it ends, or nobody hears it any more.
 pub(super) async fn follow(
     session: &Arc<SessionHandle>,
-    mut end: StreamEnd,
+    mut end: RimSocket,
     scope: Scope,
     by: String,
     mut closing: watch::Receiver<bool>,

@@ -25,12 +25,12 @@ pub(super) enum AcpWork {
 
 /// Work in the order in which it came, for one reader.
 #[derive(Default)]
-pub(super) struct Inbox {
+pub(super) struct WorkQueue {
     work: RefCell<VecDeque<AcpWork>>,
     reader: RefCell<Option<Waker>>,
 }
 
-impl Inbox {
+impl WorkQueue {
     pub(super) fn push(&self, work: AcpWork) {
         self.work.borrow_mut().push_back(work);
         if let Some(reader) = self.reader.borrow_mut().take() {
