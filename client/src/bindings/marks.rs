@@ -9,6 +9,8 @@ use web_sys::{Element, HtmlElement, Node, Range, window};
 const SEARCHED: &str = "[data-find]";
 /// A control that shows more of a part.
 const MORE: &str = "[data-more]";
+/// The height of the bar of the search, which covers the upper end of the view, in CSS pixels.
+const ABOVE_PX: i32 = 60;
 /// The name of the highlight of the hit, as in the style sheet.
 const HIT: &str = "found";
 
@@ -119,7 +121,9 @@ fn closed_above(node: &Node) -> Option<Element> {
 fn last(view: &HtmlElement, item: &Element, range: Option<&Range>) -> MarkStep {
     clear();
     let Some(range) = range else {
-        item.scroll_into_view();
+        // Only the view: scrolling into view would move what surrounds it, too.
+        let by = item.get_bounding_client_rect().top() - view.get_bounding_client_rect().top();
+        view.set_scroll_top(view.scroll_top() + by as i32 - ABOVE_PX);
         return MarkStep::Done;
     };
     if let Some((highlights, set)) = highlights("set") {
@@ -140,7 +144,7 @@ fn last(view: &HtmlElement, item: &Element, range: Option<&Range>) -> MarkStep {
 fn uncover(element: &Element, range: &Range) {
     let (hit, own) = (range.get_bounding_client_rect(), element.get_bounding_client_rect());
     if element.scroll_height() > element.client_height() + 1
-        && (hit.top() < own.top() + 60.0 || hit.bottom() > own.bottom() - 20.0)
+        && (hit.top() < own.top() + f64::from(ABOVE_PX) || hit.bottom() > own.bottom() - 20.0)
     {
         let by = hit.top() - own.top() - own.height() / 2.0;
         element.set_scroll_top(element.scroll_top() + by as i32);

@@ -76,6 +76,17 @@ pub fn to_end(element: &HtmlElement) {
     element.set_scroll_top(element.scroll_height());
 }
 
+/// Scrolls `element`, and nothing around it, so that the first descendant that matches `selector` is
+/// in view.
+pub fn to_descendant(element: &HtmlElement, selector: &str) {
+    let found = element.query_selector(selector).ok().flatten();
+    let Some(wanted) = found.map(|wanted| wanted.get_bounding_client_rect()) else { return };
+    let own = element.get_bounding_client_rect();
+    let below = (wanted.bottom() - own.bottom()).max(0.0);
+    let above = (wanted.top() - own.top()).min(0.0);
+    element.set_scroll_top(element.scroll_top() + (below + above).round() as i32);
+}
+
 /// Returns the first element in `element`.
 #[must_use]
 pub fn first_child(element: &HtmlElement) -> Option<HtmlElement> {

@@ -21,6 +21,9 @@ use crate::ui::when::effect;
 /// The steps by which the text is smaller than that of a terminal's page.
 const SMALLER: i8 = -3;
 
+/// What the emulator moves with the cursor.
+const CURSOR: &str = ".xterm-helper-textarea";
+
 /// A connection and what it draws on. The session is dropped first.
 struct LiveCard {
     _session: Session,
@@ -81,7 +84,7 @@ pub fn TerminalCard(
     }
 }
 
-/// Keeps the last line in view, and tells how the session is.
+/// Keeps the cursor in view, and tells how the session is.
 fn hooks(note: RwSignal<String>, place: HtmlElement) -> SessionHooks {
     SessionHooks {
         show: Box::new(move |view| {
@@ -94,6 +97,6 @@ fn hooks(note: RwSignal<String>, place: HtmlElement) -> SessionHooks {
             let _ = note.try_set(text);
         }),
         notify: Box::new(|_| ()),
-        progress: Box::new(move |_| scrolling::to_end(&place)),
+        progress: Box::new(move |_| scrolling::to_descendant(&place, CURSOR)),
     }
 }
