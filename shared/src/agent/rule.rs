@@ -105,6 +105,26 @@ pub enum RulesQuestion {
     },
 }
 
+/// Returns the command that a rule of this approval would be about; `None` if it is about another
+/// use of a tool, or about one that runs commands without saying which.
+#[must_use]
+pub fn command_of(request: &ApprovalRequest) -> Option<&str> {
+    match request.kind {
+        ApprovalKind::Command => Some(&request.command),
+        // The title of the tool call need not be the command.
+        ApprovalKind::Tool if request.subject.tool.as_deref() == Some(EXECUTE) => {
+            request.subject.input.as_ref()?.get("command")?.as_str()
+        }
+        _ => None,
+    }
+}
+
+/// Returns true if this kind of tool runs commands.
+#[must_use]
+pub fn runs_commands(tool: &str) -> bool {
+    tool == EXECUTE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,24 +162,4 @@ mod tests {
         assert_eq!(serde_json::to_value(&rule).unwrap(), json);
         assert_eq!(serde_json::from_value::<ApprovalRule>(json).unwrap(), rule);
     }
-}
-
-/// Returns the command that a rule of this approval would be about; `None` if it is about another
-/// use of a tool, or about one that runs commands without saying which.
-#[must_use]
-pub fn command_of(request: &ApprovalRequest) -> Option<&str> {
-    match request.kind {
-        ApprovalKind::Command => Some(&request.command),
-        // The title of the tool call need not be the command.
-        ApprovalKind::Tool if request.subject.tool.as_deref() == Some(EXECUTE) => {
-            request.subject.input.as_ref()?.get("command")?.as_str()
-        }
-        _ => None,
-    }
-}
-
-/// Returns true if this kind of tool runs commands.
-#[must_use]
-pub fn runs_commands(tool: &str) -> bool {
-    tool == EXECUTE
 }

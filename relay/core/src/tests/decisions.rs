@@ -7,7 +7,7 @@ use super::agent::Disk;
 use super::agent_requests::{asked, body, refusal, refused};
 
 /// Returns a session with an open approval of these fields.
-fn asking(fields: Value) -> Disk {
+fn asking(fields: &Value) -> Disk {
     let mut disk = Disk::new();
     disk.link(1, 1);
     let mut request = json!({ "approvalId": "approval_1", "digest": "d1" });
@@ -65,22 +65,22 @@ fn answers_that_do_not_fit_the_form_decide_nothing() {
     ];
     let asks = json!({ "kind": "form", "form": form });
     let valid = json!({ "answers": { "name": "x", "colour": "red" } });
-    refuses(asking(asks.clone()), &cases, &valid);
+    refuses(asking(&asks), &cases, &valid);
     // Whoever declines does not fill in the form.
     let declined = json!({ "approved": false, "answers": { "age": 7 } });
-    assert_eq!(decided(&mut asking(asks), &declined).unwrap()["decision"]["approved"], false);
+    assert_eq!(decided(&mut asking(&asks), &declined).unwrap()["decision"]["approved"], false);
 }
 
 #[test]
 fn a_command_is_changed_only_where_there_is_one() {
-    let tool = asking(json!({ "kind": "tool", "command": "Edit a.rs" }));
+    let tool = asking(&json!({ "kind": "tool", "command": "Edit a.rs" }));
     let cases = [
         (json!({ "customCommand": "ls" }), "bad_request", "of the kind `command`"),
         (json!({ "answers": { "prefix": ["Edit"] }, "optionId": "o" }), "bad_request", "optionId"),
         (json!({ "answers": { "name": "x" } }), "bad_answers", "`name`"),
     ];
     refuses(tool, &cases, &json!({}));
-    let command = asking(json!({ "kind": "command", "command": "make" }));
+    let command = asking(&json!({ "kind": "command", "command": "make" }));
     let cases = [
         (json!({ "customCommand": "" }), "bad_request", "empty"),
         (json!({ "customCommand": " \n" }), "bad_request", "empty"),
@@ -112,15 +112,15 @@ fn a_prefix_is_the_first_words_of_the_command_that_will_run() {
         ),
     ];
     let command = "cargo test -p a";
-    let asks = asking(json!({ "kind": "command", "command": command, "options": options }));
+    let asks = asking(&json!({ "kind": "command", "command": command, "options": options }));
     refuses(asks, &cases, &always(json!(["cargo", "test"])));
     // What an agent runs is in the input of its tool.
     let subject = json!({ "tool": "execute", "input": { "command": "make all" } });
     let asks = json!({
         "kind": "tool", "command": "Build", "options": options, "subject": subject,
     });
-    refuses(asking(asks), &[wrong(json!(["Build"]))], &always(json!(["make"])));
-    let piped = asking(json!({ "kind": "command", "command": "a | b", "options": options }));
+    refuses(asking(&asks), &[wrong(json!(["Build"]))], &always(json!(["make"])));
+    let piped = asking(&json!({ "kind": "command", "command": "a | b", "options": options }));
     let splits = (always(json!(["a"])), "bad_answers", "only splits");
     refuses(piped, &[splits], &json!({ "optionId": "always" }));
 }
@@ -129,12 +129,12 @@ fn a_prefix_is_the_first_words_of_the_command_that_will_run() {
 fn an_option_is_named_unless_one_is_usual() {
     let option = |kind| json!([{ "optionId": "o", "name": "O", "kind": kind }]);
     for kind in ["allow_always", "reject_once", "later"] {
-        let mut disk = asking(json!({ "kind": "tool", "options": option(kind) }));
+        let mut disk = asking(&json!({ "kind": "tool", "options": option(kind) }));
         let (status, code, sentence) = decided(&mut disk, &json!({})).unwrap_err();
         assert_eq!((status, &*code), (400, "bad_request"), "{kind}");
         assert!(sentence.contains("`optionId`"), "{sentence}");
     }
-    let mut disk = asking(json!({ "kind": "tool", "options": option("allow_always") }));
+    let mut disk = asking(&json!({ "kind": "tool", "options": option("allow_always") }));
     let no = json!({ "approved": false, "optionId": "o" });
     assert_eq!(decided(&mut disk, &no).unwrap_err().1, "bad_request", "it allows");
     decided(&mut disk, &json!({ "optionId": "o" })).unwrap();
@@ -142,7 +142,7 @@ fn an_option_is_named_unless_one_is_usual() {
 
 #[test]
 fn a_decision_has_a_size() {
-    let mut disk = asking(json!({ "kind": "command", "command": "make" }));
+    let mut disk = asking(&json!({ "kind": "command", "command": "make" }));
     let large = json!({ "customCommand": "x".repeat(40_000) });
     let (status, code, sentence) = decided(&mut disk, &large).unwrap_err();
     assert_eq!((status, &*code), (413, "too_large"), "{sentence}");

@@ -189,7 +189,7 @@ pub(super) fn fit_config(config: &mut AgentConfig) -> bool {
 pub(super) fn fit_fields(fields: &mut Map<String, Value>) -> bool {
     let is_cut = json_bytes(fields) > FIELDS_BYTES;
     while json_bytes(fields) > FIELDS_BYTES {
-        let longest = fields.values_mut().max_by_key(|value| json_bytes(value));
+        let longest = fields.values_mut().max_by_key(json_bytes);
         let Some(longest) = longest.filter(|value| !value.is_null()) else { break };
         let before = json_bytes(longest);
         halve(longest);
@@ -207,7 +207,7 @@ fn halve(value: &mut Value) {
         Value::Array(items) if items.len() > 1 => items.truncate(items.len() / 2),
         Value::Array(items) if items.len() == 1 => halve(&mut items[0]),
         Value::Object(fields) if (1..=LARGE_FIELDS).contains(&fields.len()) => {
-            fields.values_mut().max_by_key(|value| json_bytes(value)).into_iter().for_each(halve);
+            fields.values_mut().max_by_key(json_bytes).into_iter().for_each(halve);
         }
         _ => *value = Value::Null,
     }
