@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::StreamExt as _;
+use js_sys::Reflect;
 use moorline_core::acp::StreamNews;
 use moorline_core::auth::Access;
 use moorline_shared::frame::Frame;
@@ -12,6 +13,7 @@ use moorline_shared::id::SessionId;
 use moorline_shared::link::Generation;
 use moorline_shared::message::{SUBPROTOCOL, ServerMessage, close};
 use worker::wasm_bindgen_futures::spawn_local;
+use worker::worker_sys::web_sys;
 use worker::{Env, Headers, Result, WebSocket, WebsocketEvent, console_error};
 
 use super::work::{AcpWork, WorkQueue};
@@ -92,6 +94,14 @@ impl SessionSockets {
     }
 }
 
+/// Has binary messages arrive as buffers. By default they are blobs, which can only be read later.
+fn receive_buffers(socket: &WebSocket) {
+    let socket: &web_sys::WebSocket = socket.as_ref();
+    if Reflect::set(socket, &"binaryType".into(), &"arraybuffer".into()).is_err() {
+        console_error!("binary messages of a session's stream cannot be read");
+    }
+}
+
 /// Carries the events of one socket until it is closed.
 async fn carry(sockets: Rc<SessionSockets>, session: SessionId, generation: Generation) {
     let post = |news| sockets.queue.push(AcpWork::Stream(session.clone(), generation, news));
@@ -103,6 +113,7 @@ async fn carry(sockets: Rc<SessionSockets>, session: SessionId, generation: Gene
             return post(StreamNews::Closed(close::ABNORMAL));
         }
     };
+    receive_buffers(&socket);
     // Events that arrive before `events()` is called are not delivered.
     let (Ok(mut events), Ok(())) = (socket.events(), socket.accept()) else {
         return post(StreamNews::Closed(close::ABNORMAL));
