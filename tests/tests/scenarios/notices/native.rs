@@ -170,6 +170,14 @@ fn subscribing(subscription: &Value) -> String {
     )
 }
 
+/// Keeps what the page says when something fails, which it hides again.
+const NOTE_PROBLEM: &str = "new MutationObserver(() => {
+    window.problem = document.querySelector('[data-testid=problem]')?.innerText ?? window.problem;
+}).observe(document.body, { childList: true, subtree: true }); true";
+
+/// Picks the menu's entry. It comes once the relay has answered, and moves those below it.
+const PICK: &str = "document.querySelector('[data-testid=push]').click(); true";
+
 /// The texts of the notices that are shown.
 const SHOWN: &str = "navigator.serviceWorker.getRegistration('/').then(it => it.getNotifications())
     .then(all => all.map(({ title, body }) => `${title}: ${body}`))";
@@ -187,18 +195,22 @@ async fn a_page_subscribes_and_its_worker_shows_what_comes() -> Result<()> {
     let relay = start(&service).await?;
     let agent = Agent::start(&relay).await?;
     Browser::run("a_page_subscribes_to_notices", async |browser| {
-        let tab = browser.open_beside(&format!("{}/sessions", relay.url())).await?;
         browser.allow_notices(&relay.url()).await?;
-        tab.reload().await?;
+        let tab = browser.open_beside(&format!("{}/sessions", relay.url())).await?;
+        tab.let_workers_start().await?;
         tab.until_there("[data-testid=session-row]").await?;
         tab.evaluate::<bool>(&subscribing(&service.subscription("page"))).await?;
+        tab.evaluate::<bool>(NOTE_PROBLEM).await?;
         tab.click("[data-testid=menu-button]").await?;
         tab.click("[data-testid=notices]").await?;
         tab.click("[data-testid=menu-button]").await?;
         let offered = tab.until_there("[data-testid=push]").await?;
         ensure!(offered.contains("Also when the page is closed"), "{offered}");
-        tab.click("[data-testid=push]").await?;
-        tab.until("the subscription", "localStorage.getItem('moorline.push') !== null").await?;
+        tab.evaluate::<bool>(PICK).await?;
+        let subscribed =
+            tab.until("the subscription", "localStorage.getItem('moorline.push') !== null").await;
+        let problem: String = tab.evaluate("String(window.problem)").await?;
+        subscribed.with_context(|| format!("the page says {problem}"))?;
         let asked = ask(&agent).await?;
         let told = service.next().await?;
         ensure!(told.path == "/page", "{told:?}");
@@ -206,22 +218,38 @@ async fn a_page_subscribes_and_its_worker_shows_what_comes() -> Result<()> {
         // Nobody looks at the page, and the browser gets the message.
         let away = browser.open_beside("data:text/html,away").await?;
         away.to_front().await?;
-        let origin = relay.url();
-        tab.deliver_push(&origin, &told.message.to_string()).await?;
+        let worker = tab.push_worker(&relay.url()).await?;
         let question = format!("peer: {}", asked["command"].as_str().context("no command")?);
-        until_shown(&tab, &[&question]).await?;
+        wait_until("the question's notice", async || {
+            // The page may still have the focus, and then nothing is shown.
+            tab.deliver_push(&worker, &told.message.to_string()).await.is_ok()
+                && tab.evaluate::<Vec<String>>(SHOWN).await.is_ok_and(|shown| shown == [&*question])
+        })
+        .await?;
+        // The page itself closes the notice once the session asks no more.
         decide(&agent, &asked, true, 200).await?;
-        let answered = service.next().await?;
-        tab.deliver_push(&origin, &answered.message.to_string()).await?;
+        service.next().await?;
+        until_shown(&tab, &[]).await?;
+        let of_kind = |kind: &str| {
+            let message = json!({
+                "kind": kind, "session": agent.id, "approval": "approval_2", "name": "peer",
+                "title": "Deploy",
+            });
+            message.to_string()
+        };
+        tab.deliver_push(&worker, &of_kind("answered")).await?;
+        tab.deliver_push(&worker, &of_kind("asked")).await?;
+        until_shown(&tab, &["peer: Deploy"]).await?;
+        tab.deliver_push(&worker, &of_kind("answered")).await?;
         until_shown(&tab, &["peer: Answered"]).await?;
         // A message that is none is no failure.
-        tab.deliver_push(&origin, "not JSON").await?;
+        tab.deliver_push(&worker, "not JSON").await?;
         tab.to_front().await?;
         tab.reload().await?;
         until_shown(&tab, &[]).await?;
         tab.evaluate::<bool>(&subscribing(&service.subscription("page"))).await?;
         tab.click("[data-testid=menu-button]").await?;
-        tab.click("[data-testid=push]").await?;
+        tab.evaluate::<bool>(PICK).await?;
         tab.until("its end", "localStorage.getItem('moorline.push') === null").await
     })
     .await
