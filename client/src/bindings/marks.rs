@@ -21,7 +21,8 @@ pub enum MarkStep {
     Done,
     /// A part was unfolded. It is on the page by the next frame.
     Unfolded,
-    /// Its row is not on the page.
+    /// It is not on the page, and nothing is left to unfold. What was unfolded may come with the next
+    /// frames.
     Missing,
 }
 
@@ -53,8 +54,8 @@ fn folded_letter(letter: char) -> char {
 }
 
 /// Does one step to show and mark a hit in `view`: unfolds one part that may have it, or scrolls to
-/// it.
-pub fn show(view: &HtmlElement, place: MarkPlace<'_>) -> MarkStep {
+/// it. With `gives_up`, what is left of it is shown: another hit of the item, or the item.
+pub fn show(view: &HtmlElement, place: MarkPlace<'_>, gives_up: bool) -> MarkStep {
     let find = |selector: String| view.query_selector(&selector).ok().flatten();
     let row = find(format!("[data-row=\"{}\"]", place.group.unwrap_or(place.item)));
     let Some(row) = row else { return MarkStep::Missing };
@@ -68,8 +69,8 @@ pub fn show(view: &HtmlElement, place: MarkPlace<'_>) -> MarkStep {
     let hits = ranges(&item, place.text);
     let Some(range) = hits.get(place.number) else {
         return match unfold(&item) {
-            MarkStep::Unfolded => MarkStep::Unfolded,
-            _ => last(view, &item, hits.last()),
+            MarkStep::Missing if gives_up => last(view, &item, hits.last()),
+            step => step,
         };
     };
     // What is folded has no place to scroll to.

@@ -17,8 +17,10 @@ use crate::ui::{Icon, IconName};
 const MOST_HITS: usize = 10_000;
 /// The time that a search takes of each frame.
 const SLICE_MS: f64 = 8.0;
-/// The most parts that are unfolded on the way to a hit.
+/// The most frames on the way to a hit, each of which unfolds a part.
 const MOST_STEPS: usize = 500;
+/// The frames after which a hit that does not come is given up.
+const PATIENCE: usize = 20;
 
 /// A hit: the place of its item, and the number of hits before it there.
 type FindHit = (u64, usize);
@@ -137,14 +139,17 @@ impl FindState {
         shown.reach_place(place);
         let run = self.next_run();
         spawn_local(async move {
+            let mut waited = 0;
             for _ in 0..MOST_STEPS {
                 clock::frame().await;
                 let view = self.view.try_get_untracked().flatten().filter(|_| self.is_run(run));
                 let Some(view) = view else { return };
                 let (group, text) = (shown.group_of(place), text.as_str());
                 let place = MarkPlace { item: place, group, text, number };
-                if marks::show(&view, place) != MarkStep::Unfolded {
-                    return;
+                match marks::show(&view, place, waited == PATIENCE) {
+                    MarkStep::Unfolded => waited = 0,
+                    MarkStep::Missing if waited < PATIENCE => waited += 1,
+                    MarkStep::Missing | MarkStep::Done => return,
                 }
             }
         });
