@@ -6,10 +6,10 @@
 //! it runs anywhere between a client and a relay: in `moorline acp`, which dials a relay and whose
 //! client outlives the relay's restarts, and on both relays behind `GET /acp`.
 //!
-//! * [`updates`]: events of a session, as `session/update`s;
-//! * [`difference`]: the updates that lead from one state of a conversation to another;
-//! * [`prompts`], [`questions`] and [`settings`]: what is open between a client and a session;
-//! * [`session`]: one session that a connection is attached to.
+//! * `updates`: events of a session, as `session/update`s;
+//! * `difference`: the updates that lead from one state of a conversation to another;
+//! * `prompts`, `questions` and `settings`: what is open between a client and a session;
+//! * `session`: one session that a connection is attached to.
 
 mod call;
 mod content;
