@@ -43,7 +43,7 @@ async fn files_are_dropped_anywhere_and_the_page_stays() -> Result<()> {
         tab.go_to(&format!("{}/sessions", relay.url())).await?;
         tab.until_there("[data-testid=session-row]").await?;
         tab.evaluate::<bool>("window.is_the_same = true").await?;
-        tab.drag_files(middle, &[other.clone()]).await?;
+        tab.drag_files(middle, std::slice::from_ref(&other)).await?;
         tab.drop_files(middle, &[other]).await?;
         tab.until_there("[data-testid=session-row]").await?;
         ensure!(tab.evaluate::<bool>("window.is_the_same === true").await?, "the list has gone");
