@@ -137,8 +137,8 @@ mod tests {
         let mut tracker = PushTracker::default();
         let first = card("abcdefgh", "approval_1", "make");
         let second = card("ijklmnop", "approval_2", "Edit\nlib.rs");
-        assert_eq!(tracker.update(&[first.clone()]), []);
-        assert_eq!(tracker.update(&[first.clone()]), []);
+        assert_eq!(tracker.update(std::slice::from_ref(&first)), []);
+        assert_eq!(tracker.update(std::slice::from_ref(&first)), []);
         let notices = tracker.update(&[first, second.clone()]);
         assert_eq!(
             told(&notices),
