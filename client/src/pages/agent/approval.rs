@@ -12,6 +12,7 @@ use moorline_shared::agent::approval::{
 use moorline_shared::fold::ApprovalEntry;
 use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::rest::DecideApproval;
+use moorline_shared::session::Lifecycle;
 
 use super::form::{self, FormFields};
 use super::paths::RelativePaths;
@@ -22,15 +23,14 @@ use crate::bindings::page;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::conversation::UserRequest;
-use crate::ui::when::live;
+use crate::ui::when::{effect, live};
 use crate::ui::{Icon, IconName, When};
 
-/// Renders an approval.
+/// Shows an approval: as a question while it can be decided, then what became of it.
 pub(super) fn approval(id: &ApprovalId) -> AnyView {
     let state = ConversationState::expect();
     let now = RwSignal::new(clock::wall_ms());
-    let timer = Interval::new(1000, move || now.set(clock::wall_ms()));
-    let _: StoredValue<Interval, LocalStorage> = StoredValue::new_local(timer);
+    let timer = StoredValue::new_local(None::<Interval>);
     let key = id.clone();
     let entry = Memo::new(move |_| state.approval(&key));
     let waits = {
@@ -42,9 +42,17 @@ pub(super) fn approval(id: &ApprovalId) -> AnyView {
             })
         })
     };
+    // A session that is over asks nothing more, even if its host could not say so.
+    let is_over =
+        Memo::new(move |_| state.view.with(|view| view.lifecycle.is_some_and(Lifecycle::is_over)));
     let is_open = Memo::new(move |_| {
         let is_open = |entry: &ApprovalEntry| entry.is_open(now.get() as u64);
-        waits.with(Option::is_none) && entry.with(|entry| entry.as_ref().is_some_and(is_open))
+        let is_open = entry.with(|entry| entry.as_ref().is_some_and(is_open));
+        is_open && waits.with(Option::is_none) && !is_over.get()
+    });
+    effect(move || {
+        let tick = move || now.set(clock::wall_ms());
+        timer.set_value(is_open.get().then(|| Interval::new(1000, tick)));
     });
     live(move || {
         let Some(entry) = entry.get() else {
@@ -53,15 +61,17 @@ pub(super) fn approval(id: &ApprovalId) -> AnyView {
         if is_open.get() {
             card(&Arc::new(entry.request), now, Decider::Conversation(state), state.folder)
         } else {
-            closed(&entry, waits.get(), state.folder)
+            closed(&entry, waits.get(), is_over.get(), state.folder)
         }
     })
 }
 
-/// Renders what became of an approval. `waits` is its decision while the host does not have it.
+/// Shows what became of an approval. `waits` is its decision while the host does not have it, and
+/// `is_over` is true if its session is over.
 fn closed(
     entry: &ApprovalEntry,
     waits: Option<ApprovalDecision>,
+    is_over: bool,
     folder: RelativePaths,
 ) -> AnyView {
     let is_waiting = waits.is_some();
@@ -74,6 +84,7 @@ fn closed(
             (tone, format!("{word} by {}", decision.by))
         }
         (None, ApprovalState::Withdrawn) => ("soft", "No longer asked".to_owned()),
+        (None, state) if is_over && state.is_open() => ("soft", "No longer asked".to_owned()),
         (None, _) => ("soft", "Nobody decided in time".to_owned()),
     };
     // Beside a decision, the entry's reason is who has seen the question.
