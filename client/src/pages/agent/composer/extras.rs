@@ -69,7 +69,7 @@ mod code {
 
     use super::*;
 
-    #[wasm_split(composer, fallible)]
+    #[wasm_split(more, fallible)]
     pub(super) fn extras() -> LoadedExtras {
         Ok(ComposerExtras { above, picker: image_picker })
     }
