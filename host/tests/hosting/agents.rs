@@ -252,8 +252,8 @@ async fn the_snapshot_of_an_agent_session_is_its_conversation() {
     assert_eq!(conversation.summary.turns.active().unwrap().state, TurnState::RequiresAction);
     assert_eq!(conversation.summary.approvals.entries().len(), 1);
     let mut folded = Conversation::default();
-    for (seq, event) in (1..).zip(&copy.events) {
-        folded.apply(Seq(seq), event);
+    for (seq, event) in copy.event_seqs.iter().zip(&copy.events) {
+        folded.apply(*seq, event);
     }
     assert_eq!(folded.items, conversation.items);
     let status = copy.events.iter().rev().find_map(moorline_shared::event::Event::read);

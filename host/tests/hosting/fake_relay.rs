@@ -187,6 +187,8 @@ pub(crate) struct Copy {
     pub(crate) head: Seq,
     pub(crate) output: Vec<u8>,
     pub(crate) events: Vec<Event>,
+    /// The number of each of the events.
+    pub(crate) event_seqs: Vec<Seq>,
     pub(crate) exit: Option<ExitStatus>,
     pub(crate) snapshots: Vec<Snapshot>,
     /// Bytes of entries, as the host counts them.
@@ -229,7 +231,10 @@ impl Copy {
                 self.unacked_bytes += cost;
                 match entry {
                     Entry::Output(frame) => self.output.extend_from_slice(frame.data()),
-                    Entry::Event(event) => self.events.push(event.event().unwrap()),
+                    Entry::Event(event) => {
+                        self.event_seqs.push(event.seq());
+                        self.events.push(event.event().unwrap());
+                    }
                 }
             }
             HostMessage::Snapshot(snapshot) => self.snapshots.push(snapshot),

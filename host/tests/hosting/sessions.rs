@@ -224,6 +224,7 @@ async fn a_fork_begins_after_its_point_with_the_screen_of_then() {
         copy.kinds(),
         [
             EventKind::SessionForked.as_str(),
+            EventKind::ApprovalProgress.as_str(),
             EventKind::SessionCreated.as_str(),
             EventKind::SessionStatus.as_str()
         ]

@@ -64,6 +64,6 @@ async fn what_an_agent_is_asked_waits_for_its_host_in_the_store() {
     }
     let decide = format!("POST {approvals}/approval_1");
     let (status, missing) = ask(&server, &decide, &json!({ "approved": false })).await;
-    assert_eq!((status, &missing["code"]), (404, &json!("approval_not_found")));
+    assert_eq!((status, &missing["code"]), (503, &json!("host_offline")), "its host may know it");
     server.stop().await;
 }
