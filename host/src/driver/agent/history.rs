@@ -1,7 +1,8 @@
-//! What a new agent is told of the conversation that it continues.
+//! What a new agent takes over of the conversation that it continues.
 
 use moorline_shared::agent::content::{ContentBlock, MessageRole};
-use moorline_shared::fold::{Conversation, ConversationItem};
+use moorline_shared::agent::prompt::TurnState;
+use moorline_shared::fold::{Conversation, ConversationItem, TurnEntry};
 
 /// Most bytes of the history. Beyond this, the beginning is left out.
 const HISTORY_BYTES: usize = 96 * 1024;
@@ -38,6 +39,30 @@ pub(super) fn history(conversation: &Conversation) -> Option<String> {
     Some(format!("{INTRODUCTION}{cut}{}", &text[start..]))
 }
 
+/// Returns the turns of the conversation. One that had begun, but whose prompt was not said yet, still
+/// counts as queued: the conversation was forked before that prompt.
+pub(super) fn turns(conversation: &Conversation) -> Vec<TurnEntry> {
+    let is_unsaid = |turn: &TurnEntry| {
+        let begins = |item: &ConversationItem| match item {
+            ConversationItem::Turn { turn_id } => *turn_id == turn.turn_id,
+            _ => false,
+        };
+        let is_of_it = |item: &ConversationItem| match item {
+            ConversationItem::Message(message) => message.turn_id.as_ref() == Some(&turn.turn_id),
+            _ => false,
+        };
+        let items = &conversation.items;
+        let begin = items.iter().position(begins);
+        begin.is_some_and(|begin| !items[begin..].iter().any(is_of_it))
+    };
+    let turn = |turn: &TurnEntry| {
+        let is_open = turn.state.is_active() && is_unsaid(turn);
+        let state = if is_open { TurnState::Queued } else { turn.state };
+        TurnEntry { state, ..turn.clone() }
+    };
+    conversation.summary.turns.entries().iter().map(turn).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use moorline_shared::event::Event;
@@ -65,6 +90,21 @@ mod tests {
         let text = history(&conversation("Done.")).unwrap();
         assert!(text.ends_with("\n\nUser: Say it.\n\n[Read notes.txt]\n\nAgent: Done."), "{text}");
         assert_eq!(history(&Conversation::default()), None);
+    }
+
+    #[test]
+    fn a_turn_whose_prompt_was_not_said_is_queued() {
+        let mut conversation = Conversation::default();
+        let id: moorline_shared::id::SessionId = "session_1".parse().unwrap();
+        let running = json!({ "turnId": "turn_1", "state": "running", "prompt": { "text": "go" } });
+        let said = json!({ "messageId": "a", "turnId": "turn_1", "role": "user", "delta": "go" });
+        for (seq, kind, fields, state) in [
+            (1, "agent-turn", running, TurnState::Queued),
+            (2, "agent-message", said, TurnState::Running),
+        ] {
+            assert!(conversation.apply(Seq(seq), &Event::of_kind(id.clone(), kind, 1, fields)));
+            assert_eq!(turns(&conversation)[0].state, state);
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl AgentLaunch {
             cwd: cwd.clone(),
         };
         let history = fork.as_ref().and_then(history::history);
-        let turns = fork.as_ref().map(|fork| fork.summary.turns.entries().to_vec());
+        let inherited = fork.as_ref().map(history::turns).unwrap_or_default();
         let seen = |id: &str| records.get(id, || catalogue::version(id));
         let asks = agent.as_deref().and_then(|id| seen(id).or_else(|| catalogue::asks(id)));
         let id_suffix = fork.as_ref().map(|_| session_id.to_string()).unwrap_or_default();
@@ -82,7 +82,7 @@ impl AgentLaunch {
             asks,
             id_suffix,
             history,
-            inherited: turns.unwrap_or_default(),
+            inherited,
         };
         let folders = AgentFolders(folders);
         Ok(Self { session_id, agent, settings, program, folders, env: own, opener })

@@ -446,7 +446,7 @@ impl ApiError {
     /// The relay does not send notices by push services.
     #[must_use]
     pub fn no_push() -> Self {
-        Self::new(StatusCode::NOT_IMPLEMENTED, "push_unavailable", "No notices for closed pages")
+        Self::new(StatusCode::NOT_FOUND, "push_unavailable", "No notices for closed pages")
             .with_message("This relay does not send them; `moorline serve` does.")
     }
 

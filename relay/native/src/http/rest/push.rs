@@ -17,7 +17,7 @@ use crate::http::extract::Caller;
     get, path = "/api/push", tag = "Notices", operation_id = "pushKey",
     responses(Guarded,
         (status = 200, description = "The key.", body = PushKey),
-        (status = 501, description = "The relay sends no notices: `push_unavailable`.", body = ErrorBody)),
+        (status = 404, description = "The relay sends no notices: `push_unavailable`.", body = ErrorBody)),
 )]
 pub(in crate::http) fn key(app: &App) -> Result<Json<PushKey>, HttpError> {
     Ok(Json(PushKey { public_key: app.push.public_key()?.to_owned() }))
@@ -36,7 +36,7 @@ pub(in crate::http) fn key(app: &App) -> Result<Json<PushKey>, HttpError> {
                                       `bad_request`, `unknown_push_service`.", body = ErrorBody),
         (status = 429, description = "64 browsers are subscribed, or 8 by a token that is no admin's: `overloaded`; or too many wrong tokens: \
                                       `too_many_attempts`.", body = ErrorBody),
-        (status = 501, description = "The relay sends no notices: `push_unavailable`.", body = ErrorBody)),
+        (status = 404, description = "The relay sends no notices: `push_unavailable`.", body = ErrorBody)),
 )]
 pub(in crate::http) fn subscribe(
     app: &App,
@@ -59,8 +59,7 @@ pub(in crate::http) fn subscribe(
     params(("id" = String, Path, description = "The subscription.")),
     responses(Guarded,
         (status = 200, description = "The subscription is gone.", body = Done),
-        (status = 404, description = "The token has no such subscription: `not_found`.", body = ErrorBody),
-        (status = 501, description = "The relay sends no notices: `push_unavailable`.", body = ErrorBody)),
+        (status = 404, description = "The token has no such subscription: `not_found`; or the relay sends no notices: `push_unavailable`.", body = ErrorBody)),
 )]
 pub(in crate::http) fn unsubscribe(
     app: &App,
