@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct PushKey {
     /// The relay's public key for push services: an uncompressed point of P-256 in base64url. A
-    /// browser subscribes with it as `applicationServerKey`.
-    pub public_key: String,
+    /// browser subscribes with it as `applicationServerKey`. Null if the relay sends no notices.
+    pub public_key: Option<String>,
 }
 
 /// The body of `POST /api/push/subscriptions`: a browser's subscription, as its `toJSON` gives it.

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Directory;
-use moorline_core::routes::{Call, Found, Handler, Matched, View, find};
+use moorline_core::routes::{Call, Found, Handler, Matched, Reply, View, find};
 use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::rest::PushKey;
 use worker::Request;
 
 use super::{DirectoryState, overview};
@@ -78,9 +79,8 @@ async fn own(
         Call::ListTokens => directory.tokens(),
         Call::CreateToken => directory.create_token(&body(request).await?),
         Call::RevokeToken => directory.revoke_token(id),
-        Call::PushKey | Call::SubscribePush | Call::UnsubscribePush => {
-            Err(ApiError::no_push().into())
-        }
+        Call::PushKey => reply::answer(Reply::ok(&PushKey { public_key: None })),
+        Call::SubscribePush | Call::UnsubscribePush => Err(ApiError::no_push().into()),
         Call::Fork => directory.fork(&named(id)?, body(request).await?).await,
         _ => Err(ApiError::no_route(&uri(&request.path())).into()),
     }

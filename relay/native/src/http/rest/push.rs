@@ -16,11 +16,10 @@ use crate::http::extract::Caller;
 #[utoipa::path(
     get, path = "/api/push", tag = "Notices", operation_id = "pushKey",
     responses(Guarded,
-        (status = 200, description = "The key.", body = PushKey),
-        (status = 404, description = "The relay sends no notices: `push_unavailable`.", body = ErrorBody)),
+        (status = 200, description = "The key, or null if the relay sends no notices.", body = PushKey)),
 )]
 pub(in crate::http) fn key(app: &App) -> Result<Json<PushKey>, HttpError> {
-    Ok(Json(PushKey { public_key: app.push.public_key()?.to_owned() }))
+    Ok(Json(PushKey { public_key: Some(app.push.public_key()?.to_owned()) }))
 }
 
 /// Subscribe a browser to notices
