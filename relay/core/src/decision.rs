@@ -36,9 +36,7 @@ pub(crate) fn check(
     if serde_json::to_vec(decision).map_or(usize::MAX, |json| json.len()) > DECISION_BYTES {
         return Err(DecisionUnfit::TooLarge);
     }
-    if decision.approved {
-        check_command(request, decision.custom_command.as_deref())?;
-    }
+    check_command(request, decision)?;
     match (request.kind, &request.form, &decision.answers) {
         (ApprovalKind::Form, Some(schema), answers) if decision.approved => {
             form::check(schema, answers.as_ref()).map_err(DecisionUnfit::Answers)
@@ -50,14 +48,18 @@ pub(crate) fn check(
     }
 }
 
-fn check_command(request: &ApprovalRequest, command: Option<&str>) -> Result<(), DecisionUnfit> {
-    let Some(command) = command else { return Ok(()) };
+fn check_command(
+    request: &ApprovalRequest,
+    decision: &ApprovalDecision,
+) -> Result<(), DecisionUnfit> {
+    let Some(command) = &decision.custom_command else { return Ok(()) };
     if matches!(request.kind, ApprovalKind::Tool | ApprovalKind::Form) {
         let message = "`customCommand` changes the command of an approval of the kind `command`, \
                        and this is another: decide without it.";
         return Err(DecisionUnfit::Command(message));
     }
-    if command.trim().is_empty() || command.contains('\0') {
+    // What is denied is not run.
+    if decision.approved && (command.trim().is_empty() || command.contains('\0')) {
         let message = "`customCommand` is empty, or has a NUL character: leave it out to run the \
                        command as it was asked for.";
         return Err(DecisionUnfit::Command(message));

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use moorline_shared::event::{AgentPending, Event, EventKind};
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, ClientId, Seq, TurnId};
+use moorline_shared::limits::STREAM_REQUESTS;
 use moorline_shared::link::{
     Client, ClientStatus, Generation, Input as LinkInput, Output, SavedInput, Verdict,
 };
@@ -320,7 +321,8 @@ impl<E: ConversationEffects> ConversationDriver<E> {
         if !self.is_connected() {
             return;
         }
-        for (number, (request, is_sent)) in &mut self.requests {
+        // The oldest come first, so those that were sent are among these.
+        for (number, (request, is_sent)) in self.requests.iter_mut().take(STREAM_REQUESTS) {
             if !std::mem::replace(is_sent, true) {
                 self.effects.send_text(&request.message(*number).to_json());
             }

@@ -3,6 +3,7 @@
 use moorline_shared::event::{AgentMessage, AgentState, Event, EventFields};
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ClientId, Epoch, Seq, TurnId};
+use moorline_shared::limits::STREAM_REQUESTS;
 use moorline_shared::link::Generation;
 use moorline_shared::message::{
     ClientMessage, DoneMessage, Outcome, Resumed, ServerMessage, Snapshot, close,
@@ -137,6 +138,24 @@ fn a_conversation_is_a_snapshot_and_the_events_after_it() {
     bench.connect(6, Outcome::Continue);
     bench.event(7, &message("m2", "x"));
     assert_eq!(bench.0.conversation().items.len(), 2);
+}
+
+#[test]
+fn no_more_requests_are_sent_than_a_stream_takes() {
+    let mut bench = Bench::new();
+    let turns: Vec<TurnId> = (0..40).map(TurnId::from_random).collect();
+    for turn in &turns {
+        let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+        bench.0.request(UserRequest::Prompt(turn.clone(), prompt)).unwrap();
+    }
+    bench.connect(0, Outcome::Continue);
+    assert_eq!(bench.prompts(), turns[..STREAM_REQUESTS]);
+    for request in 1..=40 {
+        bench.say(&ServerMessage::Done(DoneMessage { request, code: None, message: None }));
+        let sent = (STREAM_REQUESTS + request as usize).min(turns.len());
+        assert_eq!(bench.prompts(), turns[..sent]);
+    }
+    assert_eq!(bench.effects().view.unanswered, 0);
 }
 
 #[test]

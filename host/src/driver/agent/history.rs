@@ -96,8 +96,10 @@ mod tests {
     fn a_turn_whose_prompt_was_not_said_is_queued() {
         let mut conversation = Conversation::default();
         let id: moorline_shared::id::SessionId = "session_1".parse().unwrap();
-        let running = json!({ "turnId": "turn_number_1", "state": "running", "prompt": { "text": "go" } });
-        let said = json!({ "messageId": "a", "turnId": "turn_number_1", "role": "user", "delta": "go" });
+        let running =
+            json!({ "turnId": "turn_number_1", "state": "running", "prompt": { "text": "go" } });
+        let said =
+            json!({ "messageId": "a", "turnId": "turn_number_1", "role": "user", "delta": "go" });
         for (seq, kind, fields, state) in [
             (1, "agent-turn", running, TurnState::Queued),
             (2, "agent-message", said, TurnState::Running),

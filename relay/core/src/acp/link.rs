@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moorline_shared::event::Event;
 use moorline_shared::id::{ClientId, Cursor, Seq, SessionId};
-use moorline_shared::limits::ACP_REQUESTS;
+use moorline_shared::limits::{ACP_REQUESTS, STREAM_REQUESTS};
 use moorline_shared::link::{Client, ClientStatus, Generation, Input, Output, SavedInput, Verdict};
 use moorline_shared::message::{
     ClientMessage, DoneMessage, Outcome, Resumed, Scope, ServerMessage, Snapshot,
@@ -161,7 +161,8 @@ impl SessionLink {
             }
         }
         if self.is_connected() {
-            for (message, is_sent) in self.requests.values_mut() {
+            // The oldest come first, so those that were sent are among these.
+            for (message, is_sent) in self.requests.values_mut().take(STREAM_REQUESTS) {
                 if !std::mem::replace(is_sent, true) {
                     out.push(AcpOutput::Send(self.session.clone(), message.to_json()));
                 }

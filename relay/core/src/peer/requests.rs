@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use moorline_shared::limits::STREAM_REQUESTS;
 use moorline_shared::message::{
     CancelMessage, DecideMessage, DoneMessage, PromptMessage, Scope, ServerMessage,
 };
@@ -14,9 +15,6 @@ use crate::routes::ActionRequest;
 use crate::routes::approvals::plan_decision;
 use crate::routes::prompts::{plan_prompt, plan_stop};
 use crate::session::Session;
-
-/// The most requests of one client that are not answered.
-const REQUESTS: usize = 16;
 
 /// The requests of one client, and their answers.
 #[derive(Debug, Default)]
@@ -38,7 +36,7 @@ impl PeerRequests {
     fn refuse(&mut self, request: u64, code: &str, message: &str) {
         let (code, message) = (Some(code.to_owned()), Some(message.to_owned()));
         // More answers at once would tell the client nothing new.
-        if self.answers.len() < 2 * REQUESTS {
+        if self.answers.len() < 2 * STREAM_REQUESTS {
             self.answers.push_back(DoneMessage { request, code, message });
         }
     }
@@ -46,7 +44,7 @@ impl PeerRequests {
     fn begin(&mut self, request: u64, planned: Result<ActionRequest, ApiError>, wall_ms: u64) {
         match planned {
             Err(error) => self.refuse(request, &error.body().code, error.sentence()),
-            Ok(_) if self.waiting.len() >= REQUESTS => {
+            Ok(_) if self.waiting.len() >= STREAM_REQUESTS => {
                 self.refuse(request, "overloaded", "Wait for the answers to earlier requests.");
             }
             Ok(action) => {

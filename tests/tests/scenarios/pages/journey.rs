@@ -108,8 +108,8 @@ async fn an_agent_is_used_from_a_phone_another_device_and_an_editor() -> Result<
         phone.until("another session", &format!("!location.pathname.endsWith('/{id}')")).await?;
         let draft = "document.querySelector('[data-testid=composer]')?.value === 'images'";
         phone.until("the prompt as a draft", draft).await?;
-        let nothing = "document.querySelector('.conversation-empty')?.checkVisibility() === true";
-        phone.until("that nothing was said", nothing).await?;
+        let said = "document.querySelectorAll('[data-testid=user-message]').length === 0";
+        phone.until("that it has no prompt", said).await?;
         phone.click("[data-testid=send-prompt]").await?;
         until_said(&phone, "images: 0").await
     })

@@ -107,6 +107,25 @@ impl AcpBench {
         self.send(client, "session/prompt", &json!({ "sessionId": SESSION, "prompt": prompt }))
     }
 
+    /// Sends prompts before anything of the session moves. Returns their requests.
+    pub(super) fn burst(&mut self, client: usize, count: u64) -> Vec<u64> {
+        let prompt = json!([{ "type": "text", "text": "go" }]);
+        let params = json!({ "sessionId": SESSION, "prompt": prompt });
+        let requests: Vec<u64> = (1000..1000 + count).collect();
+        for id in &requests {
+            let message = json!({ "id": id, "method": "session/prompt", "params": params });
+            let input = AcpInput::Client(message.to_string());
+            self.clients[client].server.handle(self.now, input);
+        }
+        self.run();
+        requests
+    }
+
+    /// Returns the number of turns that the host has got.
+    pub(super) fn turns(&self) -> usize {
+        self.host.conversation.summary.turns.entries().len()
+    }
+
     pub(super) fn say(&mut self, client: usize, message: &Value) {
         let input = AcpInput::Client(message.to_string());
         self.clients[client].server.handle(self.now, input);

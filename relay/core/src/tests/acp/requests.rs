@@ -28,6 +28,17 @@ fn what_is_no_request_is_refused() {
 }
 
 #[test]
+fn many_prompts_at_once_all_reach_the_session() {
+    let mut bench = AcpBench::new();
+    let client = bench.client();
+    bench.open(client, "session/load", &json!({}));
+    for request in bench.burst(client, 50) {
+        assert_eq!(bench.answer(client, request), None, "its turn is not over");
+    }
+    assert_eq!(bench.turns(), 50);
+}
+
+#[test]
 fn a_version_is_agreed_on() {
     let mut bench = AcpBench::new();
     let client = bench.client();
