@@ -83,7 +83,7 @@ impl Lean {
     /// Sends `resume`, and reads up to the answer. A snapshot may follow.
     pub(crate) fn resume(&mut self, client_id: &str, catch_up: &str) -> Result<String> {
         self.send_text(&format!(
-            r#"{{"type":"resume","lastSeq":null,"clientId":"{client_id}","catchUp":"{catch_up}"}}"#
+            r#"{{"type":"resume","lastSeq":null,"clientId":"{client_id}","catchUp":"{catch_up}","conversation":true}}"#
         ))?;
         self.until_text(r#"{"type":"resumed""#)
     }
