@@ -14,10 +14,12 @@ pub mod menu;
 pub mod on_demand;
 pub mod picker;
 pub mod preferences;
+pub mod search_buttons;
 pub mod sort;
 pub mod when;
 
 pub use action::Action;
 pub use field::Field;
 pub use icon::{Icon, IconName, Mark};
+pub use search_buttons::SearchButtons;
 pub use when::When;

@@ -10,8 +10,8 @@ use super::find_text::FindText;
 use super::state::ConversationState;
 use crate::bindings::marks::{self, MarkPlace, MarkStep};
 use crate::bindings::{clock, page};
+use crate::ui::SearchButtons;
 use crate::ui::when::effect;
-use crate::ui::{Icon, IconName};
 
 /// The most hits that are counted.
 const MOST_HITS: usize = 10_000;
@@ -199,6 +199,8 @@ pub(super) fn find_bar(is_open: RwSignal<bool>, view: NodeRef<html::Div>) -> Any
         event.prevent_default();
         event.stop_propagation();
     };
+    let step = Callback::new(move |is_next| find.step(is_next));
+    let close = Callback::new(move |()| find.close());
     view! {
         <div class="search" role="search" data-testid="find" on:keydown=on_key>
             <input
@@ -213,18 +215,7 @@ pub(super) fn find_bar(is_open: RwSignal<bool>, view: NodeRef<html::Div>) -> Any
                 on:input=move |event| find.begin(FindText::of(&event_target_value(&event)))
             />
             <span class="search-count" role="status" data-testid="found">{move || find.status()}</span>
-            <button class="icon-button" title="Previous (Enter with Shift)" aria-label="Previous match"
-                data-testid="find-previous" on:click=move |_| find.step(false)>
-                <Icon name=IconName::Up />
-            </button>
-            <button class="icon-button" title="Next (Enter)" aria-label="Next match"
-                data-testid="find-next" on:click=move |_| find.step(true)>
-                <Icon name=IconName::Down />
-            </button>
-            <button class="icon-button" title="Close (Esc)" aria-label="Close search"
-                on:click=move |_| find.close()>
-                <Icon name=IconName::Cross />
-            </button>
+            <SearchButtons step close />
         </div>
     }
     .into_any()

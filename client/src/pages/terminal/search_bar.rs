@@ -7,7 +7,7 @@ use crate::bindings::page;
 use crate::pages::terminal::state::TerminalState;
 use crate::ui::on_demand::LoadState;
 use crate::ui::when::effect;
-use crate::ui::{Icon, IconName, When};
+use crate::ui::{SearchButtons, When};
 
 /// The search bar, shown while it is open.
 #[component]
@@ -56,6 +56,8 @@ fn OpenSearchBar() -> impl IntoView {
         (LoadState::Ready, (Some(index), count)) => format!("{}/{count}", index + 1),
         (LoadState::Ready, (None, count)) => format!("{count}+"),
     };
+    let step = Callback::new(find);
+    let close = Callback::new(move |()| state.end_search());
     view! {
         <div class="search" role="search" data-testid="search">
             <input
@@ -73,18 +75,7 @@ fn OpenSearchBar() -> impl IntoView {
                 }
             />
             <span class="search-count" role="status" data-testid="matches">{move || count()}</span>
-            <button class="icon-button" title="Previous (Enter with Shift)" aria-label="Previous match"
-                on:click=move |_| find(false)>
-                <Icon name=IconName::Up />
-            </button>
-            <button class="icon-button" title="Next (Enter)" aria-label="Next match"
-                on:click=move |_| find(true)>
-                <Icon name=IconName::Down />
-            </button>
-            <button class="icon-button" title="Close (Esc)" aria-label="Close search"
-                on:click=move |_| state.end_search()>
-                <Icon name=IconName::Cross />
-            </button>
+            <SearchButtons step close />
             <When condition=move || state.search.error().is_some()>
                 <div class="search-problem">
                     <span role="alert" data-testid="search-problem">
