@@ -65,6 +65,7 @@ mod input;
 mod liveness;
 mod receiver;
 mod redial;
+mod requests;
 mod sender;
 mod status;
 
@@ -75,5 +76,6 @@ pub use input::{InputFull, InputQueue, SavedInput, SavedPiece};
 pub use liveness::Liveness;
 pub use receiver::{Receiver, Verdict};
 pub use redial::Redial;
+pub use requests::StreamRequests;
 pub use sender::{Next, Sender};
 pub use status::{ClientStatus, Refusal};

@@ -5,7 +5,7 @@ use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Seq};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
-    Client, ClientStatus, Generation, Input as LinkInput, Output, Refusal, SavedInput, Verdict,
+    Client, Generation, Input as LinkInput, Output, Refusal, SavedInput, Verdict,
 };
 use moorline_shared::message::{Scope, ServerMessage, Snapshot, close};
 use moorline_shared::session::{Lifecycle, Size};
@@ -324,7 +324,7 @@ impl<W: SessionEffects> SessionDriver<W> {
     fn settle(&mut self, now: Time) {
         self.feed(now);
         self.perform(now);
-        if matches!(self.client.status(), ClientStatus::Live | ClientStatus::CatchingUp { .. }) {
+        if self.client.status().is_connected() {
             self.fit.sent(now);
         }
         if let Some(size) = self.fit.shown(now).filter(|_| self.painting == 0) {

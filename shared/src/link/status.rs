@@ -36,6 +36,14 @@ pub enum ClientStatus {
     },
 }
 
+impl ClientStatus {
+    /// Returns true if the relay has answered on this connection, and the session goes on.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self, Self::Live | Self::CatchingUp { .. })
+    }
+}
+
 /// The reason why input is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

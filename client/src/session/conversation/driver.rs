@@ -1,13 +1,11 @@
 //! Connects the link machine, the fold and the page.
 
-use std::collections::BTreeMap;
-
 use moorline_shared::event::{AgentPending, Event, EventKind};
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, ClientId, Seq, TurnId};
-use moorline_shared::limits::STREAM_REQUESTS;
 use moorline_shared::link::{
-    Client, ClientStatus, Generation, Input as LinkInput, Output, SavedInput, Verdict,
+    Client, ClientStatus, Generation, Input as LinkInput, Output, SavedInput, StreamRequests,
+    Verdict,
 };
 use moorline_shared::message::{
     CancelMessage, ClientMessage, DecideMessage, DoneMessage, PromptMessage, Scope, ServerMessage,
@@ -72,8 +70,8 @@ pub enum UserRequest {
 }
 
 impl UserRequest {
-    fn message(&self, request: RequestNumber) -> ClientMessage {
-        match self.clone() {
+    fn message(self, request: RequestNumber) -> ClientMessage {
+        match self {
             Self::Prompt(turn_id, prompt) => {
                 ClientMessage::Prompt(PromptMessage { request, turn_id, prompt })
             }
@@ -129,9 +127,8 @@ pub struct ConversationDriver<E> {
     conversation: Conversation,
     pending: AgentPending,
     is_known: bool,
-    /// The requests that are not answered, with whether they were sent on this connection.
-    requests: BTreeMap<RequestNumber, (UserRequest, bool)>,
-    last_request: RequestNumber,
+    /// The user's requests that are not answered.
+    requests: StreamRequests,
     view: ConversationView,
 }
 
@@ -146,8 +143,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             conversation: Conversation::default(),
             pending: AgentPending::default(),
             is_known: false,
-            requests: BTreeMap::new(),
-            last_request: 0,
+            requests: StreamRequests::default(),
             view: ConversationView::default(),
         }
     }
@@ -173,10 +169,9 @@ impl<E: ConversationEffects> ConversationDriver<E> {
         if self.requests.len() >= REQUESTS {
             return None;
         }
-        self.last_request += 1;
-        self.requests.insert(self.last_request, (request, false));
+        let number = self.requests.add(|number| request.message(number));
         self.settle(self.effects.now());
-        Some(self.last_request)
+        Some(number)
     }
 
     /// Handles an event, performs the effects that follow from it, and sets the next `Tick`.
@@ -186,7 +181,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             ConversationInput::Dial => self.client.handle(now, LinkInput::Dial),
             ConversationInput::Wake => self.client.handle(now, LinkInput::Wake),
             ConversationInput::Opened(generation) => {
-                self.requests.values_mut().for_each(|(_, is_sent)| *is_sent = false);
+                self.requests.opened();
                 self.client.handle(now, LinkInput::Opened(generation));
             }
             ConversationInput::Text(generation, text) => self.text(now, generation, &text),
@@ -221,10 +216,10 @@ impl<E: ConversationEffects> ConversationDriver<E> {
     }
 
     fn done(&mut self, done: DoneMessage) {
-        let DoneMessage { request, code, message } = done;
-        if self.requests.remove(&request).is_none() {
+        if !self.requests.answered(&done) {
             return;
         }
+        let DoneMessage { request, code, message } = done;
         let answer = match code {
             None => Ok(()),
             Some(code) => Err(message.unwrap_or(code)),
@@ -318,19 +313,12 @@ impl<E: ConversationEffects> ConversationDriver<E> {
     }
 
     fn send_requests(&mut self) {
-        if !self.is_connected() {
+        if !self.client.status().is_connected() {
             return;
         }
-        // The oldest come first, so those that were sent are among these.
-        for (number, (request, is_sent)) in self.requests.iter_mut().take(STREAM_REQUESTS) {
-            if !std::mem::replace(is_sent, true) {
-                self.effects.send_text(&request.message(*number).to_json());
-            }
+        while let Some(message) = self.requests.poll_send() {
+            self.effects.send_text(&message.to_json());
         }
-    }
-
-    fn is_connected(&self) -> bool {
-        matches!(self.client.status(), ClientStatus::Live | ClientStatus::CatchingUp { .. })
     }
 
     fn compose(&mut self) -> ConversationView {

@@ -1,11 +1,11 @@
 //! The stream of one session, and the requests on it that are sent until they are answered.
 
-use std::collections::BTreeMap;
-
 use moorline_shared::event::Event;
 use moorline_shared::id::{ClientId, Cursor, Seq, SessionId};
-use moorline_shared::limits::{ACP_REQUESTS, STREAM_REQUESTS};
-use moorline_shared::link::{Client, ClientStatus, Generation, Input, Output, SavedInput, Verdict};
+use moorline_shared::limits::ACP_REQUESTS;
+use moorline_shared::link::{
+    Client, ClientStatus, Generation, Input, Output, SavedInput, StreamRequests, Verdict,
+};
 use moorline_shared::message::{
     ClientMessage, DoneMessage, Outcome, Resumed, Scope, ServerMessage, Snapshot,
 };
@@ -52,9 +52,8 @@ pub(super) struct SessionLink {
     life: u64,
     /// The cursor at which the client resumes, until the first answer.
     cursor: Option<Cursor>,
-    /// The requests that are not answered, with whether they were sent on this socket.
-    requests: BTreeMap<u64, (ClientMessage, bool)>,
-    last_request: u64,
+    /// The client's requests that are not answered.
+    requests: StreamRequests,
 }
 
 /// The number of sockets of one link.
@@ -75,14 +74,13 @@ impl SessionLink {
             client.start_at(cursor);
         }
         client.handle(now, Input::Dial);
-        Self { session, client, life, cursor, requests: BTreeMap::new(), last_request: 0 }
+        Self { session, client, life, cursor, requests: StreamRequests::default() }
     }
 
     /// Takes over the requests of an earlier link.
     pub(super) fn take_requests(&mut self, earlier: Self) {
         self.requests = earlier.requests;
-        self.last_request = earlier.last_request;
-        self.requests.values_mut().for_each(|(_, is_sent)| *is_sent = false);
+        self.requests.opened();
     }
 
     fn outer(&self, generation: Generation) -> Generation {
@@ -103,7 +101,7 @@ impl SessionLink {
         let generation = Generation(generation.0 % SOCKETS);
         match news {
             StreamNews::Opened => {
-                self.requests.values_mut().for_each(|(_, is_sent)| *is_sent = false);
+                self.requests.opened();
                 self.client.handle(now, Input::Opened(generation));
             }
             StreamNews::Closed(code) => self.client.handle(now, Input::Closed(generation, code)),
@@ -114,7 +112,7 @@ impl SessionLink {
             }
             StreamNews::Message(message) => match message {
                 ServerMessage::Done(done) => {
-                    if self.requests.remove(&done.request).is_some() {
+                    if self.requests.answered(&done) {
                         said.push(LinkNews::Done(done));
                     }
                 }
@@ -160,12 +158,9 @@ impl SessionLink {
                 Output::SendFrame(_) | Output::Error(..) | Output::GaveUp(_) => {}
             }
         }
-        if self.is_connected() {
-            // The oldest come first, so those that were sent are among these.
-            for (message, is_sent) in self.requests.values_mut().take(STREAM_REQUESTS) {
-                if !std::mem::replace(is_sent, true) {
-                    out.push(AcpOutput::Send(self.session.clone(), message.to_json()));
-                }
+        if self.client.status().is_connected() {
+            while let Some(message) = self.requests.poll_send() {
+                out.push(AcpOutput::Send(self.session.clone(), message.to_json()));
             }
         }
     }
@@ -176,18 +171,12 @@ impl SessionLink {
         if self.requests.len() >= ACP_REQUESTS {
             return None;
         }
-        self.last_request += 1;
-        self.requests.insert(self.last_request, (make(self.last_request), false));
-        Some(self.last_request)
+        Some(self.requests.add(make))
     }
 
     /// Asks for the state of the session.
     pub(super) fn ask_state(&mut self, now: Time) {
         self.client.handle(now, Input::Repaint);
-    }
-
-    fn is_connected(&self) -> bool {
-        matches!(self.client.status(), ClientStatus::Live | ClientStatus::CatchingUp { .. })
     }
 
     /// Returns the link's status.
