@@ -67,6 +67,9 @@ async fn an_agent_is_used_from_a_phone_another_device_and_an_editor() -> Result<
         phone.resize(390, 844, true).await?;
         let id = start_agent(&phone, folder.path()).await?;
         // A prompt with an image, whose question comes while the phone is in a tunnel.
+        // The button comes once the agent has said that it takes images.
+        let picker = "document.querySelector('[data-testid=pick-image]') !== null";
+        phone.until("the button for images", picker).await?;
         phone.evaluate::<bool>(PICK_IMAGE).await?;
         phone.until_there(".picture").await?;
         phone.click_into("[data-testid=composer]").await?;
@@ -78,6 +81,7 @@ async fn an_agent_is_used_from_a_phone_another_device_and_an_editor() -> Result<
         // Another device allows the change.
         let other = browser.open(&format!("{}/approvals", relay.url())).await?;
         other.click("[data-testid=allow]").await?;
+        other.until_there("[data-testid=no-approvals]").await?;
         wait_until("the change", async || text().contains("1 + 2")).await?;
         // The phone comes back, sees what was decided, and reverts it.
         tunnel.refuse(false);
