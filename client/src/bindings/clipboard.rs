@@ -32,7 +32,7 @@ pub async fn read() -> Option<String> {
 
 /// A text that is to be copied, and the button that was pressed for it.
 pub struct CopyPress {
-    /// The text.
+    /// The text to copy, without colours.
     pub text: String,
     button: Element,
 }

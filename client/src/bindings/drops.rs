@@ -7,7 +7,7 @@ use web_sys::{DataTransfer, DragEvent, Event, window};
 
 use super::images::{self, PickedFile};
 
-/// What happens to files that are dragged over the page.
+/// An event of files that are dragged over the page.
 #[derive(Debug, Clone)]
 pub enum FileDrag {
     /// They are over the page.

@@ -17,7 +17,7 @@ const HIT: &str = "found";
 /// The result of a step towards a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkStep {
-    /// The hit, or what is left of it, is in view.
+    /// The view has scrolled to the hit, or to its nearest place on the page.
     Done,
     /// A part was unfolded. It is on the page by the next frame.
     Unfolded,
@@ -81,7 +81,7 @@ pub fn show(view: &HtmlElement, place: MarkPlace<'_>, gives_up: bool) -> MarkSte
     last(view, &item, Some(range))
 }
 
-/// Removes the mark.
+/// Removes the mark of the hit that was shown last.
 pub fn clear() {
     if let Some((highlights, remove)) = highlights("delete") {
         // Fails only if the page has replaced the browser's own function.

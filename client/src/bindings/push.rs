@@ -10,7 +10,7 @@ use super::storage::{self, Area};
 
 /// The address of the script, which is the service worker as well.
 const SCRIPT: &str = "/push.js";
-/// Where the script keeps the subscription's id at the relay.
+/// The key in the browser's storage under which the script keeps the id of its subscription.
 const KEPT: &str = "moorline.push";
 
 #[wasm_bindgen]
@@ -62,7 +62,7 @@ pub async fn turn_on(token: Option<String>) -> Result<(), String> {
     subscribe(token).await.map(drop).map_err(reason)
 }
 
-/// Ends the subscription.
+/// Ends this browser's subscription at its push service and at the relay.
 pub async fn turn_off(token: Option<String>) {
     // What fails is gone with the token, or ends by itself.
     if load().await.is_ok() {

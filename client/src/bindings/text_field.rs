@@ -1,4 +1,4 @@
-//! A field of text: what is before its caret, and the list that completes it.
+//! A text field: the text before its caret, and the list that completes it.
 
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ pub type TextField = HtmlTextAreaElement;
 pub enum FieldEvent<'a> {
     /// A key is pressed.
     Key(&'a KeyboardEvent),
-    /// Something is pasted.
+    /// The user pastes text, images or files.
     Paste(&'a ClipboardEvent),
     /// The text or the caret has changed.
     Changed,

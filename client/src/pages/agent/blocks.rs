@@ -22,7 +22,7 @@ const FRAME_BYTES: usize = 48 * 1024;
 /// long message come in several frames.
 #[component]
 pub fn Blocks(
-    /// The message.
+    /// The item of the message. It changes while the agent speaks.
     item: RwSignal<Arc<ConversationItem>>,
 ) -> impl IntoView {
     let colours = CodeColours::expect();

@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use crate::bindings::dialog;
 use crate::ui::When;
 
-/// What the user has opened (true) and closed, by the key of the part: it stays so when a row is
-/// built again. These are few.
+/// The parts that the user has opened (true) or closed (false), by key, so that they stay so when a
+/// row is built again. These are few.
 #[derive(Clone, Copy, Default)]
 pub(super) struct FoldStates(StoredValue<Vec<(String, bool)>>);
 

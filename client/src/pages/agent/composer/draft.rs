@@ -44,7 +44,7 @@ impl PromptDraft {
         draft
     }
 
-    /// Replaces the text.
+    /// Replaces the text, and puts the focus into the field.
     pub(super) fn set(self, text: String) {
         if let Some(field) = self.field.get_untracked() {
             field.set_value(&text);

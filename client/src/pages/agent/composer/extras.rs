@@ -1,4 +1,4 @@
-//! The parts of the composer that are loaded after the page: images, and what is offered.
+//! The parts of the composer that are loaded after the page: images, and completions.
 //!
 //! A prompt can be typed and sent without them.
 
@@ -12,7 +12,7 @@ use crate::bindings::part::LoadError;
 use crate::bindings::text_field::{self, FieldEvent, FieldWatch};
 use crate::ui::when::{effect, live};
 
-/// What renders these parts.
+/// The functions that render these parts.
 #[derive(Clone, Copy)]
 pub(super) struct ComposerExtras {
     /// Renders what is above the field.
@@ -23,7 +23,7 @@ pub(super) struct ComposerExtras {
 
 type LoadedExtras = Result<ComposerExtras, LoadError>;
 
-/// Loads the code.
+/// Loads the code of these parts. Later calls return it at once.
 pub(super) async fn load() -> LoadedExtras {
     code::extras().await
 }

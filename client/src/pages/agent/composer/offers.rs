@@ -1,4 +1,4 @@
-//! What completes a prompt while it is typed: commands after `/`, and files after `@`.
+//! Completions of a prompt while it is typed: commands after `/`, and files after `@`.
 //!
 //! Follows the combobox pattern with a listbox: the focus stays in the field.
 
@@ -61,12 +61,12 @@ struct FoundNames {
     truncated: bool,
 }
 
-/// What is offered while a prompt is typed.
+/// The completions of the word at the caret.
 #[derive(Clone, Copy)]
 pub(super) struct OfferList {
     state: ConversationState,
     draft: PromptDraft,
-    /// What is typed now; `None` if it is nothing that can be completed, or the list was closed.
+    /// The word at the caret; `None` if it cannot be completed, or the list was closed.
     begun: RwSignal<Option<BegunName>>,
     /// The last answer about files.
     files: RwSignal<Option<FoundNames>>,
@@ -97,7 +97,7 @@ impl OfferList {
         list
     }
 
-    /// Looks at what is typed. Call it when the text or the caret has moved.
+    /// Reads the word at the caret. Call it when the text or the caret has changed.
     pub(super) fn look(self) {
         let Some(field) = self.draft.field.get_untracked() else { return };
         let begun = BegunName::of(&text_field::before_caret(&field));
@@ -139,7 +139,7 @@ impl OfferList {
         self.question.set_value(Some(Timeout::new(ASK_AFTER_MS, ask)));
     }
 
-    /// Returns what is offered; tracked.
+    /// Returns the completions, best first; tracked.
     fn offered(self) -> Vec<PromptOffer> {
         let begun = self.begun.get();
         match begun {
@@ -200,7 +200,7 @@ fn entry_id(place: usize) -> String {
     format!("{LIST}-{place}")
 }
 
-/// Renders what is offered.
+/// Renders the list of completions.
 ///
 /// The entries are one text of HTML: a view of each would be several KiB of the page's code.
 pub(super) fn offers(list: OfferList) -> AnyView {
