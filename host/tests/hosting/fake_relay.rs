@@ -226,7 +226,7 @@ impl Copy {
                 assert!(self.resumed);
                 assert_eq!(entry.seq(), self.head.next());
                 self.head = entry.seq();
-                let cost = entry.len() as u64 + ENTRY_OVERHEAD_BYTES;
+                let cost = entry.cost();
                 self.entry_bytes += cost;
                 self.unacked_bytes += cost;
                 match entry {
