@@ -1,5 +1,7 @@
 //! What was done by whom: the rows of `/api/audit`.
 
+use std::net::IpAddr;
+
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::{AuditEvent, AuditKind};
 use serde::{Deserialize, Serialize};
@@ -46,7 +48,7 @@ impl AuditRecord {
 
     /// Adds the address that it came from.
     #[must_use]
-    pub fn from(self, address: impl ToString) -> Self {
+    pub fn from(self, address: IpAddr) -> Self {
         Self { address: Some(address.to_string()), ..self }
     }
 

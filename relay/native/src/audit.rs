@@ -117,20 +117,22 @@ impl AuditState {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn refusals_of_a_kind_are_recorded_once_a_minute() {
         let audit = Audit::default();
-        let refuse = |at_ms, address: &str| {
+        let refuse = |at_ms, address: u32| {
             let record = AuditRecord::nobodys(at_ms, AuditKind::Denied);
-            audit.record(record.from(address).with("GET /api/tokens"));
+            audit.record(record.from(Ipv4Addr::from_bits(address).into()).with("GET /api/tokens"));
         };
-        (0..100).for_each(|at_ms| refuse(at_ms, "192.0.2.1"));
-        refuse(100, "192.0.2.2");
-        refuse(60_000, "192.0.2.1");
+        (0..100).for_each(|at_ms| refuse(at_ms, 1));
+        refuse(100, 2);
+        refuse(60_000, 1);
         assert_eq!(audit.state().waiting.len(), 3);
-        (0..5000).for_each(|at_ms| refuse(at_ms, &format!("2001:db8::{at_ms}")));
+        (3..5000_u32).for_each(|at_ms| refuse(at_ms.into(), at_ms));
         assert!(audit.state().waiting.len() <= WAITING && audit.state().refusals.len() <= REFUSALS);
     }
 }
