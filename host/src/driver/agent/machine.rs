@@ -122,9 +122,7 @@ impl AgentMachine {
             StateReport::disown_changes(&mut out);
         }
         let mut turns = TurnBook::default();
-        for turn in std::mem::take(&mut spec.inherited) {
-            turns.inherit(turn, &mut out);
-        }
+        turns.inherit(std::mem::take(&mut spec.inherited), &mut out);
         let speech = AgentSpeech::new(spec.id_suffix.clone());
         Self {
             spec,

@@ -39,8 +39,8 @@ pub struct AgentSettings {
     /// The conversation that it continues, which it is told before its first prompt.
     #[serde(default)]
     pub history: Option<String>,
-    /// The turns of that conversation, as far as they are known. Those that were open are reported
-    /// as over, because their agent does not run here.
+    /// The turns of that conversation, as far as they are known. All are reported; those that were
+    /// open as over, because their agent does not run here.
     #[serde(default)]
     pub inherited: Vec<TurnEntry>,
 }

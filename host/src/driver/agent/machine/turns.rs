@@ -281,22 +281,25 @@ impl TurnBook {
         }
     }
 
-    /// Takes over a turn of the session that was forked. One that was open there is over here, and all
-    /// can be retried; images of their prompts are not known.
-    pub(super) fn inherit(&mut self, entry: TurnEntry, out: &mut Outbox) {
-        let (state, error) = match entry.state {
-            TurnState::Queued => (Some(TurnState::Withdrawn), None),
-            state if state.is_active() => {
-                (Some(TurnState::Failed), Some(AgentFault::Forked.error(FORKED_TURN)))
+    /// Takes over the last turns of the session that was forked, and reports them: relays do not read
+    /// the turns of a copied log. A turn that was open there is over here. All can be retried, without
+    /// the images of their prompts, unless the log has only a part of the prompt.
+    pub(super) fn inherit(&mut self, turns: Vec<TurnEntry>, out: &mut Outbox) {
+        let older = turns.len().saturating_sub(ENDED_TURNS);
+        for mut entry in turns.into_iter().skip(older) {
+            if entry.state == TurnState::Queued {
+                entry.state = TurnState::Withdrawn;
+            } else if entry.state.is_active() {
+                entry.state = TurnState::Failed;
+                entry.error = Some(AgentFault::Forked.error(FORKED_TURN));
             }
-            _ => (None, None),
-        };
-        if let Some(state) = state {
-            out.event(&AgentTurn { state, error, ..entry.event() });
+            out.event(&entry.event());
+            if !entry.truncated {
+                let prompt = Prompt { images: Vec::new(), ..entry.prompt };
+                let turn = QueuedTurn::new(entry.turn_id, prompt, entry.by.unwrap_or_default());
+                self.forget(QueuedTurn { retry_of: entry.retry_of, ..turn });
+            }
         }
-        let prompt = Prompt { images: Vec::new(), ..entry.prompt };
-        let turn = QueuedTurn::new(entry.turn_id, prompt, entry.by.unwrap_or_default());
-        self.forget(QueuedTurn { retry_of: entry.retry_of, ..turn });
     }
 
     /// Keeps a turn that is over, so that it can be retried.
