@@ -10,6 +10,7 @@ use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::Size;
 
@@ -210,10 +211,7 @@ impl SessionControl for AgentControl {
                     }
                     answer
                 }
-                Err(error) => ChangesAnswer::Failed {
-                    code: error.code().to_owned(),
-                    message: error.to_string(),
-                },
+                Err(error) => HostFailure::new(error.code(), error.to_string()).into(),
             }
         })
     }

@@ -25,7 +25,7 @@ pub(in crate::http) async fn ask(
         ToRelay::Operations { answer, .. } => Some(*answer),
         _ => None,
     };
-    let answer = forward::ask(app, host, ask, read, OperationsAnswer::silent).await?;
+    let answer = forward::ask(app, host, ask, read).await?;
     let now_ms = wall_ms();
     let QuestionOutcome { event, reply } = asked.finish(session.id(), answer, now_ms);
     session.change(|session| {
