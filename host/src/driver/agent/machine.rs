@@ -154,7 +154,7 @@ impl AgentMachine {
             AgentInput::Exited { exit, last_words } => {
                 self.exited(now, &exit, last_words.as_deref());
             }
-            AgentInput::Action(action) => self.act(now, action),
+            AgentInput::Action { action, linked } => self.act(now, action, linked),
             AgentInput::Decision { approval_id, decision } => {
                 let decision = decision.as_ref();
                 if let Some(kind) = self.questions.decide(&approval_id, decision, &mut self.out) {
@@ -350,12 +350,14 @@ impl AgentMachine {
                 self.turns.fail(turn, AgentFault::NoImages, message, &mut self.out);
                 continue;
             }
-            match acp::prompt_blocks(&turn.prompt, &self.spec.cwd) {
+            let blocks = match &turn.linked {
+                Some(file) => Err(format!("Symbolic links are not followed: {file}")),
+                None => acp::prompt_blocks(&turn.prompt, &self.spec.cwd)
+                    .map_err(|file| format!("The file is not in the session's folder: {file}")),
+            };
+            match blocks {
                 Ok(blocks) => return self.begin(turn, blocks),
-                Err(file) => {
-                    let message = format!("The file is not in the session's folder: {file}");
-                    self.turns.fail(turn, AgentFault::BadFile, &message, &mut self.out);
-                }
+                Err(why) => self.turns.fail(turn, AgentFault::BadFile, &why, &mut self.out),
             }
         }
     }

@@ -16,6 +16,7 @@ use moorline_shared::session::Size;
 
 use super::ask_records::AskRecords;
 use super::catalogue;
+use super::files::linked_file;
 use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
@@ -126,7 +127,8 @@ impl AgentDriver {
         shared: Arc<SharedMachine>,
         transport: Option<AgentTransport>,
     ) -> StartedSession {
-        let cwd = launch.settings.cwd.to_string_lossy().into_owned();
+        let folder = launch.settings.cwd.clone();
+        let cwd = folder.to_string_lossy().into_owned();
         let pid = transport.as_ref().and_then(AgentTransport::pid);
         let place = self.folder.as_deref().map(|folder| folder.join(CHANGES));
         let changes = SessionChanges::new(
@@ -141,7 +143,7 @@ impl AgentDriver {
         tokio::spawn(task.run());
         StartedSession {
             output: Box::new(AgentSessionOutput(Arc::clone(&shared))),
-            control: Arc::new(AgentControl { shared, changes }),
+            control: Arc::new(AgentControl { shared, changes, folder }),
             snapshots: SnapshotSource::Conversation,
             cwd,
             pid,
@@ -166,6 +168,8 @@ impl OutputSource for AgentSessionOutput {
 pub(super) struct AgentControl {
     pub(super) shared: Arc<SharedMachine>,
     pub(super) changes: SessionChanges,
+    /// The session's folder, which the files of prompts are in.
+    pub(super) folder: PathBuf,
 }
 
 impl SessionControl for AgentControl {
@@ -189,7 +193,13 @@ impl SessionControl for AgentControl {
     }
 
     fn act(&self, number: ActionNumber, action: SessionAction) -> bool {
-        self.shared.act(number, action);
+        let linked = match &action {
+            SessionAction::Prompt { prompt, .. } | SessionAction::EditPrompt { prompt, .. } => {
+                linked_file(&self.folder, &prompt.files)
+            }
+            _ => None,
+        };
+        self.shared.act(number, action, linked);
         true
     }
 

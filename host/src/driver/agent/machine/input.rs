@@ -67,7 +67,12 @@ pub enum AgentInput {
         last_words: Option<String>,
     },
     /// A user asks for something.
-    Action(SessionAction),
+    Action {
+        /// What the user asks for.
+        action: SessionAction,
+        /// A file of its prompt that is a symbolic link or behind one, if there is such a file.
+        linked: Option<String>,
+    },
     /// The decision about a question.
     Decision {
         /// The question.

@@ -31,13 +31,16 @@ pub(super) struct QueuedTurn {
     /// The message that tells the prompt, once it was sent. It is sent again, but not told again,
     /// if the agent did not take it.
     pub(super) message_id: Option<String>,
+    /// A file of the prompt that is a symbolic link or behind one, so that the prompt is not sent.
+    #[serde(default)]
+    pub(super) linked: Option<String>,
 }
 
 impl QueuedTurn {
     /// Creates a turn whose prompt was not sent yet.
     pub(super) fn new(turn_id: TurnId, prompt: Prompt, by: String) -> Self {
         let prompt = KeptPrompt::new(prompt);
-        Self { turn_id, prompt, by, retry_of: None, message_id: None }
+        Self { turn_id, prompt, by, retry_of: None, message_id: None, linked: None }
     }
 }
 
@@ -128,10 +131,17 @@ impl TurnBook {
         is_active || self.queue.iter().chain(&self.ended).any(|turn| turn.turn_id == *id)
     }
 
-    /// Replaces a prompt that is queued.
-    pub(super) fn edit(&mut self, id: &TurnId, prompt: Prompt, out: &mut Outbox) {
+    /// Replaces a prompt that is queued. `linked` is as in [`QueuedTurn::linked`].
+    pub(super) fn edit(
+        &mut self,
+        id: &TurnId,
+        prompt: Prompt,
+        linked: Option<String>,
+        out: &mut Outbox,
+    ) {
         if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
             let (shown, truncated) = shown(&prompt);
+            turn.linked = linked;
             turn.prompt = KeptPrompt::new(prompt.with_data_of(&turn.prompt));
             let event = turn_event(id, TurnState::Queued);
             out.event(&AgentTurn { prompt: Some(shown), truncated, ..event });
@@ -169,9 +179,11 @@ impl TurnBook {
         out.event(&AgentQueue { order });
     }
 
-    /// Returns the prompt of a turn that is over.
-    pub(super) fn ended(&self, id: &TurnId) -> Option<&Prompt> {
-        self.ended.iter().find(|turn| turn.turn_id == *id).map(|turn| &*turn.prompt)
+    /// Returns the turn that queues the prompt of a turn that is over once more.
+    pub(super) fn again(&self, id: &TurnId, new_id: TurnId, by: String) -> Option<QueuedTurn> {
+        let over = self.ended.iter().find(|turn| turn.turn_id == *id)?;
+        let turn = QueuedTurn::new(new_id, (*over.prompt).clone(), by);
+        Some(QueuedTurn { retry_of: Some(id.clone()), linked: over.linked.clone(), ..turn })
     }
 
     /// Takes the next prompt from the queue, if the agent may have it. It must then be begun or
