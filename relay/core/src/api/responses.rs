@@ -222,7 +222,8 @@ impl IntoResponses for Deciding {
             (
                 400,
                 "The body is not valid, the option or the command does not match the approval: \
-                 `bad_request`; or the answers do not fit its form: `bad_answers`.",
+                 `bad_request`; none of its options allows it: `not_approvable`; or the answers do \
+                 not fit its form: `bad_answers`.",
             ),
             (
                 409,

@@ -96,6 +96,7 @@ impl Disk {
     pub(super) fn asks(&mut self) {
         let request = json!({
             "approvalId": "approval_1", "command": "make", "expiresAt": 5000, "digest": "d1",
+            "options": [{ "optionId": "yes", "name": "Yes", "kind": "allow_once" }],
         });
         self.event("approval-request", request);
     }

@@ -113,6 +113,12 @@ impl ApiError {
                 "`optionId` must be one of the approval's options, and `approved` must match it. It \
                  can be left out if an option allows it once, or to deny.",
             ),
+            DecisionRefused::NotApprovable => (
+                StatusCode::BAD_REQUEST,
+                "not_approvable",
+                "Approval can only be denied",
+                "Whoever asks offers no answer that allows it: send `approved` as false.",
+            ),
         };
         Self::new(status, code, error).with_message(message).of_session(id.as_str())
     }
