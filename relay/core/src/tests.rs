@@ -10,6 +10,7 @@ mod liveness;
 mod replay;
 mod storing;
 pub(crate) mod support;
+mod waiting;
 
 use bytes::Bytes;
 use moorline_shared::event::{Activity, Event, Status};
