@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use http::StatusCode;
+use moorline_shared::agent::image::ImageFault;
 use moorline_shared::fold::{ApprovalEntry, DecisionRefused};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::{AGENT_PROMPT_TOO_LARGE, QUEUE_FULL};
@@ -40,6 +41,13 @@ impl ApiError {
     pub fn prompt_too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Prompt too large")
             .with_message(AGENT_PROMPT_TOO_LARGE)
+    }
+
+    /// An image of the prompt is not one that agents take. `place` counts from 0.
+    #[must_use]
+    pub fn bad_image(place: usize, why: ImageFault) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_image", "Image not valid")
+            .with_message(format!("`images[{place}]` cannot be sent: {why}."))
     }
 
     /// The agent's queue is full.
