@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use moorline_core::routes::{HostQuestion, QuestionOutcome, Reply, SessionFolder, folder_of};
 use moorline_shared::control::{ToHost, ToRelay};
-use moorline_shared::operation::OperationsAnswer;
 
 use super::forward;
 use crate::clock::wall_ms;
