@@ -55,7 +55,7 @@ mod typed;
 mod user_side;
 mod watch;
 
-use moorline_shared::agent::action::ActionNumber;
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::Prompt;
@@ -177,6 +177,19 @@ impl AgentMachine {
     /// Records that an action was passed in: [`AgentOutput::Acted`] follows what it has led to.
     pub fn acted(&mut self, number: ActionNumber) {
         self.out.push(AgentOutput::Acted(number));
+    }
+
+    /// Returns the files of the prompt that an action sends to the agent.
+    pub fn files_of<'a>(&'a self, action: &'a SessionAction) -> &'a [String] {
+        match action {
+            SessionAction::Prompt { prompt, .. } | SessionAction::EditPrompt { prompt, .. } => {
+                &prompt.files
+            }
+            SessionAction::Retry { turn_id, .. } => {
+                self.turns.ended(turn_id).map_or(&[], |prompt| &*prompt.files)
+            }
+            _ => &[],
+        }
     }
 
     /// Continues in a host that does not have the work of the one before. The agent's requests for

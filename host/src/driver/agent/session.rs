@@ -193,12 +193,7 @@ impl SessionControl for AgentControl {
     }
 
     fn act(&self, number: ActionNumber, action: SessionAction) -> bool {
-        let linked = match &action {
-            SessionAction::Prompt { prompt, .. } | SessionAction::EditPrompt { prompt, .. } => {
-                linked_file(&self.folder, &prompt.files)
-            }
-            _ => None,
-        };
+        let linked = linked_file(&self.folder, &self.shared.files_of(&action));
         self.shared.act(number, action, linked);
         true
     }

@@ -203,6 +203,11 @@ impl SharedMachine {
         });
     }
 
+    /// Returns the files of the prompt that an action sends to the agent.
+    pub(super) fn files_of(&self, action: &SessionAction) -> Vec<String> {
+        self.lock().machine.files_of(action).to_vec()
+    }
+
     /// Passes an action in. `linked` is as in [`AgentInput::Action`].
     pub(super) fn act(&self, number: ActionNumber, action: SessionAction, linked: Option<String>) {
         self.change(|state, now| {

@@ -102,6 +102,9 @@ fn a_turn_that_does_not_exist_is_not_found_wherever_it_is_named() {
         let moved = asked(&mut disk, &Method::PATCH, &path, &json!({ "before": unknown }));
         assert_eq!(refusal(moved), refused(404, "turn_not_found"), "{unknown:?}");
     }
+    let long = json!({ "turnId": "é".repeat(1000) });
+    let error = asked(&mut disk, &Method::POST, "stop", &long).unwrap_err();
+    assert!(error.sentence().len() < 200, "{}", error.sentence());
     let stop = asked(&mut disk, &Method::POST, "stop", &json!({ "turnId": turn(2) }));
     assert!(stop.is_ok());
     // An id that is none is not found even while the host is away.

@@ -108,6 +108,11 @@ async fn a_file_behind_a_link_is_not_passed_on() -> Result<()> {
         let turn = sent["turnId"].as_str().context("no turn")?;
         let failed = turn_is(&mut events, turn, "failed").await?;
         ensure!(failed["error"]["code"] == "bad_file", "{failed}");
+        let retry = agent.path(&format!("prompts/{turn}/retry"));
+        let again = agent.api.expect(200, Method::POST, &retry, json!({})).await?;
+        let again = again["turnId"].as_str().context("no turn")?;
+        let failed = turn_is(&mut events, again, "failed").await?;
+        ensure!(failed["error"]["code"] == "bad_file", "{failed}");
     }
     ensure!(agent.heard_prompts()? == 0, "the agent has got a prompt");
     Ok(())

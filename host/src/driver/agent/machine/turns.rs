@@ -179,11 +179,9 @@ impl TurnBook {
         out.event(&AgentQueue { order });
     }
 
-    /// Returns the turn that queues the prompt of a turn that is over once more.
-    pub(super) fn again(&self, id: &TurnId, new_id: TurnId, by: String) -> Option<QueuedTurn> {
-        let over = self.ended.iter().find(|turn| turn.turn_id == *id)?;
-        let turn = QueuedTurn::new(new_id, (*over.prompt).clone(), by);
-        Some(QueuedTurn { retry_of: Some(id.clone()), linked: over.linked.clone(), ..turn })
+    /// Returns the prompt of a turn that is over.
+    pub(super) fn ended(&self, id: &TurnId) -> Option<&Prompt> {
+        self.ended.iter().find(|turn| turn.turn_id == *id).map(|turn| &*turn.prompt)
     }
 
     /// Takes the next prompt from the queue, if the agent may have it. It must then be begun or

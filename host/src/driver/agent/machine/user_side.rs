@@ -33,8 +33,12 @@ impl AgentMachine {
             SessionAction::Withdraw { turn_id } => self.turns.withdraw(&turn_id, &mut self.out),
             SessionAction::Reorder { order } => self.turns.reorder(&order, &mut self.out),
             SessionAction::Retry { turn_id, new_turn_id, by } => {
-                match self.turns.again(&turn_id, new_turn_id, by) {
-                    Some(turn) => self.queue(now, turn, false),
+                match self.turns.ended(&turn_id).cloned() {
+                    Some(prompt) => {
+                        let retry_of = Some(turn_id);
+                        let turn = QueuedTurn::new(new_turn_id, prompt, by);
+                        self.queue(now, QueuedTurn { retry_of, linked, ..turn }, false);
+                    }
                     None => self.out.error(
                         AgentFault::UnknownTurn,
                         "The turn is not over, or too old to be retried: send its prompt again.",

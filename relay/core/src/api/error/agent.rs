@@ -6,7 +6,7 @@ use http::StatusCode;
 use moorline_shared::agent::image::ImageFault;
 use moorline_shared::fold::{ApprovalEntry, DecisionRefused};
 use moorline_shared::id::SessionId;
-use moorline_shared::limits::{AGENT_PROMPT_TOO_LARGE, QUEUE_FULL};
+use moorline_shared::limits::{AGENT_PROMPT_TOO_LARGE, ID_CHARACTERS, QUEUE_FULL};
 
 use super::ApiError;
 use crate::action::ActionRefused;
@@ -67,9 +67,10 @@ impl ApiError {
         Self::host_offline(message).of_session(id.as_str())
     }
 
-    /// The turn does not exist.
+    /// The turn does not exist. `turn` may be any text.
     #[must_use]
     pub fn no_turn(turn: &str, id: &SessionId) -> Self {
+        let turn = &turn[..turn.floor_char_boundary(*ID_CHARACTERS.end())];
         Self::new(StatusCode::NOT_FOUND, "turn_not_found", "Turn not found")
             .with_message(format!(
                 "The turn `{turn}` does not exist, or ended long ago: `GET \
