@@ -50,7 +50,7 @@ async fn what_an_agent_has_open_is_over_in_its_fork() -> Result<()> {
     let mut events = agent.events().await?;
     let done = agent.prompt("say done").await?;
     turn_is(&mut events, &done, "done").await?;
-    let stopped = agent.prompt("hang").await?;
+    let stopped = agent.prompt("sleep 600000").await?;
     turn_is(&mut events, &stopped, "running").await?;
     agent.api.expect(200, Method::POST, &agent.path("stop"), json!({})).await?;
     turn_is(&mut events, &stopped, "cancelled").await?;
