@@ -171,8 +171,8 @@ struct OpenApproval {
 
 impl OpenApprovals {
     /// Opens an approval. With `can_be_ruled`, the answers that make rules are offered. `ruled` is
-    /// the decision of a rule, which is delivered at once. An approval whose id is open already is
-    /// ignored.
+    /// the decision of a rule, which is delivered at once, unless it allows what none of the asker's
+    /// answers allows. An approval whose id is open already is ignored.
     pub fn ask(
         &mut self,
         asker: Asker,
@@ -190,6 +190,7 @@ impl OpenApprovals {
             return;
         }
         let own_options = request.options.clone();
+        let ruled = ruled.filter(|it| !it.approved || options::can_allow(&own_options));
         if can_be_ruled {
             options::add_own(&mut request.options);
             if json_bytes(&request) > APPROVAL_BYTES {

@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::event::AgentChanges;
+use moorline_shared::failure::HostFailure;
 use moorline_shared::id::{SessionId, TurnId};
 
 pub(crate) use error::ChangesError;
@@ -90,8 +91,7 @@ impl SessionChanges {
             if error.code() == "internal" {
                 tracing::error!(%error, "a question about changes cannot be answered");
             }
-            let (code, message) = (error.code().to_owned(), error.to_string());
-            (ChangesAnswer::Failed { code, message }, None)
+            (HostFailure::new(error.code(), error.to_string()).into(), None)
         })
     }
 

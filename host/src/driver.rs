@@ -42,6 +42,7 @@ use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Facts;
 use moorline_shared::event::Status;
+use moorline_shared::failure::HostFailure;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
@@ -267,8 +268,8 @@ pub trait SessionControl: Debug + Send + Sync {
     /// Answers a question about the files that the session's agent has changed. The future may be
     /// dropped.
     fn changes(&self, _question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
-        let message = "This session runs no agent.".to_owned();
-        Box::pin(ready(ChangesAnswer::Failed { code: "not_an_agent".to_owned(), message }))
+        let failure = HostFailure::new("not_an_agent", "This session runs no agent.");
+        Box::pin(ready(failure.into()))
     }
 
     /// Takes the decision about a question of [`DriverOutput::Ask`]; `None` if it has expired.

@@ -21,6 +21,7 @@ mod text;
 
 use std::path::Path;
 
+use moorline_shared::failure::HostFailure;
 use moorline_shared::limits::{OPERATIONS, OPERATIONS_DIFF_BYTES};
 use moorline_shared::operation::{
     Operation, OperationPreview, OperationResult, OperationsAnswer, OperationsQuestion,
@@ -41,7 +42,7 @@ pub fn answer(folder: &Path, question: OperationsQuestion) -> OperationsAnswer {
         Ok(folder) => folder,
         Err(error) => {
             let message = format!("The session's folder cannot be opened: {error}.");
-            return OperationsAnswer::Failed { code: "no_folder".to_owned(), message };
+            return HostFailure::new("no_folder", message).into();
         }
     };
     match question {

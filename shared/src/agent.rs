@@ -15,6 +15,7 @@ pub mod action;
 pub mod approval;
 pub mod content;
 pub mod fault;
+pub mod image;
 pub mod prompt;
 pub mod rule;
 pub mod spec;

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure::HostFailure;
 use crate::id::TurnId;
 
 /// A file that differs from what it was before the agent's turns.
@@ -171,33 +172,19 @@ pub enum ChangesAnswer {
         results: Vec<ChangeResult>,
     },
     /// The question could not be answered.
-    Failed {
-        /// A stable code: `no_folder`, `not_an_agent`, `session_ended`, `host_offline`, `internal`.
-        code: String,
-        /// A sentence for the user that says what to do.
-        message: String,
-    },
+    Failed(HostFailure),
 }
 
-impl ChangesAnswer {
-    /// Returns the answer for a host that was asked and did not answer.
-    #[must_use]
-    pub fn silent(message: String) -> Self {
-        Self::Failed { code: "host_offline".to_owned(), message }
+impl From<HostFailure> for ChangesAnswer {
+    fn from(failure: HostFailure) -> Self {
+        Self::Failed(failure)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn survives<T>(value: &T, wire: &str)
-    where
-        T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
-    {
-        assert_eq!(serde_json::to_string(value).unwrap(), wire);
-        assert_eq!(&serde_json::from_str::<T>(wire).unwrap(), value);
-    }
+    use crate::testing::survives;
 
     #[test]
     fn questions_have_these_wire_forms() {
@@ -261,7 +248,7 @@ mod tests {
             r#"{"settled":{"results":[{"success":false,"action":"revert","path":"a","code":"stale"}]}}"#,
         );
         survives(
-            &ChangesAnswer::silent("m".into()),
+            &ChangesAnswer::from(HostFailure::silent("m")),
             r#"{"failed":{"code":"host_offline","message":"m"}}"#,
         );
     }

@@ -9,6 +9,7 @@ mod base64_bytes;
 pub mod change;
 pub mod control;
 pub mod event;
+pub mod failure;
 pub mod file_search;
 pub mod fold;
 pub mod frame;
@@ -28,5 +29,7 @@ pub mod session;
 pub mod sse;
 mod tagged;
 pub mod terminal;
+#[cfg(test)]
+mod testing;
 pub mod text;
 pub mod time;

@@ -91,15 +91,23 @@ pub const AGENT_PROMPT_TOO_LARGE: &str = formatcp!(
     "A prompt and its images have at most {} KiB: send smaller images.",
     AGENT_PROMPT_BYTES / KIB
 );
-/// Most actions of a session, such as prompts, that its host has not carried out.
+/// Most actions of a session, such as prompts, that its host has not carried out. Decisions, stops and
+/// withdrawals have room of their own: prompts that wait do not block them.
 pub const ACTIONS_WAITING: usize = 64;
 /// Most bytes of JSON of them together.
 pub const ACTIONS_BYTES: usize = MIB;
+/// Most decisions, stops and withdrawals of a session that its host has not carried out.
+pub const CONTROLS_WAITING: usize = 64;
+/// Most bytes of JSON of them together.
+pub const CONTROLS_BYTES: usize = 256 * KIB;
 /// Error for an action beyond these limits.
 pub const ACTIONS_WAIT: &str = formatcp!(
-    "{} requests or {} KiB of them wait for the session's host: try again later.",
+    "Too much waits for the session's host: at most {} requests of {} KiB together, and {} decisions, \
+     stops and withdrawals of {} KiB. Try again later.",
     ACTIONS_WAITING,
-    ACTIONS_BYTES / KIB
+    ACTIONS_BYTES / KIB,
+    CONTROLS_WAITING,
+    CONTROLS_BYTES / KIB
 );
 /// Most prompts that an agent session queues.
 pub const QUEUED_PROMPTS: usize = 64;

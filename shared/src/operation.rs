@@ -13,6 +13,8 @@ pub use find::find;
 use wire::FlatOperation;
 pub use wire::InvalidOperation;
 
+use crate::failure::HostFailure;
+
 /// One change of a file, or a command. Paths are relative to the session's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -179,12 +181,7 @@ pub enum OperationsAnswer {
         results: Vec<OperationResult>,
     },
     /// The question could not be answered.
-    Failed {
-        /// A stable code: `no_folder`, `host_offline`, `internal`.
-        code: String,
-        /// A sentence for the user that says what to do.
-        message: String,
-    },
+    Failed(HostFailure),
 }
 
 impl Operation {
@@ -233,11 +230,9 @@ impl Operation {
     }
 }
 
-impl OperationsAnswer {
-    /// Returns the answer for a host that was asked and did not answer.
-    #[must_use]
-    pub fn silent(message: String) -> Self {
-        Self::Failed { code: "host_offline".to_owned(), message }
+impl From<HostFailure> for OperationsAnswer {
+    fn from(failure: HostFailure) -> Self {
+        Self::Failed(failure)
     }
 }
 
@@ -266,14 +261,7 @@ impl OperationResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn survives<T>(value: &T, wire: &str)
-    where
-        T: Serialize + serde::de::DeserializeOwned + PartialEq + std::fmt::Debug,
-    {
-        assert_eq!(serde_json::to_string(value).unwrap(), wire);
-        assert_eq!(&serde_json::from_str::<T>(wire).unwrap(), value);
-    }
+    use crate::testing::survives;
 
     fn write() -> Operation {
         Operation::Write { path: "a".into(), content: "b\n".into() }

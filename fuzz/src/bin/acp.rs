@@ -84,15 +84,16 @@ impl World {
     fn lead_to(&mut self, line: &str) {
         if line.contains("session/prompt") {
             let (turn_id, prompt) = (TurnId::from_random(self.steps), Prompt::text(line));
-            let prompt = SessionAction::Prompt { turn_id, prompt, by: "me".into(), steer: false };
-            self.handle(AgentInput::Action(prompt));
+            let action = SessionAction::Prompt { turn_id, prompt, by: "me".into(), steer: false };
+            self.handle(AgentInput::Action { action, linked: None });
         } else if line.contains("outcome") && !self.asked.is_empty() {
             let approved = !line.contains("cancel");
             let decision = Some(ApprovalDecision { approved, ..ApprovalDecision::default() });
             let approval_id = self.asked.remove(0);
             self.handle(AgentInput::Decision { approval_id, decision });
         } else if line.contains("session/cancel") {
-            self.handle(AgentInput::Action(SessionAction::Stop { turn_id: None, force: false }));
+            let action = SessionAction::Stop { turn_id: None, force: false };
+            self.handle(AgentInput::Action { action, linked: None });
         } else if line.contains("session/close") {
             self.handle(AgentInput::Close);
         }

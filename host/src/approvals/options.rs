@@ -12,14 +12,23 @@ pub const ALWAYS_OPTION: &str = "moorline.always";
 /// The id of the option that the host adds: deny it from now on.
 pub const NEVER_OPTION: &str = "moorline.never";
 
-/// Adds the answers that make rules, if whoever asks does not have them.
+/// Returns true if one of the asker's own answers allows it for now, which is the answer that it gets
+/// if a rule, or an answer of the host, allows it.
+pub(super) fn can_allow(own: &[ApprovalOption]) -> bool {
+    own.iter().any(|it| matches!(it.kind, AnswerKind::AllowOnce | AnswerKind::AllowSession))
+}
+
+/// Adds the answers that make rules, if whoever asks does not have them. Answers that allow are added
+/// only if it can be told so.
 pub(super) fn add_own(options: &mut Vec<ApprovalOption>) {
+    let can_allow = can_allow(options);
     for (option_id, name, kind) in [
         (SESSION_OPTION, "Allow until the session ends", AnswerKind::AllowSession),
         (ALWAYS_OPTION, "Always allow in this folder", AnswerKind::AllowAlways),
         (NEVER_OPTION, "Always deny in this folder", AnswerKind::RejectAlways),
     ] {
-        if options.iter().all(|option| option.kind != kind) {
+        let can_be_told = can_allow || !kind.allows();
+        if can_be_told && options.iter().all(|option| option.kind != kind) {
             options.push(ApprovalOption {
                 option_id: option_id.to_owned(),
                 name: name.to_owned(),

@@ -211,6 +211,24 @@ fn a_rule_decides_at_once_and_is_recorded() {
 }
 
 #[test]
+fn what_the_asker_cannot_be_allowed_is_not_allowed_by_the_host() {
+    let reject = |option: &ApprovalOption| option.kind.rejects();
+    for own in [vec![], of_program().into_iter().filter(reject).collect::<Vec<_>>()] {
+        let ruled = ApprovalDecision { by: "rule r".into(), ..decision(true, None) };
+        let request = ApprovalRequest { options: own, ..request(1, None) };
+        let mut approvals = OpenApprovals::default();
+        approvals.ask(Asker::Driver, request, true, Some(ruled));
+        let Some(ApprovalOutput::Record(ApprovalRecord::Requested(shown))) =
+            approvals.poll_output()
+        else {
+            panic!("not recorded");
+        };
+        assert!(shown.options.iter().all(reject), "{:?}", shown.options);
+        assert_eq!(outputs(&mut approvals), [""; 0], "the rule has not decided");
+    }
+}
+
+#[test]
 fn answers_of_the_host_are_told_in_the_askers_own() {
     for (option, approved, rule, told) in [
         (SESSION_OPTION, true, "rule AllowSession", "decided true allow"),

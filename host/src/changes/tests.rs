@@ -356,7 +356,7 @@ fn a_session_that_is_over_leaves_nothing() {
     assert_eq!(count(), 0);
     assert!(watched.changes.reach(None).is_err());
     let (answer, _) = watched.changes.answer(ChangesQuestion::List);
-    assert!(matches!(answer, ChangesAnswer::Failed { code, .. } if code == "session_ended"));
+    assert!(matches!(answer, ChangesAnswer::Failed(why) if why.code == "session_ended"));
     fs::write(place.join("session2.db-wal"), "").unwrap();
     sweep(&place, &BTreeSet::from([id()]));
     assert_eq!(count(), 0);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use moorline_shared::agent::rule::RulesQuestion;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::{Hello, PROTOCOL, ToHost, ToRelay};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::link::Redial;
@@ -247,7 +248,7 @@ impl Host {
         query: String,
     ) -> ToRelay {
         let Ok(_turn) = self.previews.acquire().await else {
-            let (code, message) = ("internal".to_owned(), "The host is stopping.".to_owned());
+            let HostFailure { code, message } = is_stopping();
             return ToRelay::Failed { request, code, message };
         };
         let found = blocking({
@@ -275,33 +276,24 @@ impl Host {
             OperationsQuestion::Preview { .. } => &self.previews,
             OperationsQuestion::Execute { .. } => &self.executions,
         };
-        let failed = |message: &str| OperationsAnswer::Failed {
-            code: "internal".to_owned(),
-            message: message.to_owned(),
-        };
-        let Ok(_turn) = turns.acquire().await else { return failed("The host is stopping.") };
+        let Ok(_turn) = turns.acquire().await else { return is_stopping().into() };
         let work = move || operations::answer(&folder_of(folder), question);
         let answer = tokio::task::spawn_blocking(work).await;
-        answer.unwrap_or_else(|_| failed("See the host's log for details."))
+        let failed = |_| HostFailure::new("internal", "See the host's log for details.").into();
+        answer.unwrap_or_else(failed)
     }
 
     /// Answers a question about the files that the agent of a session has changed.
     async fn changes(&self, id: &SessionId, question: ChangesQuestion) -> ChangesAnswer {
-        let failed = |code: &str, message: &str| ChangesAnswer::Failed {
-            code: code.to_owned(),
-            message: message.to_owned(),
-        };
         // As with operations, one list after another changes files.
         let turns = match question {
             ChangesQuestion::List => &self.previews,
             ChangesQuestion::Settle { .. } => &self.executions,
         };
-        let Ok(_turn) = turns.acquire().await else {
-            return failed("internal", "The host is stopping.");
-        };
+        let Ok(_turn) = turns.acquire().await else { return is_stopping().into() };
         match self.session(id) {
             Some(session) => session.changes(question).await,
-            None => failed("session_ended", "The session is over."),
+            None => HostFailure::new("session_ended", "The session is over.").into(),
         }
     }
 
@@ -336,6 +328,11 @@ impl Host {
 /// Returns a session's folder, or the user's home.
 fn folder_of(folder: Option<String>) -> PathBuf {
     folder.map_or_else(|| std::env::home_dir().unwrap_or_default(), PathBuf::from)
+}
+
+/// Returns the answer to a question that comes while the host stops.
+fn is_stopping() -> HostFailure {
+    HostFailure::new("internal", "The host is stopping.")
 }
 
 /// Answers a question about the rules.

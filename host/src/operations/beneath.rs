@@ -115,6 +115,15 @@ impl Folder {
         }
     }
 
+    /// Returns true if a path is a symbolic link or leads through one.
+    pub(crate) fn has_link(&self, path: &FilePath) -> bool {
+        match self.place(path) {
+            Ok(Some(place)) => is_link(&place.folder, &place.name),
+            Ok(None) => false,
+            Err(problem) => matches!(problem, Problem::IsLink),
+        }
+    }
+
     /// Returns the place of a file; `None` if its folder does not exist.
     ///
     /// # Errors

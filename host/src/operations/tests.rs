@@ -331,7 +331,7 @@ fn the_mode_of_a_file_stays() {
 fn a_folder_that_is_gone_is_an_answer() {
     let question = OperationsQuestion::Preview { text: String::new() };
     let answer = answer(Path::new("/no/such/folder"), question);
-    assert!(matches!(answer, OperationsAnswer::Failed { code, .. } if code == "no_folder"));
+    assert!(matches!(answer, OperationsAnswer::Failed(why) if why.code == "no_folder"));
 }
 
 #[test]

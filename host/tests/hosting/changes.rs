@@ -8,6 +8,7 @@ use moorline_shared::change::{
 };
 use moorline_shared::control::{Facts, Start, ToHost, ToRelay};
 use moorline_shared::event::{AgentChanges, Event};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
 use moorline_shared::publish::{HostCommand, RequestId};
@@ -125,7 +126,7 @@ async fn only_agents_have_changes() {
     start(&mut control, script("session1", "cat")).await;
     for (session, expected) in [("session1", "not_an_agent"), ("session2", "session_ended")] {
         let answer = ask(&mut control, session, ChangesQuestion::List).await;
-        let ChangesAnswer::Failed { code, .. } = answer else { panic!("{answer:?}") };
+        let ChangesAnswer::Failed(HostFailure { code, .. }) = answer else { panic!("{answer:?}") };
         assert_eq!(code, expected);
     }
 }

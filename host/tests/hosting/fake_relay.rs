@@ -13,7 +13,7 @@ use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
 use moorline_shared::event::Event;
 use moorline_shared::id::{Cursor, Epoch, Seq, SessionId};
-use moorline_shared::log::{ENTRY_OVERHEAD_BYTES, Entry};
+use moorline_shared::log::Entry;
 use moorline_shared::message::{Snapshot, close};
 use moorline_shared::publish::{HostCommand, HostMessage, RequestId};
 use moorline_shared::session::ExitStatus;

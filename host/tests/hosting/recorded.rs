@@ -136,12 +136,8 @@ impl Replay {
     fn prompt(&mut self, text: &str) {
         let turn_id = format!("turn_{:04}", self.steps).parse().unwrap();
         let (prompt, by) = (Prompt::text(text), "me".to_owned());
-        self.handle(AgentInput::Action(SessionAction::Prompt {
-            turn_id,
-            prompt,
-            by,
-            steer: false,
-        }));
+        let action = SessionAction::Prompt { turn_id, prompt, by, steer: false };
+        self.handle(AgentInput::Action { action, linked: None });
     }
 
     /// Does what a user did so that the host said this. `rest` follows in the recording.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use moorline_shared::control::{Fork, ForkedEvent, Output};
-use moorline_shared::id::Epoch;
+use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::limits::{FORK_OUTPUT_BYTES, FORK_TOO_FAR, SEGMENT_BYTES};
 use moorline_shared::log::Entry;
 use moorline_shared::message::Snapshot;
@@ -10,6 +10,19 @@ use moorline_shared::session::{AGENT_DRIVER, ForkedFrom};
 
 use crate::api::ApiError;
 use crate::session::AgentDocument;
+
+/// Returns the last entry that a fork copies: the wanted one, or else the newest, `head`.
+///
+/// # Errors
+/// `bad_request` if the log has no such entry.
+pub fn last_copied(wanted: Option<Seq>, head: Seq) -> Result<Seq, ApiError> {
+    let seq = wanted.unwrap_or(head);
+    if seq == Seq::ZERO || seq > head {
+        let message = format!("The entry {seq} does not exist: the last one is {head}.");
+        return Err(ApiError::bad_request(message));
+    }
+    Ok(seq)
+}
 
 /// Collects the entries after a snapshot: the events for an agent, the output for any other
 /// session. Call [`ForkTail::push`] for each entry of the log in order, then [`ForkTail::finish`].
@@ -92,7 +105,7 @@ impl ForkTail {
 mod tests {
     use moorline_shared::event::Event;
     use moorline_shared::frame::Frame;
-    use moorline_shared::id::{Seq, SessionId};
+    use moorline_shared::id::SessionId;
     use moorline_shared::limits::FRAME_DATA_BYTES;
     use moorline_shared::log::EventEntry;
     use serde_json::json;
@@ -125,6 +138,16 @@ mod tests {
         let mut tail = ForkTail::new(driver, snapshot);
         entries.iter().for_each(|entry| tail.push(entry).unwrap());
         tail.finish(Epoch(2), from(entries.len() as u64), &AgentDocument::default())
+    }
+
+    #[test]
+    fn a_fork_copies_entries_that_exist() {
+        let at = |seq: Option<u64>, head| last_copied(seq.map(Seq), Seq(head)).ok();
+        assert_eq!(
+            (at(None, 5), at(Some(1), 5), at(Some(5), 5)),
+            (Some(Seq(5)), Some(Seq(1)), Some(Seq(5)))
+        );
+        assert_eq!((at(Some(0), 5), at(Some(6), 5), at(None, 0)), (None, None, None));
     }
 
     #[test]

@@ -7,9 +7,11 @@ mod answering;
 mod decisions;
 mod forks;
 mod liveness;
+mod prompts;
 mod replay;
 mod storing;
 pub(crate) mod support;
+mod waiting;
 
 use bytes::Bytes;
 use moorline_shared::event::{Activity, Event, Status};

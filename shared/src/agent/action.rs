@@ -91,3 +91,12 @@ pub enum SessionAction {
     #[serde(other)]
     Unknown,
 }
+
+impl SessionAction {
+    /// Returns true if the action only answers a question, or takes something back. Such actions have
+    /// room of their own, so that a user can always say "no".
+    #[must_use]
+    pub const fn is_control(&self) -> bool {
+        matches!(self, Self::Decide { .. } | Self::Stop { .. } | Self::Withdraw { .. })
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::change::{ChangesAnswer, ChangesQuestion};
+use crate::failure::HostFailure;
 
 fn text(wire: &str) -> Packet {
     Packet::Text(wire.to_owned().into())
@@ -115,7 +116,7 @@ fn messages_have_these_wire_forms() {
     to_relay(
         &ToRelay::Operations {
             request: RequestId(1),
-            answer: Box::new(OperationsAnswer::Failed { code: "x".into(), message: "y".into() }),
+            answer: Box::new(OperationsAnswer::Failed(HostFailure::new("x", "y"))),
         },
         r#"{"type":"operations","request":1,"answer":{"failed":{"code":"x","message":"y"}}}"#,
     );

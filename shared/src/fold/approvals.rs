@@ -65,6 +65,9 @@ pub enum DecisionRefused {
     /// The approval has no such answer.
     #[error("the approval does not have this option")]
     Option,
+    /// No answer of the approval allows anything.
+    #[error("the approval can only be denied")]
+    NotApprovable,
 }
 
 impl ApprovalEntry {
@@ -74,11 +77,15 @@ impl ApprovalEntry {
         self.state.is_open() && self.request.expires_at.is_none_or(|at| now_ms < at)
     }
 
-    /// Returns true if a usual answer allows it, or none is offered: then the asker has its own.
+    /// Returns true if a usual answer allows it.
     fn may_be_allowed_without_option(&self) -> bool {
-        let options = &self.request.options;
         let is_usual = |kind| matches!(kind, AnswerKind::AllowOnce | AnswerKind::AllowSession);
-        options.is_empty() || options.iter().any(|option| is_usual(option.kind))
+        self.request.options.iter().any(|option| is_usual(option.kind))
+    }
+
+    /// Returns true if every answer rejects it, or there is none. It can only be denied then.
+    fn is_only_deniable(&self) -> bool {
+        self.request.options.iter().all(|option| option.kind.rejects())
     }
 }
 
@@ -129,6 +136,9 @@ impl ApprovalList {
         let matches = digest.map_or(!decision.approved, |digest| digest == entry.request.digest);
         if !matches {
             return Err(DecisionRefused::Digest);
+        }
+        if decision.approved && entry.is_only_deniable() {
+            return Err(DecisionRefused::NotApprovable);
         }
         if let Some(chosen) = &decision.option_id {
             let mut options = entry.request.options.iter();

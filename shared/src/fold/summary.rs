@@ -9,6 +9,9 @@ use crate::agent::fault::AgentFault;
 use crate::event::{AgentInfo, AgentQueue, AgentState, Event, EventKind};
 use crate::id::{ApprovalId, Seq};
 
+/// The phases of an agent whose process is gone: see [`AgentInfo::phase`].
+const EXITED: &str = "exited";
+const FAILED: &str = "failed";
 /// The reason of an approval that was closed by the end of its session.
 const SESSION_ENDED: &str = "The session has ended.";
 /// The reason of a turn that was cut off by the end of its session.
@@ -129,8 +132,12 @@ impl AgentSummary {
         }
     }
 
-    /// Closes what the log leaves open, because the session is over.
+    /// Closes what the log leaves open, because the session is over: no agent is in any state now.
     pub fn end(&mut self) {
+        self.state = None;
+        if let Some(phase) = self.phase.as_mut().filter(|phase| *phase != FAILED) {
+            *phase = EXITED.to_owned();
+        }
         self.approvals.end(SESSION_ENDED);
         self.turns.end(&AgentFault::AgentExited.error(AGENT_EXITED));
     }

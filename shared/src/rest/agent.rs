@@ -75,11 +75,11 @@ pub struct ChangePrompt {
     /// The queued turn to move it in front of; `null` to move it to the end.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<TurnId>))]
-    pub before: Option<Option<TurnId>>,
+    pub before: Option<Option<String>>,
 }
 
 /// Reads a field that differs from one that is left out even if it is null.
-fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<TurnId>>, D::Error> {
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(value).map(Some)
 }
 
@@ -90,7 +90,8 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<TurnId>>, 
 pub struct StopTurn {
     /// The turn to stop; by default the one that runs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub turn_id: Option<TurnId>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<TurnId>))]
+    pub turn_id: Option<String>,
     /// True to end the agent's process, if it does not stop by itself.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub force: bool,

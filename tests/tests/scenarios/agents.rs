@@ -96,6 +96,12 @@ pub(super) async fn turn_is(events: &mut Sse, turn: &str, state: &str) -> Result
     }
 }
 
+/// Returns true if an event says that a turn is over.
+fn is_over(event: &Value, turn: &str) -> bool {
+    let states = ["done", "cancelled", "failed"];
+    event["turnId"] == turn && states.iter().any(|state| event["state"] == *state)
+}
+
 /// Returns all that the agent has said until a turn was done.
 async fn said_until_done(events: &mut Sse, turn: &str) -> Result<String> {
     let mut said = String::new();

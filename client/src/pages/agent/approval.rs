@@ -329,17 +329,13 @@ fn button(answer: DecisionForm, place: usize, option: &ApprovalOption) -> AnyVie
     .into_any()
 }
 
-/// Returns the answers to offer: those of the request, or the plain ones.
+/// Returns the answers to offer: those of the request, and a plain "no" if it has none.
 fn options(request: &ApprovalRequest) -> Vec<ApprovalOption> {
     let offered = request.options.iter();
     let mut options: Vec<_> = offered.filter(|it| it.kind != AnswerKind::Other).cloned().collect();
-    let plain =
-        |name: &str, kind| ApprovalOption { option_id: String::new(), name: name.to_owned(), kind };
-    if !options.iter().any(|option| option.kind.allows()) {
-        options.insert(0, plain("Allow", AnswerKind::AllowOnce));
-    }
     if !options.iter().any(|option| option.kind.rejects()) {
-        options.push(plain("Do not allow", AnswerKind::RejectOnce));
+        let (option_id, name) = (String::new(), "Do not allow".to_owned());
+        options.push(ApprovalOption { option_id, name, kind: AnswerKind::RejectOnce });
     }
     options
 }

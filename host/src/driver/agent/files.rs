@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::acp::{ServiceAnswer, ServiceRequest};
 use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, NOT_FOUND, RpcError};
-use crate::operations::{TextFileError, read_text, write_text};
+use crate::operations::{Folder, TextFileError, read_text, write_text};
 
 /// The folders that an agent may work in. Symbolic links within them are not followed.
 #[derive(Debug, Clone)]
@@ -53,6 +53,17 @@ impl AgentFolders {
         }
         Err(answer(&TextFileError::Outside))
     }
+}
+
+/// Returns the first of these files of a prompt that is a symbolic link or behind one, beneath
+/// `folder`. Files that do not exist count as none. Blocks as long as the file system does.
+pub(super) fn linked_file(folder: &Path, files: &[String]) -> Option<String> {
+    if files.is_empty() {
+        return None;
+    }
+    let folder = Folder::open(folder).ok()?;
+    let is_linked = |file: &&String| folder.path_of(file).is_ok_and(|path| folder.has_link(&path));
+    files.iter().find(is_linked).cloned()
 }
 
 fn answer(error: &TextFileError) -> RpcError {
@@ -115,6 +126,32 @@ mod tests {
         let through = ServiceRequest::WriteFile { path: work.join("link/x"), content: "".into() };
         assert!(folders.serve(&through).is_err() && !outside.join("x").exists());
         assert!(folders.contain(&work) && !folders.contain(&work.join("link")));
+    }
+
+    #[test]
+    fn a_file_of_a_prompt_is_no_link() {
+        let home = tempfile::tempdir().unwrap();
+        let (work, outside) = (home.path().join("work"), home.path().join("outside"));
+        for folder in [&work, &outside] {
+            std::fs::create_dir(folder).unwrap();
+            std::fs::write(folder.join("file"), "text").unwrap();
+        }
+        std::os::unix::fs::symlink(&outside, work.join("folder")).unwrap();
+        std::os::unix::fs::symlink("file", work.join("near")).unwrap();
+        std::os::unix::fs::symlink(&work, home.path().join("shortcut")).unwrap();
+        let whole = work.join("near").to_string_lossy().into_owned();
+        for (files, linked) in [
+            (vec!["file", "new", "new/file", "../outside/file", ""], None),
+            (vec!["file", "near"], Some("near")),
+            (vec!["folder/file", "near"], Some("folder/file")),
+            (vec!["./folder"], Some("./folder")),
+            (vec![&*whole], Some(&*whole)),
+        ] {
+            let files: Vec<_> = files.into_iter().map(str::to_owned).collect();
+            for folder in [&work, &home.path().join("shortcut")] {
+                assert_eq!(linked_file(folder, &files).as_deref(), linked, "{files:?}");
+            }
+        }
     }
 
     #[test]

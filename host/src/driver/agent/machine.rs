@@ -55,7 +55,7 @@ mod typed;
 mod user_side;
 mod watch;
 
-use moorline_shared::agent::action::ActionNumber;
+use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::Prompt;
@@ -122,9 +122,7 @@ impl AgentMachine {
             StateReport::disown_changes(&mut out);
         }
         let mut turns = TurnBook::default();
-        for turn in std::mem::take(&mut spec.inherited) {
-            turns.inherit(turn, &mut out);
-        }
+        turns.inherit(std::mem::take(&mut spec.inherited), &mut out);
         let speech = AgentSpeech::new(spec.id_suffix.clone());
         Self {
             spec,
@@ -156,7 +154,7 @@ impl AgentMachine {
             AgentInput::Exited { exit, last_words } => {
                 self.exited(now, &exit, last_words.as_deref());
             }
-            AgentInput::Action(action) => self.act(now, action),
+            AgentInput::Action { action, linked } => self.act(now, action, linked),
             AgentInput::Decision { approval_id, decision } => {
                 let decision = decision.as_ref();
                 if let Some(kind) = self.questions.decide(&approval_id, decision, &mut self.out) {
@@ -179,6 +177,19 @@ impl AgentMachine {
     /// Records that an action was passed in: [`AgentOutput::Acted`] follows what it has led to.
     pub fn acted(&mut self, number: ActionNumber) {
         self.out.push(AgentOutput::Acted(number));
+    }
+
+    /// Returns the files of the prompt that an action sends to the agent.
+    pub fn files_of<'a>(&'a self, action: &'a SessionAction) -> &'a [String] {
+        match action {
+            SessionAction::Prompt { prompt, .. } | SessionAction::EditPrompt { prompt, .. } => {
+                &prompt.files
+            }
+            SessionAction::Retry { turn_id, .. } => {
+                self.turns.ended(turn_id).map_or(&[], |prompt| &*prompt.files)
+            }
+            _ => &[],
+        }
     }
 
     /// Continues in a host that does not have the work of the one before. The agent's requests for
@@ -352,12 +363,14 @@ impl AgentMachine {
                 self.turns.fail(turn, AgentFault::NoImages, message, &mut self.out);
                 continue;
             }
-            match acp::prompt_blocks(&turn.prompt, &self.spec.cwd) {
+            let blocks = match &turn.linked {
+                Some(file) => Err(format!("Symbolic links are not followed: {file}")),
+                None => acp::prompt_blocks(&turn.prompt, &self.spec.cwd)
+                    .map_err(|file| format!("The file is not in the session's folder: {file}")),
+            };
+            match blocks {
                 Ok(blocks) => return self.begin(turn, blocks),
-                Err(file) => {
-                    let message = format!("The file is not in the session's folder: {file}");
-                    self.turns.fail(turn, AgentFault::BadFile, &message, &mut self.out);
-                }
+                Err(why) => self.turns.fail(turn, AgentFault::BadFile, &why, &mut self.out),
             }
         }
     }

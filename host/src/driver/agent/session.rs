@@ -10,11 +10,13 @@ use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::Size;
 
 use super::ask_records::AskRecords;
 use super::catalogue;
+use super::files::linked_file;
 use super::launch::AgentLaunch;
 use super::machine::{AgentInput, AgentMachine};
 use super::shared::SharedMachine;
@@ -125,7 +127,8 @@ impl AgentDriver {
         shared: Arc<SharedMachine>,
         transport: Option<AgentTransport>,
     ) -> StartedSession {
-        let cwd = launch.settings.cwd.to_string_lossy().into_owned();
+        let folder = launch.settings.cwd.clone();
+        let cwd = folder.to_string_lossy().into_owned();
         let pid = transport.as_ref().and_then(AgentTransport::pid);
         let place = self.folder.as_deref().map(|folder| folder.join(CHANGES));
         let changes = SessionChanges::new(
@@ -140,7 +143,7 @@ impl AgentDriver {
         tokio::spawn(task.run());
         StartedSession {
             output: Box::new(AgentSessionOutput(Arc::clone(&shared))),
-            control: Arc::new(AgentControl { shared, changes }),
+            control: Arc::new(AgentControl { shared, changes, folder }),
             snapshots: SnapshotSource::Conversation,
             cwd,
             pid,
@@ -165,6 +168,8 @@ impl OutputSource for AgentSessionOutput {
 pub(super) struct AgentControl {
     pub(super) shared: Arc<SharedMachine>,
     pub(super) changes: SessionChanges,
+    /// The session's folder, which the files of prompts are in.
+    pub(super) folder: PathBuf,
 }
 
 impl SessionControl for AgentControl {
@@ -188,7 +193,8 @@ impl SessionControl for AgentControl {
     }
 
     fn act(&self, number: ActionNumber, action: SessionAction) -> bool {
-        self.shared.act(number, action);
+        let linked = linked_file(&self.folder, &self.shared.files_of(&action));
+        self.shared.act(number, action, linked);
         true
     }
 
@@ -210,10 +216,7 @@ impl SessionControl for AgentControl {
                     }
                     answer
                 }
-                Err(error) => ChangesAnswer::Failed {
-                    code: error.code().to_owned(),
-                    message: error.to_string(),
-                },
+                Err(error) => HostFailure::new(error.code(), error.to_string()).into(),
             }
         })
     }

@@ -203,10 +203,15 @@ impl SharedMachine {
         });
     }
 
-    /// Passes an action in.
-    pub(super) fn act(&self, number: ActionNumber, action: SessionAction) {
+    /// Returns the files of the prompt that an action sends to the agent.
+    pub(super) fn files_of(&self, action: &SessionAction) -> Vec<String> {
+        self.lock().machine.files_of(action).to_vec()
+    }
+
+    /// Passes an action in. `linked` is as in [`AgentInput::Action`].
+    pub(super) fn act(&self, number: ActionNumber, action: SessionAction, linked: Option<String>) {
         self.change(|state, now| {
-            state.machine.handle(now, random_bits(), AgentInput::Action(action));
+            state.machine.handle(now, random_bits(), AgentInput::Action { action, linked });
             state.machine.acted(number);
         });
     }
@@ -443,7 +448,7 @@ mod tests {
             let turn_id = format!("turn_{number:04}").parse().unwrap();
             let (by, steer) = ("me".to_owned(), false);
             let action = SessionAction::Prompt { turn_id, prompt, by, steer };
-            shared.act(ActionNumber(number as u64 + 1), action);
+            shared.act(ActionNumber(number as u64 + 1), action, None);
         }
         let first = shared.checkpoint(&BTreeSet::new());
         assert_eq!(first.fresh.len(), QUEUED_PROMPTS);

@@ -331,7 +331,11 @@ impl AgentHands {
         let changes = SessionChanges::new(&session, Vec::new(), None, None);
         let started = StartedSession {
             output: Box::new(TakenByHand),
-            control: Arc::new(AgentControl { shared: Arc::clone(&shared), changes }),
+            control: Arc::new(AgentControl {
+                shared: Arc::clone(&shared),
+                changes,
+                folder: "/srv".into(),
+            }),
             snapshots: SnapshotSource::Conversation,
             cwd: "/srv".into(),
             pid: None,

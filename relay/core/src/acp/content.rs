@@ -41,7 +41,7 @@ pub(super) fn prompt(
     if bytes > AGENT_PROMPT_BYTES {
         return Err(failure(INVALID_PARAMS, "too_large", AGENT_PROMPT_TOO_LARGE));
     }
-    if text.is_empty() && images.is_empty() {
+    if text.trim().is_empty() && images.is_empty() {
         return Err(bad_params("`prompt` must not be empty."));
     }
     let context = (!files.is_empty()).then_some(files);

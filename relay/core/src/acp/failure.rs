@@ -67,7 +67,7 @@ pub(super) fn of_code(code: &str, message: &str) -> RpcError {
     let number = match code {
         "auth_required" => AUTH_REQUIRED,
         "not_found" | "turn_not_found" | "approval_not_found" => NOT_FOUND,
-        "bad_request" | "too_large" => INVALID_PARAMS,
+        "bad_request" | "bad_image" | "too_large" => INVALID_PARAMS,
         "read_only" | "forbidden" | "unauthorized" => INVALID_REQUEST,
         _ => INTERNAL_ERROR,
     };

@@ -17,8 +17,7 @@ use super::outbox::AcpOutbox;
 use super::updates::known_piece;
 use super::view::AcpView;
 
-/// The ids of the answers to a question that has none of its own.
-const ALLOW: &str = "allow";
+/// The id of the answer to a question that has none of its own: it can only be rejected.
 const REJECT: &str = "reject";
 
 /// The questions of one session that a client was asked.
@@ -110,12 +109,12 @@ fn request(
     let meta = json!({ "moorline": { "approvalId": id, "digest": approval.digest } });
     if approval.kind != ApprovalKind::Form {
         let options = options(approval);
-        let can_allow = approval.options.is_empty() || !options.is_empty();
+        let has_answer = approval.options.is_empty() || !options.is_empty();
         let params = json!({
             "sessionId": session, "toolCall": tool_call(approval), "options": options,
             "_meta": meta,
         });
-        return can_allow.then_some(("session/request_permission", params));
+        return has_answer.then_some(("session/request_permission", params));
     }
     let form = approval.form.as_ref()?;
     let params = if is_page(approval) {
@@ -169,8 +168,7 @@ fn options(approval: &ApprovalRequest) -> Vec<Value> {
     let option =
         |id: &str, name: &str, kind: &str| json!({ "optionId": id, "name": name, "kind": kind });
     if approval.options.is_empty() {
-        let usual = [(ALLOW, "Allow", "allow_once"), (REJECT, "Reject", "reject_once")];
-        return usual.iter().map(|(id, name, kind)| option(id, name, kind)).collect();
+        return vec![option(REJECT, "Reject", "reject_once")];
     }
     let known = |it: &ApprovalOption| Some(option(&it.option_id, &it.name, kind_word(it.kind)?));
     approval.options.iter().filter_map(known).collect()
@@ -194,12 +192,8 @@ fn permission_decision(approval: &ApprovalRequest, answer: &Value) -> Option<Dec
     }
     let chosen = outcome.get("optionId")?.as_str()?;
     if approval.options.is_empty() {
-        let approved = match chosen {
-            ALLOW => true,
-            REJECT => false,
-            _ => return None,
-        };
-        return Some(DecideApproval { approved: Some(approved), ..DecideApproval::default() });
+        let denied = DecideApproval { approved: Some(false), ..DecideApproval::default() };
+        return (chosen == REJECT).then_some(denied);
     }
     let option = approval.options.iter().find(|option| option.option_id == chosen)?;
     kind_word(option.kind)?;

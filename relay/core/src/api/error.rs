@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use const_format::formatcp;
 use http::{HeaderName, Method, StatusCode, Uri};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::limits::{
     BODY_TOO_LARGE, BODY_TOO_SLOW, ID_CHARACTERS, OPERATIONS_BODY_TOO_LARGE, TICKET_USED,
@@ -247,10 +248,11 @@ impl ApiError {
             .with_message(TOO_MANY_CHANGES)
     }
 
-    /// The host did not answer a question about operations or changes. `code` is the host's own code.
+    /// The host did not answer a question about operations or changes; `why` gives the reason.
     #[must_use]
-    pub fn not_operated(code: &str, message: &str, id: &SessionId) -> Self {
-        let error = match code {
+    pub fn not_operated(why: &HostFailure, id: &SessionId) -> Self {
+        let HostFailure { code, message } = why;
+        let error = match &**code {
             "no_folder" => Self::new(StatusCode::CONFLICT, code, "Folder not available"),
             "session_ended" => Self::new(StatusCode::CONFLICT, code, "Session has ended"),
             "not_an_agent" => Self::new(StatusCode::CONFLICT, code, "Not an agent"),

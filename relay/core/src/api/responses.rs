@@ -67,7 +67,11 @@ pub enum WithBody {}
 impl IntoResponses for WithBody {
     fn responses() -> ResponseList {
         errors(&[
-            (400, "An id or the body is not valid: `invalid_id`, `bad_request`."),
+            (
+                400,
+                "An id, the body, or an image of a prompt is not valid: `invalid_id`, \
+                 `bad_request`, `bad_image`.",
+            ),
             (
                 408,
                 formatcp!(
@@ -140,7 +144,11 @@ pub enum Typing {}
 impl IntoResponses for Typing {
     fn responses() -> ResponseList {
         errors(&[
-            (409, "The session has ended: `session_ended`."),
+            (
+                409,
+                "The session has ended: `session_ended`; or it is a shell, and the prompt is for \
+                 an agent: `not_an_agent`.",
+            ),
             (
                 429,
                 "The session has not read its earlier input, or too many prompts wait: \
@@ -166,7 +174,7 @@ impl IntoResponses for OfTurn {
             (
                 409,
                 "The session has ended: `session_ended`; it is not an agent: `not_an_agent`; or \
-                 the turn is not in the right state: `not_queued`, `not_retryable`.",
+                 the turn is not in the right state: `not_queued`, `not_running`, `not_retryable`.",
             ),
         ])
     }
@@ -180,8 +188,7 @@ impl IntoResponses for OfAgent {
     fn responses() -> ResponseList {
         errors(&[(
             409,
-            "The session has ended: `session_ended`; it is not an agent: `not_an_agent`; or the \
-             turn does not run: `not_running`.",
+            "The session has ended: `session_ended`; or it is not an agent: `not_an_agent`.",
         )])
     }
 }
@@ -222,7 +229,8 @@ impl IntoResponses for Deciding {
             (
                 400,
                 "The body is not valid, the option or the command does not match the approval: \
-                 `bad_request`; or the answers do not fit its form: `bad_answers`.",
+                 `bad_request`; none of its options allows it: `not_approvable`; or the answers do \
+                 not fit its form: `bad_answers`.",
             ),
             (
                 409,

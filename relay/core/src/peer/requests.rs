@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
+use moorline_shared::id::TurnId;
 use moorline_shared::limits::STREAM_REQUESTS;
 use moorline_shared::message::{
     CancelMessage, DecideMessage, DoneMessage, PromptMessage, Scope, ServerMessage,
 };
-use moorline_shared::rest::StopTurn;
 
 use super::Peer;
 use super::input::READ_ONLY;
@@ -96,7 +96,8 @@ impl Peer {
     pub(super) fn cancel(&mut self, session: &Session, message: CancelMessage, wall_ms: u64) {
         let CancelMessage { request, turn_id, force } = message;
         if self.may_ask(request) {
-            let planned = plan_stop(session, StopTurn { turn_id, force }, wall_ms);
+            let turn_id = turn_id.as_ref().map(TurnId::as_str);
+            let planned = plan_stop(session, turn_id, force, wall_ms);
             self.requests.begin(request, planned.map(ActionRequest::act), wall_ms);
         }
     }

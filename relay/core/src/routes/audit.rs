@@ -62,22 +62,14 @@ impl AuditPage {
 mod tests {
     use super::*;
     use crate::auth::Grant;
+    use crate::tests::support::request;
     use moorline_shared::rest::AuditKind;
 
     #[test]
     fn a_page_is_bounded_and_names_the_next() {
         let page = |query: &str| {
-            let request = Request {
-                id: String::new(),
-                item: String::new(),
-                grant: Grant::unstored(),
-                query: query.to_owned(),
-                content_type: String::new(),
-                body: bytes::Bytes::new(),
-                now_ms: 0,
-                random: 0,
-            };
-            AuditPage::of(&request).map_err(|error| error.status().as_u16())
+            AuditPage::of(&request(query, &serde_json::Value::Null))
+                .map_err(|error| error.status().as_u16())
         };
         assert_eq!(page("").unwrap().limit, PAGE);
         for bad in ["limit=0", "limit=501", "limit=x", "before=-1"] {

@@ -2,11 +2,11 @@
 
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::id::{HostId, SessionId};
-use moorline_shared::limits::{CHANGED_FILES, OPERATIONS_BODY_BYTES};
+use moorline_shared::limits::CHANGED_FILES;
 use moorline_shared::rest::{ChangesSettled, SessionChangeList, SettleChanges};
 
 use super::prompts::check_agent;
-use super::{Reply, Request, SessionFolder, folder_of};
+use super::{Reply, Request, SessionFolder, folder_of, operations};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::{Changing, Guarded, OfSession, WithBody};
@@ -38,10 +38,7 @@ pub(crate) fn list(_: &Request) -> Result<ChangesQuestion, ApiError> {
         (status = 200, description = "A result for each file.", body = ChangesSettled)),
 ))]
 pub(crate) fn settle(request: &Request) -> Result<ChangesQuestion, ApiError> {
-    if request.body.len() > OPERATIONS_BODY_BYTES {
-        return Err(ApiError::operations_too_large());
-    }
-    let SettleChanges { keep, revert } = request.body()?;
+    let SettleChanges { keep, revert } = operations::body(request)?;
     match keep.len() + revert.len() {
         0 => Err(ApiError::nothing_to_settle()),
         count if count > CHANGED_FILES => Err(ApiError::too_many_changes()),
@@ -83,32 +80,22 @@ pub fn changes_reply(
             let count = results.len();
             Ok(Reply::ok(&ChangesSettled { success, session_id, results, count, done, timestamp }))
         }
-        ChangesAnswer::Failed { code, message } => Err(ApiError::not_operated(&code, &message, id)),
+        ChangesAnswer::Failed(why) => Err(ApiError::not_operated(&why, id)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use moorline_shared::change::{ChangeAction, ChangeResult, ListedChanges, PlannedChange};
+    use moorline_shared::failure::HostFailure;
+    use moorline_shared::limits::OPERATIONS_BODY_BYTES;
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn request(body: &Value) -> Request {
-        Request {
-            item: String::new(),
-            grant: crate::auth::Grant::unstored(),
-            id: "abcdefgh".to_owned(),
-            query: String::new(),
-            content_type: "application/json".to_owned(),
-            body: body.to_string().into(),
-            now_ms: 5,
-            random: 1,
-        }
-    }
+    use crate::tests::support::request;
 
     fn refused(body: &Value) -> u16 {
-        settle(&request(body)).unwrap_err().status().as_u16()
+        settle(&request("", body)).unwrap_err().status().as_u16()
     }
 
     #[test]
@@ -120,7 +107,7 @@ mod tests {
             hunks: Some(vec!["1".into()]),
         };
         let expected = ChangesQuestion::Settle { keep: vec![planned], revert: vec![] };
-        assert_eq!(settle(&request(&body)).unwrap(), expected);
+        assert_eq!(settle(&request("", &body)).unwrap(), expected);
         for body in [json!({}), json!({ "keep": [] }), json!({ "revert": [{ "before": "00" }] })] {
             assert_eq!(refused(&body), 400, "{body}");
         }
@@ -159,7 +146,7 @@ mod tests {
             ("host_offline", 503),
             ("internal", 500),
         ] {
-            let answer = ChangesAnswer::Failed { code: code.into(), message: "m".into() };
+            let answer = HostFailure::new(code, "m").into();
             let error = changes_reply(&id, answer, 7).unwrap_err();
             assert_eq!(error.status().as_u16(), status, "{code}");
         }

@@ -50,20 +50,13 @@ pub fn files_reply(id: &SessionId, found: FoundFiles, now_ms: u64) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
+    use crate::tests::support::request;
 
     fn wanted(query: &str) -> Result<String, u16> {
-        let request = Request {
-            item: String::new(),
-            grant: crate::auth::Grant::unstored(),
-            id: "abcdefgh".to_owned(),
-            query: query.to_owned(),
-            content_type: String::new(),
-            body: bytes::Bytes::new(),
-            now_ms: 5,
-            random: 1,
-        };
-        find(&request).map_err(|error| error.status().as_u16())
+        find(&request(query, &Value::Null)).map_err(|error| error.status().as_u16())
     }
 
     #[test]
@@ -78,8 +71,7 @@ mod tests {
     fn no_more_than_the_limit_is_passed_on() {
         let id: SessionId = "abcdefgh".parse().unwrap();
         let found = FoundFiles { files: vec!["a".to_owned(); 100], truncated: true };
-        let reply: serde_json::Value =
-            serde_json::from_slice(&files_reply(&id, found, 7).body).unwrap();
+        let reply: Value = serde_json::from_slice(&files_reply(&id, found, 7).body).unwrap();
         assert_eq!(reply["files"].as_array().unwrap().len(), FOUND_FILES);
         assert_eq!((&reply["truncated"], &reply["timestamp"]), (&true.into(), &7.into()));
     }

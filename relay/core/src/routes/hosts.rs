@@ -119,20 +119,13 @@ pub(crate) mod described {
 #[cfg(test)]
 mod tests {
     use moorline_shared::publish::RequestId;
+    use serde_json::Value;
 
     use super::*;
+    use crate::tests::support;
 
     fn request(id: &str, query: &str) -> Request {
-        Request {
-            id: id.to_owned(),
-            item: String::new(),
-            grant: crate::auth::Grant::unstored(),
-            query: query.to_owned(),
-            content_type: String::new(),
-            body: bytes::Bytes::new(),
-            now_ms: 5,
-            random: 1,
-        }
+        Request { id: id.to_owned(), ..support::request(query, &Value::Null) }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use moorline_shared::event::{
     Event, OperationsDetected, OperationsError, OperationsExecuted, SessionError,
 };
+use moorline_shared::failure::HostFailure;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::{OPERATIONS, OPERATIONS_BODY_BYTES};
 use moorline_shared::operation::{
@@ -13,6 +14,7 @@ use moorline_shared::rest::{
     ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations,
 };
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Reply, Request};
 use crate::api::ApiError;
@@ -92,7 +94,11 @@ pub(crate) fn execute(_: &SessionId, request: &Request) -> Result<HostQuestion, 
     Ok(HostQuestion { question: OperationsQuestion::Execute { operations, all_or_nothing } })
 }
 
-fn body<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
+/// Returns the body of a request that is passed on to a host with the session's folder.
+///
+/// # Errors
+/// `too_large`, or those of a body that cannot be read.
+pub(super) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
     if request.body.len() > OPERATIONS_BODY_BYTES {
         return Err(ApiError::operations_too_large());
     }
@@ -126,12 +132,10 @@ impl HostQuestion {
             (OperationsQuestion::Execute { .. }, OperationsAnswer::Executed { results }) => {
                 executed(id, results, now_ms)
             }
-            (question, OperationsAnswer::Failed { code, message }) => {
-                failed(id, &question, code, message, now_ms)
-            }
+            (question, OperationsAnswer::Failed(why)) => failed(id, &question, why, now_ms),
             (question, _) => {
-                let message = "The host's answer is not one to this question.".to_owned();
-                failed(id, &question, "internal".to_owned(), message, now_ms)
+                let message = "The host's answer is not one to this question.";
+                failed(id, &question, HostFailure::new("internal", message), now_ms)
             }
         }
     }
@@ -189,11 +193,11 @@ fn executed(id: &SessionId, results: Vec<OperationResult>, now_ms: u64) -> Quest
 fn failed(
     id: &SessionId,
     question: &OperationsQuestion,
-    code: String,
-    message: String,
+    why: HostFailure,
     now_ms: u64,
 ) -> QuestionOutcome {
-    let error = ApiError::not_operated(&code, &message, id);
+    let error = ApiError::not_operated(&why, id);
+    let HostFailure { code, message } = why;
     let event = match question {
         OperationsQuestion::Preview { .. } => {
             let code = Some(PREVIEW_ERROR.to_owned());
@@ -233,22 +237,10 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::tests::support::request;
 
     fn id() -> SessionId {
         "abcdefgh".parse().unwrap()
-    }
-
-    fn request(body: &Value) -> Request {
-        Request {
-            item: String::new(),
-            grant: crate::auth::Grant::unstored(),
-            id: "abcdefgh".to_owned(),
-            query: String::new(),
-            content_type: "application/json".to_owned(),
-            body: body.to_string().into(),
-            now_ms: 5,
-            random: 1,
-        }
     }
 
     fn preview_of(content: &str) -> OperationPreview {
@@ -260,7 +252,7 @@ mod tests {
     }
 
     fn detected(text: &str, operations: Vec<OperationPreview>) -> (OperationsDetected, Value) {
-        let asked = preview(&id(), &request(&json!({"response": text}))).unwrap();
+        let asked = preview(&id(), &request("", &json!({"response": text}))).unwrap();
         let answer = OperationsAnswer::Previewed { operations, omitted: 3 };
         let QuestionOutcome { event, reply } = asked.finish(&id(), answer, 7);
         (event.read().unwrap(), serde_json::from_slice(&reply.unwrap().body).unwrap())
@@ -270,21 +262,21 @@ mod tests {
     fn a_question_has_what_the_seed_requires() {
         let refused = |error: ApiError| (error.status().as_u16(), error.body().error.clone());
         for body in [json!({}), json!({"response": ""}), json!({"response": null})] {
-            let error = preview(&id(), &request(&body)).unwrap_err();
+            let error = preview(&id(), &request("", &body)).unwrap_err();
             assert_eq!(refused(error), (400, "Response is required".to_owned()));
         }
         for body in [json!({}), json!({"operations": null}), json!({"operations": {"a": 1}})] {
-            let error = execute(&id(), &request(&body)).unwrap_err();
+            let error = execute(&id(), &request("", &body)).unwrap_err();
             assert_eq!(refused(error), (400, "Operations array is required".to_owned()));
         }
         let bad = json!({"operations": [{"type": "write", "path": "a"}]});
-        let error = execute(&id(), &request(&bad)).unwrap_err();
+        let error = execute(&id(), &request("", &bad)).unwrap_err();
         assert_eq!(error.status().as_u16(), 400);
         let one = json!({"type": "delete", "path": "a"});
         let many = json!({"operations": vec![one; OPERATIONS + 1]});
-        assert_eq!(execute(&id(), &request(&many)).unwrap_err().status().as_u16(), 413);
+        assert_eq!(execute(&id(), &request("", &many)).unwrap_err().status().as_u16(), 413);
         let large = json!({"response": "x".repeat(OPERATIONS_BODY_BYTES)});
-        assert_eq!(preview(&id(), &request(&large)).unwrap_err().status().as_u16(), 413);
+        assert_eq!(preview(&id(), &request("", &large)).unwrap_err().status().as_u16(), 413);
     }
 
     #[test]
@@ -305,7 +297,7 @@ mod tests {
         assert_eq!(event.operations.len(), 100);
         assert_eq!(reply["operations"][99]["content"], content);
         let result = OperationResult::done(&Operation::Delete { path: "a".repeat(4096) });
-        let asked = execute(&id(), &request(&json!({"operations": []}))).unwrap();
+        let asked = execute(&id(), &request("", &json!({"operations": []}))).unwrap();
         let answer = OperationsAnswer::Executed { results: vec![result; 100] };
         let QuestionOutcome { event, reply } = asked.finish(&id(), answer, 7);
         let event: OperationsExecuted = event.read().unwrap();
@@ -316,20 +308,20 @@ mod tests {
 
     #[test]
     fn a_failure_is_reported() {
-        let fail = || OperationsAnswer::Failed { code: "no_folder".into(), message: "m".into() };
-        let asked = preview(&id(), &request(&json!({"response": "x"}))).unwrap();
+        let fail = || HostFailure::new("no_folder", "m").into();
+        let asked = preview(&id(), &request("", &json!({"response": "x"}))).unwrap();
         let outcome = asked.finish(&id(), fail(), 7);
         assert_eq!(outcome.reply.unwrap_err().status().as_u16(), 409);
         let event: SessionError = outcome.event.read().unwrap();
         assert_eq!((event.code.as_deref(), event.recoverable), (Some(PREVIEW_ERROR), Some(true)));
         let body = json!({"operations": [{"type": "write", "path": "a", "content": "b"}]});
-        let outcome = execute(&id(), &request(&body)).unwrap().finish(&id(), fail(), 7);
+        let outcome = execute(&id(), &request("", &body)).unwrap().finish(&id(), fail(), 7);
         let event: OperationsError = outcome.event.read().unwrap();
         assert_eq!((event.error.as_str(), event.code.as_deref()), ("m", Some("no_folder")));
         let listed = Operation::Write { path: "a".into(), content: String::new() };
         assert_eq!(event.operations, [listed]);
         for (code, status) in [("host_offline", 503), ("internal", 500), ("x", 500)] {
-            let error = ApiError::not_operated(code, "m", &id());
+            let error = ApiError::not_operated(&HostFailure::new(code, "m"), &id());
             assert_eq!(error.status().as_u16(), status);
         }
     }

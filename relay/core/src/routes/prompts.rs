@@ -36,6 +36,9 @@ pub(crate) fn prompt(session: &Session, request: &Request) -> Result<Asked, ApiE
     if session.driver() != AGENT_DRIVER {
         let files = wanted.context.unwrap_or_default();
         let command = wanted.command.unwrap_or_default();
+        if wanted.steer || !wanted.images.is_empty() {
+            return Err(no_agent(session));
+        }
         let write = prompt_of(session.id(), &command, request.now_ms)?;
         return Ok(Asked::Write(Write { files, ..write }));
     }
@@ -54,7 +57,8 @@ pub(crate) fn plan_prompt(
     check_agent(session)?;
     let SendPrompt { command, context, images, steer } = wanted;
     let files = context.unwrap_or_default();
-    let prompt = checked(Prompt { text: command.unwrap_or_default(), files, images })?;
+    let prompt = Prompt { text: command.unwrap_or_default(), files, images };
+    let prompt = checked(prompt, &[])?;
     if session.agent(now_ms).turns.queued().count() >= QUEUED_PROMPTS {
         return Err(ApiError::queue_full(session.id()));
     }
@@ -70,12 +74,20 @@ pub(crate) fn plan_prompt(
     Ok(ActionPlan { actions: vec![action], reply })
 }
 
-fn checked(prompt: Prompt) -> Result<Prompt, ApiError> {
-    if prompt.text.is_empty() && prompt.images.is_empty() {
+/// Checks a prompt. An image without data stands for the one of `old` at the same place, of the same
+/// type.
+fn checked(prompt: Prompt, old: &[PromptImage]) -> Result<Prompt, ApiError> {
+    if prompt.text.trim().is_empty() && prompt.images.is_empty() {
         return Err(ApiError::command_required());
     }
     if prompt.bytes() > AGENT_PROMPT_BYTES {
         return Err(ApiError::prompt_too_large());
+    }
+    for (place, image) in prompt.images.iter().enumerate() {
+        let is_of_type = |old: &PromptImage| old.mime_type == image.mime_type;
+        if !(image.data.is_empty() && old.get(place).is_some_and(is_of_type)) {
+            image.check().map_err(|why| ApiError::bad_image(place, why))?;
+        }
     }
     Ok(prompt)
 }
@@ -106,7 +118,7 @@ pub(crate) fn list(session: &Session, request: &Request) -> Result<Reply, ApiErr
 pub(crate) fn change(session: &Session, request: &Request) -> Result<Asked, ApiError> {
     let ChangePrompt { command, context, images, before } = request.body()?;
     let view = agent_of(session, request)?;
-    let turn = queued(session, &view, request)?;
+    let turn = queued(session, &view, &request.item)?;
     let turn_id = turn.turn_id.clone();
     let mut actions = Vec::new();
     if command.is_some() || context.is_some() || images.is_some() {
@@ -117,15 +129,16 @@ pub(crate) fn change(session: &Session, request: &Request) -> Result<Asked, ApiE
             ));
         }
         let bare = |image: &PromptImage| PromptImage { data: String::new(), ..image.clone() };
-        let prompt = checked(Prompt {
+        let prompt = Prompt {
             text: command.unwrap_or_else(|| turn.prompt.text.clone()),
             files: context.unwrap_or_else(|| turn.prompt.files.clone()),
             images: images.unwrap_or_else(|| turn.prompt.images.iter().map(bare).collect()),
-        })?;
+        };
+        let prompt = checked(prompt, &turn.prompt.images)?;
         actions.push(SessionAction::EditPrompt { turn_id: turn_id.clone(), prompt });
     }
     if let Some(before) = before {
-        let order = moved(session, &view, &turn_id, before.as_ref())?;
+        let order = moved(session, &view, &turn_id, before.as_deref())?;
         actions.push(SessionAction::Reorder { order });
     }
     if actions.is_empty() {
@@ -142,23 +155,17 @@ fn moved(
     session: &Session,
     view: &AgentSummary,
     turn: &TurnId,
-    before: Option<&TurnId>,
+    before: Option<&str>,
 ) -> Result<Vec<TurnId>, ApiError> {
     let mut order: Vec<_> = view.turns.queued().map(|queued| queued.turn_id.clone()).collect();
+    let before = before.map(|before| queued(session, view, before)).transpose()?;
+    let before = before.map(|before| &before.turn_id);
     if before == Some(turn) {
         return Ok(order);
     }
     order.retain(|id| id != turn);
-    let place = match before {
-        None => order.len(),
-        Some(before) => {
-            let place = order.iter().position(|id| id == before);
-            place.ok_or_else(|| match view.turns.get(before) {
-                Some(_) => not_queued(session, before.as_str()),
-                None => no_turn(session, before.as_str()),
-            })?
-        }
-    };
+    let place = before.and_then(|before| order.iter().position(|id| id == before));
+    let place = place.unwrap_or(order.len());
     order.insert(place, turn.clone());
     Ok(order)
 }
@@ -172,7 +179,7 @@ fn moved(
 ))]
 pub(crate) fn withdraw(session: &Session, request: &Request) -> Result<Asked, ApiError> {
     let view = agent_of(session, request)?;
-    let turn_id = queued(session, &view, request)?.turn_id.clone();
+    let turn_id = queued(session, &view, &request.item)?.turn_id.clone();
     let action = SessionAction::Withdraw { turn_id: turn_id.clone() };
     Ok(one(session, request, action, Some(turn_id)))
 }
@@ -188,7 +195,7 @@ pub(crate) fn withdraw(session: &Session, request: &Request) -> Result<Asked, Ap
 ))]
 pub(crate) fn retry(session: &Session, request: &Request) -> Result<Asked, ApiError> {
     let view = agent_of(session, request)?;
-    let turn = turn(session, &view, request)?;
+    let turn = turn(session, &view, &request.item)?;
     if !matches!(turn.state, TurnState::Failed | TurnState::Cancelled) {
         let message = "Only a turn that has failed or was stopped can be retried.";
         return Err(conflict(session, "not_retryable", "Turn cannot be retried", message));
@@ -207,31 +214,33 @@ pub(crate) fn retry(session: &Session, request: &Request) -> Result<Asked, ApiEr
     post, path = "/api/session/{id}/stop", tag = "Agents", operation_id = "stopTurn",
     params(("id" = SessionId, Path, description = "The session.")),
     request_body = StopTurn,
-    responses(Guarded, OfSession, WithBody, OfAgent, Acting,
+    responses(Guarded, OfSession, WithBody, OfTurn, Acting,
         (status = 200, description = "The request is stored.", body = ActionAccepted)),
 ))]
 pub(crate) fn stop(session: &Session, request: &Request) -> Result<Asked, ApiError> {
-    let wanted = request.body()?;
-    plan_stop(session, wanted, request.now_ms).map(Asked::act)
+    let StopTurn { turn_id, force } = request.body()?;
+    plan_stop(session, turn_id.as_deref(), force, request.now_ms).map(Asked::act)
 }
 
-/// Plans to stop the turn that runs, in a session of an agent.
+/// Plans to stop a turn, or whichever runs, in a session of an agent.
 pub(crate) fn plan_stop(
     session: &Session,
-    wanted: StopTurn,
+    wanted: Option<&str>,
+    force: bool,
     now_ms: u64,
 ) -> Result<ActionPlan, ApiError> {
-    let StopTurn { turn_id, force } = wanted;
     check_agent(session)?;
     let view = session.agent(now_ms);
-    let active = view.turns.active().map(|turn| &turn.turn_id);
-    let runs = turn_id.as_ref().map_or(active.is_some(), |wanted| active == Some(wanted));
-    let kills = force && turn_id.is_none();
+    let wanted = wanted.map(|wanted| turn(session, &view, wanted)).transpose()?;
+    let stopped = wanted.or_else(|| view.turns.active());
+    let runs = stopped.is_some_and(|turn| turn.state.is_active());
+    let kills = force && wanted.is_none();
     if !runs && !kills {
         let message = "No such turn runs now. To take back a queued prompt, withdraw it.";
         return Err(conflict(session, "not_running", "Turn does not run", message));
     }
-    let reply = accepted(session, turn_id.clone().or_else(|| active.cloned()), now_ms);
+    let reply = accepted(session, stopped.map(|turn| turn.turn_id.clone()), now_ms);
+    let turn_id = wanted.map(|turn| turn.turn_id.clone());
     let action = SessionAction::Stop { turn_id, force };
     Ok(ActionPlan { actions: vec![action], reply })
 }
@@ -293,45 +302,39 @@ fn agent_of<'a>(
 /// # Errors
 /// `not_an_agent`.
 pub(super) fn check_agent(session: &Session) -> Result<(), ApiError> {
-    if session.driver() == AGENT_DRIVER {
-        return Ok(());
-    }
+    if session.driver() == AGENT_DRIVER { Ok(()) } else { Err(no_agent(session)) }
+}
+
+fn no_agent(session: &Session) -> ApiError {
     let message = "This session runs no agent: type into its terminal instead.";
-    Err(conflict(session, "not_an_agent", "Not an agent", message))
+    conflict(session, "not_an_agent", "Not an agent", message)
 }
 
 fn turn<'a>(
     session: &Session,
     view: &'a AgentSummary,
-    request: &Request,
+    id: &str,
 ) -> Result<&'a TurnEntry, ApiError> {
-    let id = request.item.parse().ok();
-    let found = id.and_then(|id| view.turns.get(&id));
-    found.ok_or_else(|| no_turn(session, &request.item))
-}
-
-fn no_turn(session: &Session, turn: &str) -> ApiError {
-    if session.may_lack_entries() {
-        return ApiError::not_known_yet(session.id());
-    }
-    ApiError::no_turn(turn, session.id())
+    let known = id.parse().ok();
+    let found = known.as_ref().and_then(|id| view.turns.get(id));
+    found.ok_or_else(|| match known {
+        Some(_) if session.may_lack_entries() => ApiError::not_known_yet(session.id()),
+        // An id that is not valid names nothing, whatever the host has.
+        _ => ApiError::no_turn(id, session.id()),
+    })
 }
 
 fn queued<'a>(
     session: &Session,
     view: &'a AgentSummary,
-    request: &Request,
+    id: &str,
 ) -> Result<&'a TurnEntry, ApiError> {
-    let turn = turn(session, view, request)?;
+    let turn = turn(session, view, id)?;
     if turn.state == TurnState::Queued {
         return Ok(turn);
     }
-    Err(not_queued(session, turn.turn_id.as_str()))
-}
-
-fn not_queued(session: &Session, turn: &str) -> ApiError {
-    let message = format!("The turn `{turn}` is not queued: it runs, or is over.");
-    conflict(session, "not_queued", "Prompt is not queued", message)
+    let message = format!("The turn `{id}` is not queued: it runs, or is over.");
+    Err(conflict(session, "not_queued", "Prompt is not queued", message))
 }
 
 fn conflict(

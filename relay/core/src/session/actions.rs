@@ -13,13 +13,13 @@ use std::collections::VecDeque;
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::id::Seq;
-use moorline_shared::limits::{ACTIONS_BYTES, ACTIONS_WAITING};
+use moorline_shared::limits::{ACTIONS_BYTES, ACTIONS_WAITING, CONTROLS_BYTES, CONTROLS_WAITING};
 use serde::{Deserialize, Serialize};
 
 use crate::action::ActionRefused;
 
 /// The most failures that are remembered until whoever asked has fetched them.
-const FAILURES: usize = 4 * ACTIONS_WAITING;
+const FAILURES: usize = 4 * (ACTIONS_WAITING + CONTROLS_WAITING);
 
 /// An action that the host is not known to have carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +32,54 @@ pub struct WaitingAction {
     pub action: SessionAction,
 }
 
+/// Actions that share a limit.
+#[derive(Debug, Clone, Copy, Default)]
+struct ActionLoad {
+    count: usize,
+    /// Bytes of JSON of the actions.
+    bytes: usize,
+}
+
+impl ActionLoad {
+    fn add(&mut self, action: &SessionAction) {
+        self.count += 1;
+        self.bytes += bytes_of(action);
+    }
+
+    fn remove(&mut self, action: &SessionAction) {
+        self.count -= 1;
+        self.bytes -= bytes_of(action);
+    }
+
+    const fn fits(self, count: usize, bytes: usize) -> bool {
+        self.count <= count && self.bytes <= bytes
+    }
+}
+
+/// How much waits, of each kind that has room of its own.
+#[derive(Debug, Clone, Copy, Default)]
+struct QueueLoad {
+    /// Decisions, stops and withdrawals.
+    controls: ActionLoad,
+    others: ActionLoad,
+}
+
+impl QueueLoad {
+    const fn of(&mut self, action: &SessionAction) -> &mut ActionLoad {
+        if action.is_control() { &mut self.controls } else { &mut self.others }
+    }
+
+    const fn fits(&self) -> bool {
+        self.controls.fits(CONTROLS_WAITING, CONTROLS_BYTES)
+            && self.others.fits(ACTIONS_WAITING, ACTIONS_BYTES)
+    }
+}
+
 /// The actions of one session, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct ActionQueue {
     waiting: VecDeque<WaitingAction>,
-    /// Bytes of JSON of the waiting actions.
-    bytes: usize,
+    load: QueueLoad,
     /// The last number that was given to an action.
     last: ActionNumber,
     /// Actions up to this number are in the store, unless they are among `failed`.
@@ -56,9 +98,10 @@ pub(super) struct ActionQueue {
 impl ActionQueue {
     /// Returns the queue as it was stored.
     pub(super) fn restored(last: ActionNumber, waiting: Vec<WaitingAction>) -> Self {
-        let bytes = waiting.iter().map(|waiting| bytes_of(&waiting.action)).sum();
+        let mut load = QueueLoad::default();
+        waiting.iter().for_each(|waiting| load.of(&waiting.action).add(&waiting.action));
         let last = waiting.last().map_or(last, |waiting| waiting.number.max(last));
-        Self { waiting: waiting.into(), bytes, last, stored: last, ..Self::default() }
+        Self { waiting: waiting.into(), load, last, stored: last, ..Self::default() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -70,15 +113,16 @@ impl ActionQueue {
         self.last
     }
 
-    /// Returns true if this many more actions, of this many bytes of JSON together, may wait.
+    /// Returns true if these actions may wait, too.
     pub(super) fn has_room(&self, actions: &[SessionAction]) -> bool {
-        let bytes: usize = actions.iter().map(bytes_of).sum();
-        self.waiting.len() + actions.len() <= ACTIONS_WAITING && self.bytes + bytes <= ACTIONS_BYTES
+        let mut load = self.load;
+        actions.iter().for_each(|action| load.of(action).add(action));
+        load.fits()
     }
 
     pub(super) fn push(&mut self, action: SessionAction, at_ms: u64) -> ActionNumber {
         self.last.0 += 1;
-        self.bytes += bytes_of(&action);
+        self.load.of(&action).add(&action);
         self.waiting.push_back(WaitingAction { number: self.last, at_ms, action });
         self.last
     }
@@ -162,7 +206,7 @@ impl ActionQueue {
     pub(super) fn stored(&mut self, last: ActionNumber, forgotten: ActionNumber) {
         self.stored = self.stored.max(last);
         while let Some(over) = self.waiting.pop_front_if(|waiting| waiting.number <= forgotten) {
-            self.bytes -= bytes_of(&over.action);
+            self.load.of(&over.action).remove(&over.action);
         }
     }
 
@@ -171,7 +215,7 @@ impl ActionQueue {
         let stored = self.stored;
         let before = self.waiting.len();
         while let Some(lost) = self.waiting.pop_back_if(|waiting| waiting.number > stored) {
-            self.bytes -= bytes_of(&lost.action);
+            self.load.of(&lost.action).remove(&lost.action);
             self.failed.push_back(lost.number);
         }
         while self.failed.len() > FAILURES {
@@ -183,7 +227,7 @@ impl ActionQueue {
     /// Drops all actions, because the session is over. Returns those that are not settled.
     pub(super) fn end(&mut self) -> Vec<WaitingAction> {
         let settled = self.settled;
-        self.bytes = 0;
+        self.load = QueueLoad::default();
         self.reported = None;
         let waiting = std::mem::take(&mut self.waiting);
         waiting.into_iter().filter(|waiting| waiting.number > settled).collect()

@@ -7,7 +7,6 @@ use moorline_shared::agent::prompt::{Prompt, TurnState};
 use moorline_shared::event::Event;
 use moorline_shared::fold::DecisionRefused;
 use moorline_shared::id::{ApprovalId, TurnId};
-use moorline_shared::limits::{ACTIONS_BYTES, ACTIONS_WAITING, AGENT_PROMPT_BYTES};
 use moorline_shared::log::EventEntry;
 use moorline_shared::publish::HostMessage;
 use serde_json::{Value, json};
@@ -62,7 +61,7 @@ impl Disk {
     }
 
     /// Loses the memory, and with it the link to the host.
-    fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         let epoch = self.record.epoch;
         let first = self.entries.first().map_or(Seq::ZERO, |entry| Seq(entry.seq().0 - 1));
         let mut newest = Log::starting_after(epoch, first);
@@ -96,11 +95,12 @@ impl Disk {
     pub(super) fn asks(&mut self) {
         let request = json!({
             "approvalId": "approval_1", "command": "make", "expiresAt": 5000, "digest": "d1",
+            "options": [{ "optionId": "yes", "name": "Yes", "kind": "allow_once" }],
         });
         self.event("approval-request", request);
     }
 
-    fn acted(&mut self, number: u64, seq: u64) {
+    pub(super) fn acted(&mut self, number: u64, seq: u64) {
         let (number, seq) = (ActionNumber(number), Seq(seq));
         support::hear(&mut self.session, HostMessage::Acted { number, seq });
     }
@@ -387,21 +387,6 @@ fn an_action_that_is_over_is_not_repeated_to_a_new_epoch() {
     disk.link(2, 0);
     assert_eq!(disk.sent(), [] as [u64; 0]);
     assert_eq!(disk.store(), Some(0));
-}
-
-#[test]
-fn actions_that_wait_are_bounded() {
-    let mut disk = Disk::new();
-    for number in 1..=ACTIONS_WAITING as u64 {
-        disk.session.act(prompt(number, "go"), AT).unwrap();
-    }
-    assert_eq!(disk.session.act(prompt(99, "go"), AT), Err(ActionRefused::TooMuch));
-    let mut disk = Disk::new();
-    let text = "x".repeat(AGENT_PROMPT_BYTES);
-    let accepted = (1..).take_while(|it| disk.session.act(prompt(*it, &text), AT).is_ok()).count();
-    assert_eq!(accepted, ACTIONS_BYTES / (AGENT_PROMPT_BYTES + 100));
-    disk.session.delete();
-    assert_eq!(disk.session.act(prompt(99, "go"), AT), Err(ActionRefused::Deleted));
 }
 
 #[test]

@@ -90,16 +90,8 @@ fn a_shell_is_typed_into() {
         panic!("no route");
     };
     let Handler::Act(ask) = found.route.handler else { panic!("another handler") };
-    let request = Request {
-        id: found.id,
-        item: String::new(),
-        grant: crate::auth::Grant::unstored(),
-        query: String::new(),
-        content_type: "application/json".into(),
-        body: json!({ "command": "ls" }).to_string().into(),
-        now_ms: AT,
-        random: 7,
-    };
+    let body = json!({ "command": "ls" });
+    let request = Request { id: found.id, ..support::request("", &body) };
     assert!(matches!(ask(&session, &request), Ok(Asked::Write(write)) if write.data == "ls\r"));
     session.delete();
 }

@@ -10,7 +10,8 @@ use super::agent_requests::{asked, body, refusal, refused};
 fn asking(fields: &Value) -> Disk {
     let mut disk = Disk::new();
     disk.link(1, 1);
-    let mut request = json!({ "approvalId": "approval_1", "digest": "d1" });
+    let options = json!([{ "optionId": "yes", "name": "Yes", "kind": "allow_once" }]);
+    let mut request = json!({ "approvalId": "approval_1", "digest": "d1", "options": options });
     request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     disk.event("approval-request", request);
     disk
@@ -128,7 +129,7 @@ fn a_prefix_is_the_first_words_of_the_command_that_will_run() {
 #[test]
 fn an_option_is_named_unless_one_is_usual() {
     let option = |kind| json!([{ "optionId": "o", "name": "O", "kind": kind }]);
-    for kind in ["allow_always", "reject_once", "later"] {
+    for kind in ["allow_always", "later"] {
         let mut disk = asking(&json!({ "kind": "tool", "options": option(kind) }));
         let (status, code, sentence) = decided(&mut disk, &json!({})).unwrap_err();
         assert_eq!((status, &*code), (400, "bad_request"), "{kind}");
@@ -149,4 +150,27 @@ fn a_decision_has_a_size() {
     let other = asked(&mut disk, &Method::GET, "approvals/approval_9", &json!({}));
     assert_eq!(refusal(other), refused(404, "approval_not_found"));
     decided(&mut disk, &json!({})).unwrap();
+}
+
+#[test]
+fn what_has_no_answer_that_allows_can_only_be_denied() {
+    let option = |id: &str, kind: &str| json!({ "optionId": id, "name": id, "kind": kind });
+    let denied = json!({ "approved": false });
+    let only_deniable = [
+        json!([]),
+        json!([option("no", "reject_once")]),
+        json!([option("no", "reject_once"), option("never", "reject_always")]),
+    ];
+    for options in only_deniable {
+        let disk = asking(&json!({ "kind": "tool", "options": options }));
+        let cases = [
+            (json!({}), "not_approvable", "false"),
+            (json!({ "optionId": "no" }), "not_approvable", "false"),
+            (json!({ "optionId": "other" }), "not_approvable", "false"),
+        ];
+        refuses(disk, &cases, &denied);
+    }
+    // Whoever asks need not offer a "no": then nothing is done.
+    let asks = json!({ "kind": "tool", "options": [option("yes", "allow_once")] });
+    assert!(decided(&mut asking(&asks), &denied).is_ok());
 }

@@ -1,4 +1,4 @@
-//! What is open where a session is forked, and what fits into an event.
+//! What is open where a session is forked or lost, and what fits into an event.
 
 use moorline_shared::agent::approval::ApprovalState;
 use moorline_shared::agent::prompt::TurnState;
@@ -27,6 +27,24 @@ fn what_its_source_left_open_is_over_in_a_fork() {
     assert_eq!(view.turns.entries()[0].error.as_ref().unwrap().code, "forked");
     let overview = disk.session.agent_overview(AT).unwrap();
     assert_eq!((overview.approvals, overview.queued), (0, 0));
+}
+
+#[test]
+fn a_session_that_is_over_has_no_agent_in_any_state() {
+    for (phase, over) in [("ready", "exited"), ("failed", "failed")] {
+        let mut disk = Disk::new();
+        disk.link(1, 2);
+        disk.event("agent-state", json!({ "value": "waiting", "tool": "edit" }));
+        disk.event("agent-info", json!({ "phase": phase }));
+        let agent = disk.session.agent_overview(AT).unwrap();
+        assert_eq!(
+            (agent.state.as_deref(), agent.phase.as_deref()),
+            (Some("waiting"), Some(phase))
+        );
+        disk.session.handle(NOW, SessionInput::HostLost);
+        let agent = disk.session.agent_overview(AT).unwrap();
+        assert_eq!((agent.state, agent.tool, agent.phase.as_deref()), (None, None, Some(over)));
+    }
 }
 
 #[test]

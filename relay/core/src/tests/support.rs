@@ -1,11 +1,28 @@
 //! A session for tests, its host, and its store.
 
 use super::*;
+use crate::auth::Grant;
 use crate::plan;
+use crate::routes::Request;
 use crate::session::{SessionInput, StoredSession};
 use crate::stored::{SegmentRow, Stored};
 use moorline_shared::publish::HostMessage;
 use moorline_shared::rest::CreateSession;
+use serde_json::Value;
+
+/// Returns a request about the session `abcdefgh`.
+pub(crate) fn request(query: &str, body: &Value) -> Request {
+    Request {
+        id: "abcdefgh".to_owned(),
+        item: String::new(),
+        grant: Grant::unstored(),
+        query: query.to_owned(),
+        content_type: "application/json".to_owned(),
+        body: body.to_string().into(),
+        now_ms: 5,
+        random: 1,
+    }
+}
 
 /// Returns the row of a session, in this state and epoch 1.
 pub(crate) fn record(lifecycle: Lifecycle) -> SessionRecord {

@@ -136,7 +136,10 @@ impl Host {
         self.approvals += 1;
         let id = format!("approval_{}_{}", self.epoch.0, self.approvals);
         self.open.push(id.parse().expect("an id"));
-        let fields = json!({ "approvalId": id, "command": "make", "digest": "d1gest" });
+        let options = json!([{ "optionId": "yes", "name": "Yes", "kind": "allow_once" }]);
+        let fields = json!({
+            "approvalId": id, "command": "make", "digest": "d1gest", "options": options,
+        });
         self.report(now, published, "approval-request", fields);
     }
 

@@ -17,6 +17,7 @@ use moorline_core::record::SessionRecord;
 use moorline_core::routes::{self, Call, Reply, host_agents, rules_answer, rules_question};
 use moorline_shared::change::ChangesAnswer;
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::file_search::FoundFiles;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::message::{KEEPALIVE_PING, KEEPALIVE_PONG, close};
@@ -209,7 +210,7 @@ impl DirectoryState {
         let ask = |request| ToHost::Operations { request, folder, question };
         match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
             Some(ToRelay::Operations { answer, .. }) => Ok(*answer),
-            _ => Ok(OperationsAnswer::silent(HostError::Silent(host).to_string())),
+            _ => Ok(HostFailure::silent(HostError::Silent(host).to_string()).into()),
         }
     }
 
@@ -223,7 +224,7 @@ impl DirectoryState {
         let ask = |request| ToHost::Changes { request, session_id, question };
         match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
             Some(ToRelay::Changes { answer, .. }) => Ok(*answer),
-            _ => Ok(ChangesAnswer::silent(HostError::Silent(host).to_string())),
+            _ => Ok(HostFailure::silent(HostError::Silent(host).to_string()).into()),
         }
     }
 

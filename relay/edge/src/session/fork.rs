@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use js_sys::Uint8Array;
 use moorline_core::api::ApiError;
-use moorline_core::fork::ForkTail;
+use moorline_core::fork::{ForkTail, last_copied};
 use moorline_core::segment::Segment;
 use moorline_core::session::AgentDocument;
 use moorline_core::stored::SegmentRow;
@@ -117,11 +117,7 @@ impl SessionState {
     fn source(&mut self, seq: Option<Seq>) -> Result<CopiedParts, RequestFailure> {
         self.store_all(now())?;
         let (epoch, head) = (self.session.log().epoch(), self.session.log().head());
-        let seq = seq.unwrap_or(head);
-        if seq == Seq::ZERO || seq > head {
-            let error = format!("The entry {seq} does not exist: the last one is {head}.");
-            return Err(ApiError::bad_request(error).into());
-        }
+        let seq = last_copied(seq, head)?;
         let id = self.session.id().clone();
         let rows = self.store.database.segments(&id, epoch)?;
         let oldest = rows.first().map(|row| row.first);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use moorline_core::api::ApiError;
 use moorline_core::directory::Reservation;
-use moorline_core::fork::ForkTail;
+use moorline_core::fork::{ForkTail, last_copied};
 use moorline_core::session::AgentDocument;
 use moorline_shared::control::Fork;
 use moorline_shared::id::{Epoch, Seq, SessionId};
@@ -41,12 +41,7 @@ impl Registry {
         let (from, agent) = {
             let state = source.lock();
             let log = state.session.log();
-            let seq = wanted.seq.unwrap_or(log.head());
-            if seq == Seq::ZERO || seq > log.head() {
-                let head = log.head();
-                let error = format!("the entry {seq} does not exist: the log has 1 to {head}");
-                return Err(ApiError::bad_request(error));
-            }
+            let seq = last_copied(wanted.seq, log.head())?;
             let from = ForkedFrom { session_id: source.id().clone(), epoch: log.epoch(), seq };
             (from, state.session.agent_at(seq))
         };

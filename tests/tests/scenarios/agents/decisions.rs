@@ -52,3 +52,29 @@ async fn a_form_is_filled_in_as_it_asks() -> Result<()> {
     ensure!(said.contains("form: accept") && said.contains("\"colour\":\"red\""), "{said}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_question_without_an_answer_that_allows_it_can_only_be_denied() -> Result<()> {
+    let relay = Relay::start().await?;
+    let agent = Agent::start(&relay).await?;
+    let mut events = agent.events().await?;
+    // The second is one for which the host would offer answers of its own.
+    for options in ["[]", "[\"reject_once\"],\"kind\":\"edit\""] {
+        let turn = agent.prompt(&format!("ask {{\"options\":{options}}}")).await?;
+        let asked = events.skip_to("approval-request").await?.data;
+        let id = asked["approvalId"].as_str().context("no approval")?;
+        let path = agent.path(&format!("approvals/{id}"));
+        let yes = json!({ "approved": true, "digest": asked["digest"] });
+        let refused = agent.api.expect(400, Method::POST, &path, yes).await?;
+        ensure!(refused["code"] == "not_approvable", "{refused}");
+        let offered = asked["options"].as_array().context("no options")?.iter();
+        let mut kinds = offered.filter_map(|option| option["kind"].as_str());
+        ensure!(kinds.all(|kind| kind.starts_with("reject")), "{asked}");
+        agent.api.expect(200, Method::POST, &path, json!({ "approved": false })).await?;
+        events.skip_to("approval-confirmed").await?;
+        while !super::is_over(&events.skip_to("agent-turn").await?.data, &turn) {}
+        let seen = agent.api.expect(200, Method::POST, &format!("{path}/seen"), json!({})).await?;
+        ensure!(seen["state"] == "delivered", "{seen}");
+    }
+    Ok(())
+}

@@ -48,6 +48,12 @@ async fn what_an_agent_has_open_is_over_in_its_fork() -> Result<()> {
     let relay = Relay::start().await?;
     let agent = Agent::start(&relay).await?;
     let mut events = agent.events().await?;
+    let done = agent.prompt("say done").await?;
+    turn_is(&mut events, &done, "done").await?;
+    let stopped = agent.prompt("sleep 600000").await?;
+    turn_is(&mut events, &stopped, "running").await?;
+    agent.api.expect(200, Method::POST, &agent.path("stop"), json!({})).await?;
+    turn_is(&mut events, &stopped, "cancelled").await?;
     let ran = agent.prompt("ask {\"title\":\"Go on?\"}\nsay went on").await?;
     let asked = events.skip_to("approval-request").await?.data;
     let queued = agent.prompt("say queued").await?;
@@ -68,10 +74,20 @@ async fn what_an_agent_has_open_is_over_in_its_fork() -> Result<()> {
     turn_is(&mut events, &queued, "withdrawn").await?;
     is_withdrawn(&fork.api, &fork.id, &asked).await?;
     let list = fork.api.expect(200, Method::GET, &fork.path("prompts"), Value::Null).await?;
-    let states: Vec<_> = list["turns"].as_array().context("no turns")?.iter().collect();
-    ensure!(states.iter().all(|turn| turn["state"] != "queued"), "{list}");
-    let retry = fork.path(&format!("prompts/{queued}/retry"));
-    fork.api.expect(409, Method::POST, &retry, json!({})).await?;
+    let turns = list["turns"].as_array().context("no turns")?.iter();
+    let states: Vec<_> = turns.map(|turn| (&turn["turnId"], &turn["state"])).collect();
+    let expected = [
+        (&json!(done), &json!("done")),
+        (&json!(stopped), &json!("cancelled")),
+        (&json!(ran), &json!("failed")),
+        (&json!(queued), &json!("withdrawn")),
+    ];
+    ensure!(states == expected, "{list}");
+    for over in [&done, &queued] {
+        let retry = fork.path(&format!("prompts/{over}/retry"));
+        let refused = fork.api.expect(409, Method::POST, &retry, json!({})).await?;
+        ensure!(refused["code"] == "not_retryable", "{refused}");
+    }
     // The first prompt is told the conversation before it, which is no script.
     let first = fork.prompt("say first").await?;
     turn_is(&mut events, &first, "done").await?;
@@ -82,6 +98,10 @@ async fn what_an_agent_has_open_is_over_in_its_fork() -> Result<()> {
     super::decide(&fork, &again, true, 200).await?;
     let said = said_until_done(&mut events, retried).await?;
     ensure!(said.contains("went on"), "{said}");
+    // So can one that was over before the fork.
+    let retry = fork.path(&format!("prompts/{stopped}/retry"));
+    let retried = fork.api.expect(200, Method::POST, &retry, json!({})).await?;
+    turn_is(&mut events, retried["turnId"].as_str().context("no turn")?, "running").await?;
 
     // The source still asks.
     let path = format!("/api/session/{}/approvals?state=open", agent.id);
@@ -122,5 +142,7 @@ async fn what_a_program_asks_is_over_in_a_fork_and_in_a_lost_session() -> Result
         (serde_json::to_value(status).ok()?["lifecycle"] == "lost").then_some(())
     };
     wait_for("the session to be lost", lost).await?;
+    let status = serde_json::to_value(api.status(&id).await?)?;
+    ensure!(status["agent"]["state"].is_null() && status["agent"]["approvals"] == 0, "{status}");
     is_withdrawn(&api, &id, &second).await
 }

@@ -39,8 +39,8 @@ pub struct AgentSettings {
     /// The conversation that it continues, which it is told before its first prompt.
     #[serde(default)]
     pub history: Option<String>,
-    /// The turns of that conversation, as far as they are known. Those that were open are reported
-    /// as over, because their agent does not run here.
+    /// The turns of that conversation, as far as they are known. All are reported; those that were
+    /// open as over, because their agent does not run here.
     #[serde(default)]
     pub inherited: Vec<TurnEntry>,
 }
@@ -67,7 +67,12 @@ pub enum AgentInput {
         last_words: Option<String>,
     },
     /// A user asks for something.
-    Action(SessionAction),
+    Action {
+        /// What the user asks for.
+        action: SessionAction,
+        /// A file of its prompt that is a symbolic link or behind one, if there is such a file.
+        linked: Option<String>,
+    },
     /// The decision about a question.
     Decision {
         /// The question.

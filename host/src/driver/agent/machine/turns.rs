@@ -31,13 +31,16 @@ pub(super) struct QueuedTurn {
     /// The message that tells the prompt, once it was sent. It is sent again, but not told again,
     /// if the agent did not take it.
     pub(super) message_id: Option<String>,
+    /// A file of the prompt that is a symbolic link or behind one, so that the prompt is not sent.
+    #[serde(default)]
+    pub(super) linked: Option<String>,
 }
 
 impl QueuedTurn {
     /// Creates a turn whose prompt was not sent yet.
     pub(super) fn new(turn_id: TurnId, prompt: Prompt, by: String) -> Self {
         let prompt = KeptPrompt::new(prompt);
-        Self { turn_id, prompt, by, retry_of: None, message_id: None }
+        Self { turn_id, prompt, by, retry_of: None, message_id: None, linked: None }
     }
 }
 
@@ -128,10 +131,17 @@ impl TurnBook {
         is_active || self.queue.iter().chain(&self.ended).any(|turn| turn.turn_id == *id)
     }
 
-    /// Replaces a prompt that is queued.
-    pub(super) fn edit(&mut self, id: &TurnId, prompt: Prompt, out: &mut Outbox) {
+    /// Replaces a prompt that is queued. `linked` is as in [`QueuedTurn::linked`].
+    pub(super) fn edit(
+        &mut self,
+        id: &TurnId,
+        prompt: Prompt,
+        linked: Option<String>,
+        out: &mut Outbox,
+    ) {
         if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
             let (shown, truncated) = shown(&prompt);
+            turn.linked = linked;
             turn.prompt = KeptPrompt::new(prompt.with_data_of(&turn.prompt));
             let event = turn_event(id, TurnState::Queued);
             out.event(&AgentTurn { prompt: Some(shown), truncated, ..event });
@@ -281,22 +291,25 @@ impl TurnBook {
         }
     }
 
-    /// Takes over a turn of the session that was forked. One that was open there is over here, and all
-    /// can be retried; images of their prompts are not known.
-    pub(super) fn inherit(&mut self, entry: TurnEntry, out: &mut Outbox) {
-        let (state, error) = match entry.state {
-            TurnState::Queued => (Some(TurnState::Withdrawn), None),
-            state if state.is_active() => {
-                (Some(TurnState::Failed), Some(AgentFault::Forked.error(FORKED_TURN)))
+    /// Takes over the last turns of the session that was forked, and reports them: relays do not read
+    /// the turns of a copied log. A turn that was open there is over here. All can be retried, without
+    /// the images of their prompts, unless the log has only a part of the prompt.
+    pub(super) fn inherit(&mut self, turns: Vec<TurnEntry>, out: &mut Outbox) {
+        let older = turns.len().saturating_sub(ENDED_TURNS);
+        for mut entry in turns.into_iter().skip(older) {
+            if entry.state == TurnState::Queued {
+                entry.state = TurnState::Withdrawn;
+            } else if entry.state.is_active() {
+                entry.state = TurnState::Failed;
+                entry.error = Some(AgentFault::Forked.error(FORKED_TURN));
             }
-            _ => (None, None),
-        };
-        if let Some(state) = state {
-            out.event(&AgentTurn { state, error, ..entry.event() });
+            out.event(&entry.event());
+            if !entry.truncated {
+                let prompt = Prompt { images: Vec::new(), ..entry.prompt };
+                let turn = QueuedTurn::new(entry.turn_id, prompt, entry.by.unwrap_or_default());
+                self.forget(QueuedTurn { retry_of: entry.retry_of, ..turn });
+            }
         }
-        let prompt = Prompt { images: Vec::new(), ..entry.prompt };
-        let turn = QueuedTurn::new(entry.turn_id, prompt, entry.by.unwrap_or_default());
-        self.forget(QueuedTurn { retry_of: entry.retry_of, ..turn });
     }
 
     /// Keeps a turn that is over, so that it can be retried.

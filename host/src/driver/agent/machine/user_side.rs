@@ -18,15 +18,17 @@ use crate::driver::agent::acp;
 const REQUESTS: usize = 64;
 
 impl AgentMachine {
-    /// Carries out an action of a user.
-    pub(super) fn act(&mut self, now: Time, action: SessionAction) {
+    /// Carries out an action of a user. `linked` is as in
+    /// [`AgentInput::Action`](super::AgentInput::Action).
+    pub(super) fn act(&mut self, now: Time, action: SessionAction, linked: Option<String>) {
         match action {
             SessionAction::Prompt { turn_id, prompt, by, steer } => {
                 self.out.event(&CommandSent::of(&prompt.text));
-                self.queue(now, QueuedTurn::new(turn_id, prompt, by), steer);
+                let turn = QueuedTurn::new(turn_id, prompt, by);
+                self.queue(now, QueuedTurn { linked, ..turn }, steer);
             }
             SessionAction::EditPrompt { turn_id, prompt } => {
-                self.turns.edit(&turn_id, prompt, &mut self.out);
+                self.turns.edit(&turn_id, prompt, linked, &mut self.out);
             }
             SessionAction::Withdraw { turn_id } => self.turns.withdraw(&turn_id, &mut self.out),
             SessionAction::Reorder { order } => self.turns.reorder(&order, &mut self.out),
@@ -35,7 +37,7 @@ impl AgentMachine {
                     Some(prompt) => {
                         let retry_of = Some(turn_id);
                         let turn = QueuedTurn::new(new_turn_id, prompt, by);
-                        self.queue(now, QueuedTurn { retry_of, ..turn }, false);
+                        self.queue(now, QueuedTurn { retry_of, linked, ..turn }, false);
                     }
                     None => self.out.error(
                         AgentFault::UnknownTurn,

@@ -3,9 +3,10 @@
 use std::fmt::Display;
 
 use http::StatusCode;
+use moorline_shared::agent::image::ImageFault;
 use moorline_shared::fold::{ApprovalEntry, DecisionRefused};
 use moorline_shared::id::SessionId;
-use moorline_shared::limits::{AGENT_PROMPT_TOO_LARGE, QUEUE_FULL};
+use moorline_shared::limits::{AGENT_PROMPT_TOO_LARGE, ID_CHARACTERS, QUEUE_FULL};
 
 use super::ApiError;
 use crate::action::ActionRefused;
@@ -42,6 +43,13 @@ impl ApiError {
             .with_message(AGENT_PROMPT_TOO_LARGE)
     }
 
+    /// An image of the prompt is not one that agents take. `place` counts from 0.
+    #[must_use]
+    pub fn bad_image(place: usize, why: ImageFault) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_image", "Image not valid")
+            .with_message(format!("`images[{place}]` cannot be sent: {why}."))
+    }
+
     /// The agent's queue is full.
     #[must_use]
     pub fn queue_full(id: &SessionId) -> Self {
@@ -59,9 +67,10 @@ impl ApiError {
         Self::host_offline(message).of_session(id.as_str())
     }
 
-    /// The turn does not exist.
+    /// The turn does not exist. `turn` may be any text.
     #[must_use]
     pub fn no_turn(turn: &str, id: &SessionId) -> Self {
+        let turn = &turn[..turn.floor_char_boundary(*ID_CHARACTERS.end())];
         Self::new(StatusCode::NOT_FOUND, "turn_not_found", "Turn not found")
             .with_message(format!(
                 "The turn `{turn}` does not exist, or ended long ago: `GET \
@@ -112,6 +121,12 @@ impl ApiError {
                 "Option not valid",
                 "`optionId` must be one of the approval's options, and `approved` must match it. It \
                  can be left out if an option allows it once, or to deny.",
+            ),
+            DecisionRefused::NotApprovable => (
+                StatusCode::BAD_REQUEST,
+                "not_approvable",
+                "Approval can only be denied",
+                "Whoever asks offers no answer that allows it: send `approved` as false.",
             ),
         };
         Self::new(status, code, error).with_message(message).of_session(id.as_str())

@@ -152,10 +152,14 @@ fn a_form_is_an_elicitation_for_clients_that_have_it() {
     let able = bench.client_with(&bound("admin"), &abilities);
     bench.open(able, "session/load", &json!({}));
     let form = json!({ "type": "object", "properties": { "name": { "type": "string" } } });
+    let options = json!([
+        { "optionId": "accept", "name": "Send", "kind": "allow_once" },
+        { "optionId": "decline", "name": "Decline", "kind": "reject_once" },
+    ]);
     let request = |id: &str, explanation: &str, form: &Value| {
         json!({
             "approvalId": id, "command": "Who?", "explanation": explanation, "kind": "form",
-            "form": form, "digest": "d2",
+            "form": form, "digest": "d2", "options": options,
         })
     };
     bench.event("approval-request", request("approval_1", "", &form));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use moorline_core::routes::{Reply, Request, ask_changes, changes_reply};
-use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
+use moorline_shared::change::ChangesQuestion;
 use moorline_shared::control::{ToHost, ToRelay};
 
 use super::forward;
@@ -26,6 +26,6 @@ pub(in crate::http) async fn ask(
         ToRelay::Changes { answer, .. } => Some(*answer),
         _ => None,
     };
-    let answer = forward::ask(app, host, ask, read, ChangesAnswer::silent).await?;
+    let answer = forward::ask(app, host, ask, read).await?;
     changes_reply(session.id(), answer, wall_ms())
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use moorline_core::routes::{HostQuestion, QuestionOutcome, Reply, SessionFolder, folder_of};
 use moorline_shared::control::{ToHost, ToRelay};
-use moorline_shared::operation::OperationsAnswer;
 
 use super::forward;
 use crate::clock::wall_ms;
@@ -25,7 +24,7 @@ pub(in crate::http) async fn ask(
         ToRelay::Operations { answer, .. } => Some(*answer),
         _ => None,
     };
-    let answer = forward::ask(app, host, ask, read, OperationsAnswer::silent).await?;
+    let answer = forward::ask(app, host, ask, read).await?;
     let now_ms = wall_ms();
     let QuestionOutcome { event, reply } = asked.finish(session.id(), answer, now_ms);
     session.change(|session| {

@@ -116,7 +116,7 @@ impl Bench {
     }
 
     pub(super) fn act(&mut self, action: SessionAction) {
-        self.handle(AgentInput::Action(action));
+        self.handle(AgentInput::Action { action, linked: None });
     }
 
     /// Says a line as the agent.

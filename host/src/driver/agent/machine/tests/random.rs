@@ -279,7 +279,7 @@ impl World {
                 return self.handle(AgentInput::Decision { approval_id, decision });
             }
         };
-        self.handle(AgentInput::Action(action));
+        self.handle(AgentInput::Action { action, linked: None });
     }
 }
 

@@ -172,6 +172,19 @@ fn images_and_files_are_only_sent_if_they_can_be() {
     bench.act(SessionAction::Prompt { turn_id: turn("b"), prompt, by, steer: false });
     assert_eq!(bench.events::<AgentTurn>().pop().unwrap().error.unwrap().code, "bad_file");
 
+    let prompt = Prompt { files: vec!["link".into()], ..Prompt::text("see") };
+    let (turn_id, by) = (turn("c"), "me".to_owned());
+    let action = SessionAction::Prompt { turn_id, prompt, by, steer: false };
+    bench.handle(AgentInput::Action { action, linked: Some("link".into()) });
+    let error = bench.events::<AgentTurn>().pop().unwrap().error.unwrap();
+    assert!(error.code == "bad_file" && error.message.contains("link"), "{error:?}");
+    let (turn_id, by) = (turn("c"), "me".to_owned());
+    let action = SessionAction::Retry { turn_id, new_turn_id: turn("d"), by };
+    assert_eq!(bench.machine.files_of(&action), ["link"]);
+    // The link has become a file meanwhile.
+    bench.act(action);
+    assert!(bench.request("session/prompt").to_string().contains("link"));
+
     let mut bench = Bench::new();
     bench.start(&json!({ "promptCapabilities": { "image": true } }));
     bench.act(with_image("a"));
