@@ -21,6 +21,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use moorline_core::audit::Refusals;
 use moorline_core::auth::Guesses;
 use moorline_core::directory::SessionReport;
 use moorline_shared::id::SessionId;
@@ -53,9 +54,7 @@ impl DurableObject for DirectoryObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
-        if let Err(failure) = self.directory.alarm().await {
-            console_error!("the alarm was not handled: {failure}");
-        }
+        self.directory.alarm().await;
         Response::empty()
     }
 
@@ -108,8 +107,8 @@ struct DirectoryState {
     guesses: Guesses,
     /// When the use of each token was stored last, by the token's id.
     used: RefCell<BTreeMap<String, u64>>,
-    /// When each kind of refusal was recorded last: by whom, from where, and what was refused.
-    refusals: RefCell<BTreeMap<(String, Option<String>, Option<String>), u64>>,
+    /// Refusals that were recorded lately.
+    refusals: RefCell<Refusals>,
     /// Number of events that were recorded since the object was loaded.
     audited: Cell<u64>,
 }

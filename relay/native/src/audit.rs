@@ -1,11 +1,9 @@
 //! Records what was done by whom: in the log at once, and in the store soon.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use moorline_core::audit::{AUDIT_TRIM_EVERY, AuditRecord};
-use moorline_shared::rest::AuditKind;
+use moorline_core::audit::{AUDIT_TRIM_EVERY, AuditRecord, Refusals};
 use tokio::sync::{Notify, watch};
 
 use super::listen::begun;
@@ -13,10 +11,6 @@ use super::store::Writer;
 
 /// The most events that wait to be stored.
 const WAITING: usize = 1000;
-/// Time within which refusals of the same caller by the same route are one event.
-const REFUSALS_TOGETHER: Duration = Duration::from_secs(60);
-/// The most callers and routes whose refusals are compared.
-const REFUSALS: usize = 1024;
 
 /// The recorder of audit events.
 #[derive(Debug, Default)]
@@ -28,8 +22,7 @@ pub struct Audit {
 #[derive(Debug, Default)]
 struct AuditState {
     waiting: VecDeque<AuditRecord>,
-    /// When each kind of refusal was recorded last, in milliseconds since 1970.
-    refusals: HashMap<(String, Option<String>, Option<String>), u64>,
+    refusals: Refusals,
     dropped: u64,
 }
 
@@ -37,7 +30,7 @@ impl Audit {
     /// Records an event. If too many wait to be stored, it is only logged.
     pub fn record(&self, record: AuditRecord) {
         let mut state = self.state();
-        if record.kind == AuditKind::Denied && !state.is_news(&record) {
+        if !state.refusals.is_news(&record) {
             return;
         }
         tracing::info!(
@@ -92,47 +85,5 @@ impl Audit {
 
     fn state(&self) -> MutexGuard<'_, AuditState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl AuditState {
-    /// Returns true if no such refusal was recorded lately.
-    fn is_news(&mut self, refusal: &AuditRecord) -> bool {
-        let together_ms = REFUSALS_TOGETHER.as_millis() as u64;
-        let is_recent = |at_ms: u64| refusal.at_ms.saturating_sub(at_ms) < together_ms;
-        let key = (refusal.who.clone(), refusal.address.clone(), refusal.detail.clone());
-        if self.refusals.get(&key).is_some_and(|at_ms| is_recent(*at_ms)) {
-            return false;
-        }
-        if self.refusals.len() >= REFUSALS {
-            self.refusals.retain(|_, at_ms| is_recent(*at_ms));
-        }
-        if self.refusals.len() >= REFUSALS {
-            return false;
-        }
-        self.refusals.insert(key, refusal.at_ms);
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-
-    #[test]
-    fn refusals_of_a_kind_are_recorded_once_a_minute() {
-        let audit = Audit::default();
-        let refuse = |at_ms, address: u32| {
-            let record = AuditRecord::nobodys(at_ms, AuditKind::Denied);
-            audit.record(record.from(Ipv4Addr::from_bits(address).into()).with("GET /api/tokens"));
-        };
-        (0..100).for_each(|at_ms| refuse(at_ms, 1));
-        refuse(100, 2);
-        refuse(60_000, 1);
-        assert_eq!(audit.state().waiting.len(), 3);
-        (3..5000_u32).for_each(|at_ms| refuse(at_ms.into(), at_ms));
-        assert!(audit.state().waiting.len() <= WAITING && audit.state().refusals.len() <= REFUSALS);
     }
 }

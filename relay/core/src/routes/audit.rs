@@ -24,6 +24,9 @@ pub struct AuditQuery {
     limit: Option<u64>,
 }
 
+/// A number that no event reaches: the largest that every database's client represents exactly.
+const LATEST: u64 = (1 << 53) - 1;
+
 /// The part of the stored events that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditPage {
@@ -45,8 +48,7 @@ impl AuditPage {
             let message = format!("`limit` must be 1 to {LARGEST_PAGE}.");
             return Err(ApiError::bad_request(message));
         }
-        // The database's integers are signed.
-        Ok(Self { before: before.unwrap_or(u64::MAX).min(i64::MAX as u64), limit })
+        Ok(Self { before: before.unwrap_or(LATEST).min(LATEST), limit })
     }
 
     /// Returns the answer with these events, newest first.

@@ -95,6 +95,7 @@ impl DirectoryState {
     /// reached is logged; its own checks follow when the token expires.
     pub(super) async fn recheck_token(self: &Rc<Self>, token: &SecretHash) {
         self.recheck_own();
+        self.wake_for_expiry().await;
         let sessions = self.with(|memory| Ok(memory.database.opened_by(token)?));
         let sessions = sessions.unwrap_or_else(|failure| {
             console_error!("what a token has opened cannot be read: {failure}");
@@ -121,8 +122,13 @@ impl DirectoryState {
         // The streams of the lists check themselves.
         self.changed.ring();
         for socket in self.state.get_websockets() {
-            let Some(opened) = SocketNote::of(&socket).opened else { continue };
+            let mut note = SocketNote::of(&socket);
+            let Some(opened) = &mut note.opened else { continue };
             match self.still(&opened.caller, opened.session.as_ref()) {
+                Ok(Some(grant)) if grant != opened.caller.grant => {
+                    opened.caller.grant = grant;
+                    note.keep(&socket);
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => {
                     let event = opened.caller.event_of(AuditKind::Cut, &opened.path, None);
@@ -148,13 +154,19 @@ impl DirectoryState {
     }
 
     /// Handles the alarm: a connection's token may have expired.
-    pub(super) async fn alarm(&self) -> Result<(), RequestFailure> {
+    pub(super) async fn alarm(&self) {
         self.recheck_own();
+        self.wake_for_expiry().await;
+    }
+
+    /// Has the alarm come when the first of the open sockets' tokens expires.
+    async fn wake_for_expiry(&self) {
         let opened = self.state.get_websockets().into_iter();
         let expiries = opened.filter_map(|socket| SocketNote::of(&socket).opened?.caller.ends_at());
-        match expiries.filter(|at| *at > now_ms()).min() {
-            Some(at) => self.wake_at(at).await,
-            None => Ok(()),
+        if let Some(at) = expiries.filter(|at| *at > now_ms()).min()
+            && let Err(failure) = self.wake_at(at).await
+        {
+            console_error!("the alarm cannot be set: {failure}");
         }
     }
 }

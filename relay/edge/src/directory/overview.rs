@@ -42,19 +42,26 @@ pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer 
 struct OverviewReader {
     directory: Rc<DirectoryState>,
     caller: Caller,
+    /// When the reader's token expires, in milliseconds since 1970.
+    ends_at: Cell<Option<u64>>,
     is_here: Cell<bool>,
 }
 
 impl OverviewReader {
     fn counted(directory: &Rc<DirectoryState>, caller: Caller) -> Self {
         directory.streams.set(directory.streams.get() + 1);
-        Self { directory: Rc::clone(directory), caller, is_here: Cell::new(true) }
+        let ends_at = Cell::new(caller.ends_at());
+        Self { directory: Rc::clone(directory), caller, ends_at, is_here: Cell::new(true) }
     }
 
     /// Returns true if the reader may still read. A fault takes nobody's access away.
     fn may_read(&self) -> bool {
         match self.directory.still(&self.caller, None) {
-            Ok(grant) => grant.is_some(),
+            Ok(grant) => {
+                let expires_at = grant.as_ref().and_then(|grant| grant.expires_at);
+                self.ends_at.set(expires_at.map(|at| at.ms));
+                grant.is_some()
+            }
             Err(failure) => {
                 console_error!("a reader of the lists was not checked: {failure}");
                 true
@@ -115,7 +122,7 @@ impl OverviewConnection {
 
     async fn wait_for_change(&mut self) -> Option<String> {
         while self.reader.is_here.get() {
-            let access = self.reader.caller.ends_at();
+            let access = self.reader.ends_at.get();
             let access = access.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
             let silence = until(self.said_ms, HEARTBEAT);
             let wait = access.map_or(silence, |access| silence.min(access));

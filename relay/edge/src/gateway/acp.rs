@@ -263,7 +263,11 @@ async fn api(
     };
     // The directory knows whether the session is in the project of the token.
     let session = matched.id.parse().ok().filter(|_| matched.route.is_of_session());
-    still(env, caller, session.as_ref()).await?;
+    if let Err(failure) = still(env, caller, session.as_ref()).await {
+        let is_of_project = caller.grant.access.only_project().is_some();
+        let reaches_less = session.is_some() && is_of_project;
+        return Err(if reaches_less { ApiError::forbidden().into() } else { failure });
+    }
     let access = &caller.grant.access;
     matched.route.admit(access, &matched.id, |_| access.only_project().cloned())?;
     let object = owner(env, &matched)?;

@@ -26,7 +26,7 @@ pub(super) async fn recheck(object: &Rc<Object>) -> Result<(), RequestFailure> {
     };
     let readers = object.readers.all();
     for reader in &readers {
-        push(&mut callers, &reader.caller);
+        push(&mut callers, &reader.caller());
     }
     if callers.is_empty() {
         return Ok(());
@@ -37,7 +37,6 @@ pub(super) async fn recheck(object: &Rc<Object>) -> Result<(), RequestFailure> {
     let grants: Vec<Option<Grant>> = object_client::ask(&directory, STILL, &held).await?;
     let answers: Vec<_> = held.callers.into_iter().zip(grants).collect();
     let answer_of = |caller: &Caller| answers.iter().find(|(asked, _)| asked == caller);
-    let is_cut = |caller: &Caller| matches!(answer_of(caller), Some((_, None)));
     object.with(|loaded| {
         for client in loaded.clients.values_mut() {
             match client.caller.as_ref().and_then(answer_of) {
@@ -47,16 +46,23 @@ pub(super) async fn recheck(object: &Rc<Object>) -> Result<(), RequestFailure> {
             }
         }
         let host = loaded.host.as_ref().and_then(|host| host.caller.as_ref());
-        if host.is_some_and(is_cut) {
-            loaded.cut_host_access();
+        match host.and_then(answer_of) {
+            Some((_, Some(grant))) => loaded.renew_host(grant),
+            Some((_, None)) => loaded.cut_host_access(),
+            None => {}
         }
         for (caller, _) in answers.iter().filter(|(_, grant)| grant.is_none()) {
             let event = caller.event_of(AuditKind::Cut, "", Some(loaded.session.id()));
             loaded.audit.push(event);
         }
     })?;
-    let cut = readers.iter().filter(|reader| is_cut(&reader.caller));
-    cut.for_each(|reader| reader.is_cut.set(true));
+    for reader in &readers {
+        match answer_of(&reader.caller()) {
+            Some((_, Some(grant))) => reader.renew(grant),
+            Some((_, None)) => reader.is_cut.set(true),
+            None => {}
+        }
+    }
     object.ring();
     Ok(())
 }
@@ -94,6 +100,15 @@ impl SessionState {
         let host = self.host.as_ref().and_then(|host| host.caller.as_ref());
         if host.is_some_and(|caller| has_expired(caller, now)) {
             self.cut_host_access();
+        }
+    }
+
+    fn renew_host(&mut self, grant: &Grant) {
+        if let Some(host) = &mut self.host
+            && let Some(caller) = host.caller.as_mut().filter(|caller| caller.grant != *grant)
+        {
+            caller.grant = grant.clone();
+            host.keep();
         }
     }
 

@@ -127,7 +127,7 @@ impl EventConnection {
                     self.spend(LOAD_BYTES);
                 }
                 StreamStep::Wait(until) => {
-                    let access = self.reader.caller.grant.expires_at;
+                    let access = self.reader.ends_at();
                     let until = access.map_or(until, |access| access.min(until));
                     self.object.changed(seen, until).await;
                     self.spend(WAKE_BYTES);

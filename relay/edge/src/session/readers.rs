@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use moorline_core::auth::Grant;
 use moorline_shared::time::Time;
 
 use super::clock::now;
@@ -12,7 +13,7 @@ use crate::internal::Caller;
 #[derive(Debug)]
 pub(super) struct StreamReader {
     /// Who reads.
-    pub(super) caller: Caller,
+    caller: RefCell<Caller>,
     /// True once the stream must end.
     pub(super) is_cut: Cell<bool>,
 }
@@ -20,7 +21,22 @@ pub(super) struct StreamReader {
 impl StreamReader {
     /// Returns true if the reader may read no more.
     pub(super) fn has_ended(&self) -> bool {
-        self.is_cut.get() || has_expired(&self.caller, now())
+        self.is_cut.get() || has_expired(&self.caller.borrow(), now())
+    }
+
+    /// Who reads.
+    pub(super) fn caller(&self) -> Caller {
+        self.caller.borrow().clone()
+    }
+
+    /// When the reader's token expires.
+    pub(super) fn ends_at(&self) -> Option<Time> {
+        self.caller.borrow().grant.expires_at
+    }
+
+    /// Takes over what the reader's token gives now, such as another expiry.
+    pub(super) fn renew(&self, grant: &Grant) {
+        self.caller.borrow_mut().grant = grant.clone();
     }
 }
 
@@ -30,7 +46,8 @@ pub(super) struct Readers(RefCell<Vec<Weak<StreamReader>>>);
 
 impl Readers {
     pub(super) fn add(&self, caller: Caller) -> Rc<StreamReader> {
-        let reader = Rc::new(StreamReader { caller, is_cut: Cell::new(false) });
+        let reader =
+            Rc::new(StreamReader { caller: RefCell::new(caller), is_cut: Cell::new(false) });
         let mut readers = self.0.borrow_mut();
         readers.retain(|reader| reader.strong_count() > 0);
         readers.push(Rc::downgrade(&reader));
