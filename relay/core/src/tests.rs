@@ -7,6 +7,7 @@ mod answering;
 mod decisions;
 mod forks;
 mod liveness;
+mod pending;
 mod replay;
 mod storing;
 pub(crate) mod support;

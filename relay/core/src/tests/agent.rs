@@ -100,7 +100,7 @@ impl Disk {
         self.event("approval-request", request);
     }
 
-    fn acted(&mut self, number: u64, seq: u64) {
+    pub(super) fn acted(&mut self, number: u64, seq: u64) {
         let (number, seq) = (ActionNumber(number), Seq(seq));
         support::hear(&mut self.session, HostMessage::Acted { number, seq });
     }
