@@ -128,8 +128,13 @@ pub const ACP_SESSIONS_ATTACHED: &str =
     formatcp!("Close one of this connection's {ACP_SESSIONS} sessions first.");
 /// Most requests of such a connection that are not answered.
 pub const ACP_REQUESTS: usize = 64;
+/// How often such a connection asks its client one question whose answers do not fit.
+pub const ACP_ASKED: u8 = 3;
 /// Most requests on one stream that are not answered. A client keeps others until some are.
 pub const STREAM_REQUESTS: usize = 16;
+/// Error for a request beyond this limit.
+pub const TOO_MANY_REQUESTS: &str =
+    formatcp!("{} requests are not answered: wait for some answers.", STREAM_REQUESTS);
 /// Most turns that are over and still listed.
 pub const ENDED_TURNS: usize = 16;
 /// Most approvals of a session that await a decision.

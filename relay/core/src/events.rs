@@ -199,7 +199,7 @@ impl EventStream {
             StreamPhase::Ended => return None,
         }
         if !session.is_deleted()
-            && let Some(pending) = self.pending.poll(session)
+            && let Some(pending) = self.pending.poll(session, self.reader.cursor().seq)
         {
             return Some(send(synthetic(session, None, wall_ms, &pending)));
         }

@@ -17,6 +17,7 @@ use moorline_shared::fold::ReportedState;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::{
     NO_RESUME, RESUME_DEADLINE, SILENT, TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
+    TOO_MANY_REQUESTS,
 };
 use moorline_shared::link::{Credit, Liveness, Sender};
 use moorline_shared::message::{
@@ -331,7 +332,8 @@ impl Peer {
         let news = self.poll_meta(session).or_else(|| self.poll_state(session));
         news.or_else(|| {
             let reads = self.terms.extended && self.has_answer();
-            let pending = reads.then(|| self.told.pending.poll(session)).flatten()?;
+            let pending =
+                reads.then(|| self.told.pending.poll(session, self.place.position())).flatten()?;
             match serde_json::to_value(pending) {
                 Ok(Value::Object(pending)) => Some(ServerMessage::Pending { pending }),
                 _ => None,
@@ -390,6 +392,9 @@ impl Peer {
         }
         if session.is_deleted() {
             return Some((close::NOT_FOUND, "the session was deleted"));
+        }
+        if self.requests.is_overrun() {
+            return Some((close::OVERLOADED, TOO_MANY_REQUESTS));
         }
         let replaced = |id: &ClientId| !session.claims().speaks_for(self.id, id);
         if self.client_id.as_ref().is_some_and(replaced) {

@@ -1,6 +1,7 @@
 //! Tells a reader what waits for the session's host, which the log cannot say.
 
 use moorline_shared::event::AgentPending;
+use moorline_shared::id::Seq;
 
 use super::session::Session;
 
@@ -26,9 +27,13 @@ impl PendingReport {
     }
 
     /// Returns what waits, if that is news: at first unless nothing does, and after each change.
-    pub(crate) fn poll(&mut self, session: &Session) -> Option<AgentPending> {
+    /// `position` is the last entry that the reader was sent.
+    ///
+    /// The reader first gets the entries that settle what it was told. Without them, what is no
+    /// longer reported would look as if it had never been asked for.
+    pub(crate) fn poll(&mut self, session: &Session, position: Seq) -> Option<AgentPending> {
         let revision = Some(session.pending_revision());
-        if self.revision == revision {
+        if self.revision == revision || (self.waits && position < session.pending_settled()) {
             return None;
         }
         let pending = session.agent_pending();

@@ -7,6 +7,7 @@ mod answering;
 mod decisions;
 mod forks;
 mod liveness;
+mod pending;
 mod prompts;
 mod replay;
 mod storing;

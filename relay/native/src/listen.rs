@@ -16,10 +16,12 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 
 use acceptor::Accepting;
+use lingering::Lingering;
 use patient::Patient;
 use unread::Drained;
 
 mod acceptor;
+mod lingering;
 mod patient;
 #[cfg(test)]
 mod tests;
@@ -98,7 +100,7 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
             accepted = accepting.next() => accepted,
             () = begun(&mut closing) => break,
         };
-        let stream = Patient::new(stream, leaving.subscribe());
+        let stream = Patient::new(Lingering::new(stream), leaving.subscribe());
         let router = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: hyper::Request<_>| {
             request.extensions_mut().insert(peer);

@@ -1,6 +1,7 @@
 //! Clients of the Agent Client Protocol: agent sessions from an editor, over stdio and WebSockets.
 
 use anyhow::{Context as _, Result, ensure};
+use moorline_shared::limits::ACP_MESSAGE_BYTES;
 use moorline_tests::acp::{AcpClient, LibraryClient};
 use moorline_tests::relay::{Relay, TOKEN};
 use moorline_tests::wait::wait_until;
@@ -248,5 +249,17 @@ async fn a_mode_is_set_and_told() -> Result<()> {
     let options = answer["configOptions"].as_array().context("no options")?;
     let model = options.iter().find(|it| it["id"] == "model").context("no model")?;
     ensure!(model["currentValue"] == "large", "{answer}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_large_closes_with_the_reason() -> Result<()> {
+    let (relay, agent) = prompted().await?;
+    let mut client = AcpClient::socket(&relay, &bound(&agent), TOKEN).await?;
+    let text = "x".repeat(ACP_MESSAGE_BYTES + 1024);
+    client.send("session/prompt", json!({ "prompt": [{ "type": "text", "text": text }] })).await?;
+    let end = client.ask("session/list", json!({})).await;
+    let end = format!("{:#}", end.err().context("it was answered")?);
+    ensure!(end.contains("closed with 1009"), "{end}");
     Ok(())
 }

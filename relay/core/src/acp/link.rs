@@ -194,10 +194,11 @@ impl SessionLink {
         self.client.cursor()
     }
 
-    /// Returns true if the client may only watch the session.
-    pub(super) fn is_read_only(&self) -> bool {
+    /// Returns true if the client may decide about questions: its token allows that, and the session
+    /// is not over. The relay reports both before any entry.
+    pub(super) fn can_decide(&self) -> bool {
         let extended = self.client.meta().and_then(|meta| meta.extended.as_ref());
-        extended.is_some_and(|extended| extended.scope == Scope::Read)
+        extended.is_some_and(|it| it.scope == Scope::Write && !it.lifecycle.is_over())
     }
 
     /// Returns when to call [`SessionLink::tick`].

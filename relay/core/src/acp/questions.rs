@@ -2,12 +2,15 @@
 //!
 //! A client is only asked what is open now: a question that its history contains, or that was
 //! decided elsewhere, is never a request. A question that is decided elsewhere while the client
-//! shows it is cancelled, and an answer that comes late is ignored.
+//! shows it is cancelled, and an answer that comes late is ignored. A question whose answer does not
+//! fit is asked again, a bounded number of times.
 
 use std::collections::BTreeMap;
 
 use moorline_shared::agent::approval::{AnswerKind, ApprovalKind, ApprovalOption, ApprovalRequest};
 use moorline_shared::id::{ApprovalId, SessionId};
+use moorline_shared::limits::ACP_ASKED;
+use moorline_shared::message::DoneMessage;
 use moorline_shared::rest::DecideApproval;
 use moorline_shared::rpc::RpcError;
 use serde_json::{Value, json};
@@ -26,16 +29,62 @@ pub(super) struct AskedQuestions {
     asked: BTreeMap<ApprovalId, AskedQuestion>,
 }
 
+/// A question that a client was asked, until the log closes it.
 #[derive(Debug)]
 struct AskedQuestion {
-    /// The number of the request; `None` once the client has answered, or it was cancelled.
-    number: Option<u64>,
+    progress: AskProgress,
+    /// How often it was asked, at most [`ACP_ASKED`] times.
+    times: u8,
     /// The question, as it was shown.
     approval: ApprovalRequest,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+enum AskProgress {
+    /// The client shows it, as the request of this number.
+    Shown(u64),
+    /// The client has decided, which the relay has not confirmed: the number of that request.
+    Deciding(u64),
+    /// The client has decided, has no answer, has given too many that do not fit, or the question
+    /// was cancelled.
+    Over,
+    /// The client's answer did not fit: the question is to be asked again.
+    Due(AnswerUnfit),
+}
+
+/// The reason that an answer is not taken: a stable code, and a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AnswerUnfit {
+    code: String,
+    message: String,
+}
+
+impl AnswerUnfit {
+    fn new(code: &str, message: &str) -> Self {
+        Self { code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
+/// What a client answers to a question.
+enum QuestionAnswer {
+    Decision(DecideApproval),
+    /// The client does not want to answer.
+    Nothing,
+    /// The answer is not one to this question.
+    Unfit(&'static str),
+}
+
+impl AskedQuestion {
+    /// Handles that the client's answer was not taken.
+    fn refused(&mut self, unfit: AnswerUnfit) {
+        let again = self.times < ACP_ASKED;
+        self.progress = if again { AskProgress::Due(unfit) } else { AskProgress::Over };
+    }
+}
+
 impl AskedQuestions {
-    /// Asks the client what is open and was not asked, and cancels what is no longer open.
+    /// Asks the client what is open and was not asked, or not answered in a way that fits, and
+    /// cancels what is no longer open.
     pub(super) fn progress(
         &mut self,
         view: &AcpView,
@@ -45,22 +94,33 @@ impl AskedQuestions {
         // A decision on its way is reported until the host has it, which may be before the log says
         // so. So a question is known here until the log closes it.
         self.asked.retain(|id, asked| {
-            if !view.is_open(id)
-                && let Some(number) = asked.number.take()
+            if let AskProgress::Shown(number) = asked.progress
+                && !view.is_open(id)
             {
                 context.out.cancel_request(number);
+                asked.progress = AskProgress::Over;
             }
             view.is_open_in_log(id)
         });
         for entry in view.conversation.summary.approvals.entries() {
             let id = &entry.request.approval_id;
-            if !view.is_open(id) || self.asked.contains_key(id) {
+            let (times, unfit) = match self.asked.get(id) {
+                None => (0, None),
+                Some(AskedQuestion { progress: AskProgress::Due(unfit), times, .. }) => {
+                    (*times, Some(unfit))
+                }
+                Some(_) => continue,
+            };
+            if !view.is_open(id) {
                 continue;
             }
-            if let Some((method, params)) = request(&entry.request, session, context.abilities) {
-                let number = Some(context.out.request(method, &params));
+            if let Some((method, params)) =
+                request(&entry.request, session, context.abilities, unfit)
+            {
+                let progress = AskProgress::Shown(context.out.request(method, &params));
                 let approval = entry.request.clone();
-                self.asked.insert(id.clone(), AskedQuestion { number, approval });
+                let asked = AskedQuestion { progress, times: times + 1, approval };
+                self.asked.insert(id.clone(), asked);
             }
         }
     }
@@ -68,45 +128,91 @@ impl AskedQuestions {
     /// Cancels all requests. What is still open is asked again.
     pub(super) fn cancel_all(&mut self, out: &mut AcpOutbox) {
         for asked in std::mem::take(&mut self.asked).into_values() {
-            if let Some(number) = asked.number {
+            if let AskProgress::Shown(number) = asked.progress {
                 out.cancel_request(number);
             }
         }
     }
 
     /// Takes the client's answer to the request `number`. Returns `None` if that is not one of
-    /// these, and the decision, if the answer is one: a client that does not want to answer leaves
-    /// the question open for others.
+    /// these, and the decision, if the answer is one: report what becomes of it by
+    /// [`AskedQuestions::decided`]. A client that does not want to answer leaves the question open
+    /// for others.
     pub(super) fn answer(
         &mut self,
         number: u64,
         answer: &Result<Value, RpcError>,
         key: String,
     ) -> Option<Option<(ApprovalId, DecideApproval)>> {
-        let asked = self.asked.values_mut().find(|asked| asked.number == Some(number))?;
-        asked.number = None;
+        let shown = AskProgress::Shown(number);
+        let asked = self.asked.values_mut().find(|asked| asked.progress == shown)?;
         let approval = &asked.approval;
-        let decision = answer.as_ref().ok().and_then(|answer| match approval.kind {
-            ApprovalKind::Form => form_decision(answer),
-            _ => permission_decision(approval, answer),
-        });
-        let decision = decision.map(|decision| DecideApproval {
-            digest: Some(approval.digest.clone()),
-            key: Some(key),
-            ..decision
-        });
-        Some(decision.map(|decision| (approval.approval_id.clone(), decision)))
+        let answer = match (answer, approval.kind) {
+            (Err(_), _) => QuestionAnswer::Nothing,
+            (Ok(answer), ApprovalKind::Form) => form_answer(answer),
+            (Ok(answer), _) => permission_answer(approval, answer),
+        };
+        asked.progress = AskProgress::Over;
+        match answer {
+            QuestionAnswer::Decision(decision) => {
+                let digest = Some(approval.digest.clone());
+                let decision = DecideApproval { digest, key: Some(key), ..decision };
+                Some(Some((approval.approval_id.clone(), decision)))
+            }
+            QuestionAnswer::Nothing => Some(None),
+            QuestionAnswer::Unfit(message) => {
+                asked.refused(AnswerUnfit::new("bad_request", message));
+                Some(None)
+            }
+        }
+    }
+
+    /// Records that a decision is sent as this request; `None` if it cannot be sent.
+    pub(super) fn decided(&mut self, id: &ApprovalId, request: Option<u64>) {
+        let Some(asked) = self.asked.get_mut(id) else { return };
+        match request {
+            Some(request) => asked.progress = AskProgress::Deciding(request),
+            None => asked.refused(AnswerUnfit::new("overloaded", "Too many requests wait.")),
+        }
+    }
+
+    /// Takes the relay's answer to a request, if it is about a decision.
+    pub(super) fn done(&mut self, done: &DoneMessage) {
+        let deciding = AskProgress::Deciding(done.request);
+        let Some(asked) = self.asked.values_mut().find(|asked| asked.progress == deciding) else {
+            return;
+        };
+        match &done.code {
+            // The log tells what was decided.
+            Some(code) if !closes(code) => {
+                let message = done.message.as_deref().unwrap_or(code);
+                asked.refused(AnswerUnfit::new(code, message));
+            }
+            _ => asked.progress = AskProgress::Over,
+        }
     }
 }
 
-/// Returns the request for a question; `None` if the client cannot answer it.
+/// Returns true if a decision that is refused with this code can never be made: the log closes the
+/// question, or has closed it.
+fn closes(code: &str) -> bool {
+    let closed = ["already_decided", "approval_expired", "approval_withdrawn", "session_ended"];
+    closed.contains(&code) || matches!(code, "approval_not_found" | "not_found" | "read_only")
+}
+
+/// Returns the request for a question; `None` if the client cannot answer it. `unfit` is the reason
+/// that it is asked again.
 fn request(
     approval: &ApprovalRequest,
     session: &SessionId,
     abilities: ClientAbilities,
+    unfit: Option<&AnswerUnfit>,
 ) -> Option<(&'static str, Value)> {
     let id = &approval.approval_id;
-    let meta = json!({ "moorline": { "approvalId": id, "digest": approval.digest } });
+    let mut meta = json!({ "moorline": { "approvalId": id, "digest": approval.digest } });
+    if let Some(AnswerUnfit { code, message }) = unfit {
+        meta["moorline"]["refused"] = json!({ "code": code, "message": message });
+    }
     if approval.kind != ApprovalKind::Form {
         let options = options(approval);
         let has_answer = approval.options.is_empty() || !options.is_empty();
@@ -185,31 +291,47 @@ const fn kind_word(kind: AnswerKind) -> Option<&'static str> {
     })
 }
 
-fn permission_decision(approval: &ApprovalRequest, answer: &Value) -> Option<DecideApproval> {
-    let outcome = answer.get("outcome")?;
-    if outcome.get("outcome")?.as_str()? != "selected" {
-        return None;
-    }
-    let chosen = outcome.get("optionId")?.as_str()?;
-    if approval.options.is_empty() {
-        let denied = DecideApproval { approved: Some(false), ..DecideApproval::default() };
-        return (chosen == REJECT).then_some(denied);
-    }
-    let option = approval.options.iter().find(|option| option.option_id == chosen)?;
-    kind_word(option.kind)?;
-    Some(DecideApproval {
-        approved: Some(option.kind.allows()),
-        option_id: Some(chosen.to_owned()),
+fn permission_answer(approval: &ApprovalRequest, answer: &Value) -> QuestionAnswer {
+    const NO_OPTION: &str = "Choose one of the options of the question.";
+    let outcome = |name: &str| answer.pointer(&format!("/outcome/{name}")).and_then(Value::as_str);
+    let chosen = match (outcome("outcome"), outcome("optionId")) {
+        (Some("cancelled"), _) => return QuestionAnswer::Nothing,
+        (Some("selected"), Some(chosen)) => chosen,
+        _ => return QuestionAnswer::Unfit("Answer with `outcome`: `selected` or `cancelled`."),
+    };
+    let (approved, option_id) = if approval.options.is_empty() {
+        if chosen != REJECT {
+            return QuestionAnswer::Unfit(NO_OPTION);
+        }
+        (false, None)
+    } else {
+        let named = approval.options.iter().find(|option| option.option_id == chosen);
+        match named.filter(|option| kind_word(option.kind).is_some()) {
+            Some(option) => (option.kind.allows(), Some(chosen.to_owned())),
+            None => return QuestionAnswer::Unfit(NO_OPTION),
+        }
+    };
+    QuestionAnswer::Decision(DecideApproval {
+        approved: Some(approved),
+        option_id,
         ..DecideApproval::default()
     })
 }
 
-fn form_decision(answer: &Value) -> Option<DecideApproval> {
-    let approved = match answer.get("action")?.as_str()? {
-        "accept" => true,
-        "decline" => false,
-        _ => return None,
+fn form_answer(answer: &Value) -> QuestionAnswer {
+    let approved = match answer.get("action").and_then(Value::as_str) {
+        Some("accept") => true,
+        Some("decline") => false,
+        Some("cancel") => return QuestionAnswer::Nothing,
+        _ => {
+            return QuestionAnswer::Unfit("Answer with `action`: `accept`, `decline` or `cancel`.");
+        }
     };
-    let answers = answer.get("content").filter(|content| approved && content.is_object()).cloned();
-    Some(DecideApproval { approved: Some(approved), answers, ..DecideApproval::default() })
+    // The relay checks whether they are those of the form.
+    let answers = answer.get("content").filter(|content| approved && !content.is_null()).cloned();
+    QuestionAnswer::Decision(DecideApproval {
+        approved: Some(approved),
+        answers,
+        ..DecideApproval::default()
+    })
 }

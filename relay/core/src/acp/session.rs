@@ -179,8 +179,8 @@ impl AttachedSession {
                 self.tell(updates, cursor, context);
             }
             LinkNews::Done(done) => {
-                // The answer to a decision needs no consequence: the log tells what was decided.
                 self.prompts.done(&done, context.out);
+                self.questions.done(&done);
             }
             LinkNews::Pending(message) => {
                 if let ServerMessage::Pending { pending } = message {
@@ -312,7 +312,7 @@ impl AttachedSession {
             self.prompts.fail_all(&ended(), context.out);
             self.settings.fail_all(&ended(), context.out);
             self.questions.cancel_all(context.out);
-        } else if self.opening.is_none() && self.closing.is_none() && !link.is_read_only() {
+        } else if self.opening.is_none() && self.closing.is_none() && link.can_decide() {
             self.questions.progress(&self.view, &self.id, context);
         }
     }
@@ -448,10 +448,11 @@ impl AttachedSession {
         let key = TurnId::from_random(context.ids.next()).to_string();
         let Some(decision) = self.questions.answer(number, answer, key) else { return false };
         if let (Some((approval_id, decision)), Some(link)) = (decision, &mut self.link) {
-            // If too many wait, the question stays open for others.
-            link.request(|request| {
+            let id = approval_id.clone();
+            let request = link.request(|request| {
                 ClientMessage::Decide(DecideMessage { request, approval_id, decision })
             });
+            self.questions.decided(&id, request);
         }
         true
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use moorline_shared::id::TurnId;
-use moorline_shared::limits::STREAM_REQUESTS;
+use moorline_shared::limits::{STREAM_REQUESTS, TOO_MANY_REQUESTS};
 use moorline_shared::message::{
     CancelMessage, DecideMessage, DoneMessage, PromptMessage, Scope, ServerMessage,
 };
@@ -16,12 +16,17 @@ use crate::routes::approvals::plan_decision;
 use crate::routes::prompts::{plan_prompt, plan_stop};
 use crate::session::Session;
 
+/// Most answers that wait to be sent. A client that keeps to [`STREAM_REQUESTS`] never has as many.
+const ANSWERS_WAITING: usize = 2 * STREAM_REQUESTS;
+
 /// The requests of one client, and their answers.
 #[derive(Debug, Default)]
 pub(super) struct PeerRequests {
     /// Requests that wait for the store, with the time of their arrival.
     waiting: Vec<StoringRequest>,
     answers: VecDeque<DoneMessage>,
+    /// True once a request cannot even be refused, as too many answers wait.
+    is_overrun: bool,
 }
 
 #[derive(Debug)]
@@ -33,19 +38,21 @@ struct StoringRequest {
 }
 
 impl PeerRequests {
+    /// Returns true if the client sends requests without reading the answers. It is to be closed.
+    pub(super) const fn is_overrun(&self) -> bool {
+        self.is_overrun
+    }
+
     fn refuse(&mut self, request: u64, code: &str, message: &str) {
         let (code, message) = (Some(code.to_owned()), Some(message.to_owned()));
-        // More answers at once would tell the client nothing new.
-        if self.answers.len() < 2 * STREAM_REQUESTS {
-            self.answers.push_back(DoneMessage { request, code, message });
-        }
+        self.answers.push_back(DoneMessage { request, code, message });
     }
 
     fn begin(&mut self, request: u64, planned: Result<ActionRequest, ApiError>, wall_ms: u64) {
         match planned {
             Err(error) => self.refuse(request, &error.body().code, error.sentence()),
             Ok(_) if self.waiting.len() >= STREAM_REQUESTS => {
-                self.refuse(request, "overloaded", "Wait for the answers to earlier requests.");
+                self.refuse(request, "overloaded", TOO_MANY_REQUESTS);
             }
             Ok(action) => {
                 self.waiting.push(StoringRequest { request, action: Box::new(action), wall_ms });
@@ -103,6 +110,11 @@ impl Peer {
     }
 
     fn may_ask(&mut self, request: u64) -> bool {
+        let requests = &mut self.requests;
+        requests.is_overrun |= requests.answers.len() >= ANSWERS_WAITING;
+        if requests.is_overrun {
+            return false;
+        }
         let may_write = self.terms.scope == Scope::Write;
         if !may_write {
             self.requests.refuse(request, "read_only", READ_ONLY);

@@ -85,6 +85,8 @@ pub(super) struct SessionAgent {
     /// The number of changes of what is foreseen, and of reports that actions are stored.
     pending_revision: u64,
     outcomes: u64,
+    /// The entry with which the host had last carried out something that was foreseen.
+    settled: Seq,
     /// Approvals whose display was reported to the host on this link.
     seen: BTreeSet<ApprovalId>,
 }
@@ -98,6 +100,8 @@ impl SessionAgent {
         for entry in newest.after(agent.summary.seq) {
             agent.apply(entry);
         }
+        // What was settled before is not known any more.
+        agent.settled = newest.head();
         agent
     }
 
@@ -116,6 +120,9 @@ impl SessionAgent {
     /// Settles the actions that the host has reported, given the log's last entry.
     fn settle(&mut self, head: Seq) {
         let settled = self.actions.settle(head);
+        if !settled.is_empty() {
+            self.settled = head;
+        }
         self.settle_all(&settled);
     }
 
@@ -140,6 +147,7 @@ impl SessionAgent {
     pub(super) fn log_began(&mut self) {
         let settled = self.actions.log_began();
         self.settle_all(&settled);
+        self.settled = Seq::ZERO;
         let decided = self.actions.open().filter_map(|waiting| match &waiting.action {
             SessionAction::Decide { approval_id, .. } => Some(approval_id.clone()),
             _ => None,
@@ -419,6 +427,12 @@ impl Session {
     #[must_use]
     pub(crate) const fn pending_revision(&self) -> u64 {
         self.agent.pending_revision
+    }
+
+    /// Returns the entry with which the host had last carried out something that waited.
+    #[must_use]
+    pub(crate) const fn pending_settled(&self) -> Seq {
+        self.agent.settled
     }
 
     /// Returns a number that grows whenever [`Session::action_outcome`], or what will follow from

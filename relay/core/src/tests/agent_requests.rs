@@ -1,6 +1,7 @@
 //! Requests to agents by REST and on a client's socket.
 
 use http::Method;
+use moorline_shared::limits::STREAM_REQUESTS;
 use moorline_shared::message::{CancelMessage, DecideMessage, DoneMessage, PromptMessage};
 use moorline_shared::rest::{DecideApproval, SendPrompt};
 use serde_json::{Value, json};
@@ -309,4 +310,39 @@ fn a_client_s_requests_are_answered_once_they_are_stored() {
         said.iter().any(|it| matches!(it, ServerMessage::Done(DoneMessage { code: None, .. })))
     );
     assert_eq!(disk.session.agent(AT).turns.queued().count(), 1);
+}
+
+#[test]
+fn a_client_that_ignores_the_limit_of_requests_is_refused_and_then_closed() {
+    let mut disk = Disk::new();
+    disk.link(1, 1);
+    disk.asks();
+    let mut peer = attached(&mut disk.session);
+    let most = STREAM_REQUESTS as u64;
+    let mut ask = |disk: &mut Disk, requests: std::ops::RangeInclusive<u64>| {
+        for request in requests {
+            let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+            let prompt = PromptMessage { request, turn_id: turn(request), prompt };
+            peer.text(&mut disk.session, NOW, AT, &ClientMessage::Prompt(prompt).to_json());
+        }
+        let (mut refused, mut closed) = (Vec::new(), None);
+        while let Some(output) = peer.poll_output(&mut disk.session, NOW) {
+            match (message(&output), output) {
+                (Some(ServerMessage::Done(done)), _) => {
+                    assert_eq!(done.code.as_deref(), Some("overloaded"));
+                    refused.push(done.request);
+                }
+                (_, PeerOutput::Close { code, .. }) => closed = Some(code),
+                _ => {}
+            }
+        }
+        (refused, closed)
+    };
+    assert_eq!(ask(&mut disk, 1..=most), (vec![], None));
+    // It reads that it is refused, and may go on.
+    let next: Vec<u64> = (most + 1..=3 * most).collect();
+    assert_eq!(ask(&mut disk, most + 1..=3 * most), (next.clone(), None));
+    assert_eq!(ask(&mut disk, most + 1..=3 * most), (next.clone(), None));
+    // It does not even read that.
+    assert_eq!(ask(&mut disk, most + 1..=9 * most), (next, Some(close::OVERLOADED)));
 }

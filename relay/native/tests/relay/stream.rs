@@ -204,9 +204,13 @@ async fn what_is_too_large_has_a_name() {
     assert_eq!(follower.until(error).await, ErrorCode::TooLarge);
     follower.send_raw(Message::binary(vec![1; 65_536 + 9])).await;
     assert_eq!(follower.until(error).await, ErrorCode::BadMessage);
-    follower.send_raw(Message::text("x".repeat(512 * 1024 + 1))).await;
-    follower.until_closed().await;
-    assert_eq!(follower.close_code, Some(1009));
+    for bytes in [512 * 1024 + 1, 8 * 1024 * 1024] {
+        let mut follower = server.follow(&id).await;
+        follower.resume(None, "client_2").await;
+        follower.send_raw(Message::text("x".repeat(bytes))).await;
+        follower.until_closed().await;
+        assert_eq!(follower.close_code, Some(1009), "{bytes}");
+    }
     server.stop().await;
 }
 

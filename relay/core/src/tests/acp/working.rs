@@ -4,6 +4,7 @@ use moorline_shared::message::close;
 use serde_json::{Value, json};
 
 use super::bench::{AcpBench, SESSION, bound};
+use crate::session::SessionInput;
 
 fn attached(bench: &mut AcpBench) -> usize {
     let client = bench.client();
@@ -125,8 +126,6 @@ fn an_answer_that_chooses_nothing_leaves_the_question_open() {
     for (place, answer) in [
         json!({ "result": { "outcome": { "outcome": "cancelled" } } }),
         json!({ "error": { "code": -32601, "message": "What?" } }),
-        json!({ "result": { "outcome": { "outcome": "selected", "optionId": "perhaps" } } }),
-        json!({ "result": 7 }),
     ]
     .into_iter()
     .enumerate()
@@ -141,7 +140,75 @@ fn an_answer_that_chooses_nothing_leaves_the_question_open() {
     }
     // A client that comes later is asked all of them.
     let later = attached(&mut bench);
-    assert_eq!(bench.told(later, "session/request_permission").len(), 4);
+    assert_eq!(bench.told(later, "session/request_permission").len(), 2);
+}
+
+#[test]
+fn an_answer_that_does_not_fit_is_asked_for_again_a_few_times() {
+    let mut bench = AcpBench::new();
+    let client = attached(&mut bench);
+    bench.asks("approval_1");
+    for answer in [
+        json!({ "outcome": { "outcome": "selected", "optionId": "perhaps" } }),
+        json!({ "outcome": { "outcome": "selected" } }),
+        json!(7),
+    ] {
+        let asked = bench.told(client, "session/request_permission");
+        assert_eq!(asked.len(), 1, "before {answer}");
+        bench.say(client, &json!({ "jsonrpc": "2.0", "id": asked[0]["id"], "result": answer }));
+        assert_eq!(bench.disk.session.agent(0).approvals.open(0).count(), 1);
+    }
+    assert_eq!(bench.told(client, "session/request_permission").len(), 0, "it was asked enough");
+    let later = attached(&mut bench);
+    let asked = bench.told(later, "session/request_permission").remove(0);
+    assert_eq!(asked["params"]["_meta"]["moorline"]["refused"], Value::Null);
+    decide(&mut bench, later, &asked, "perhaps");
+    let again = bench.told(later, "session/request_permission").remove(0);
+    assert_eq!(again["params"]["_meta"]["moorline"]["refused"]["code"], "bad_request");
+    decide(&mut bench, later, &asked, "yes");
+    assert_eq!(bench.disk.session.agent(0).approvals.open(0).count(), 1, "an old request");
+    decide(&mut bench, later, &again, "yes");
+    assert_eq!(bench.disk.session.agent(0).approvals.open(0).count(), 0);
+    assert_eq!(bench.told(later, "session/request_permission").len(), 0);
+}
+
+#[test]
+fn a_form_that_is_filled_in_wrongly_is_asked_again_with_the_reason() {
+    let mut bench = AcpBench::new();
+    let client = bench.client_with(&bound("admin"), &json!({ "elicitation": { "form": {} } }));
+    bench.open(client, "session/load", &json!({}));
+    let properties = json!({ "age": { "type": "integer" } });
+    let form = json!({ "type": "object", "properties": properties, "required": ["age"] });
+    let request = json!({
+        "approvalId": "approval_1", "command": "Who?", "kind": "form", "form": form, "digest": "d2",
+    });
+    bench.event("approval-request", request);
+    for content in [json!({ "age": "old" }), json!({}), json!({ "age": 7 })] {
+        let asked = bench.told(client, "elicitation/create");
+        assert_eq!(asked.len(), 1, "before {content}");
+        let answer = json!({ "action": "accept", "content": content });
+        bench.say(client, &json!({ "jsonrpc": "2.0", "id": asked[0]["id"], "result": answer }));
+    }
+    assert_eq!(bench.told(client, "elicitation/create").len(), 0);
+    let view = bench.disk.session.agent(0);
+    let decision = view.approvals.entries()[0].decision.clone().unwrap();
+    assert_eq!(decision.answers, Some(json!({ "age": 7 })));
+}
+
+#[test]
+fn a_session_that_is_over_asks_nothing() {
+    let mut bench = AcpBench::new();
+    let early = attached(&mut bench);
+    bench.asks("approval_1");
+    assert_eq!(bench.told(early, "session/request_permission").len(), 1);
+    bench.disk.session.handle(super::super::NOW, SessionInput::HostLost);
+    bench.run();
+    assert_eq!(bench.told(early, "$/cancel_request").len(), 1);
+    let late = attached(&mut bench);
+    for client in [early, late] {
+        assert_eq!(bench.told(client, "session/request_permission").len(), 0);
+        assert_eq!(bench.told(client, "$/cancel_request").len(), 0);
+    }
 }
 
 #[test]
