@@ -21,7 +21,9 @@ class MoorlineSession extends HTMLElement {
   #frame = null;
   #origin = null;
   #key = null;
+  // True once the frame waits for the hello, and once it has it.
   #isReady = false;
+  #isGreeted = false;
   #wantsFocus = false;
   #token = null;
   #theme = null;
@@ -39,9 +41,9 @@ class MoorlineSession extends HTMLElement {
 
   set token(token) {
     this.#token = token ?? null;
-    if (!this.#isReady) return;
     if (this.#token === null) this.#open();
-    else this.#post({ type: "moorline.token", token: this.#token });
+    else if (this.#isGreeted) this.#post({ type: "moorline.token", token: this.#token });
+    else this.#greet();
   }
 
   get theme() {
@@ -50,7 +52,7 @@ class MoorlineSession extends HTMLElement {
 
   set theme(theme) {
     this.#theme = theme ?? null;
-    if (this.#isReady) this.#post({ type: "moorline.theme", theme: this.#theme ?? {} });
+    if (this.#isGreeted) this.#post({ type: "moorline.theme", theme: this.#theme ?? {} });
   }
 
   // Sends a prompt to an agent; types a line into a terminal.
@@ -66,7 +68,7 @@ class MoorlineSession extends HTMLElement {
   focus() {
     this.#wantsFocus = true;
     this.#frame?.focus();
-    if (this.#isReady) this.#post({ type: "moorline.focus" });
+    if (this.#isGreeted) this.#post({ type: "moorline.focus" });
   }
 
   connectedCallback() {
@@ -105,7 +107,7 @@ class MoorlineSession extends HTMLElement {
   }
 
   #close() {
-    this.#isReady = false;
+    this.#isReady = this.#isGreeted = false;
     this.#frame = null;
     this.shadowRoot.replaceChildren();
   }
@@ -122,22 +124,28 @@ class MoorlineSession extends HTMLElement {
     if (!this.#frame || source !== this.#frame.contentWindow || origin !== this.#origin) return;
     if (typeof data?.type !== "string" || !data.type.startsWith("moorline.")) return;
     const { type, ...detail } = data;
-    if (type === "moorline.ready") this.#greet();
-    else if (type === "moorline.cursor") MoorlineSession.store.set(this.#key, detail);
+    if (type === "moorline.ready") {
+      this.#isReady = true;
+      this.#greet();
+    }
+    if (type === "moorline.cursor") MoorlineSession.store.set(this.#key, detail);
     else if (type === "moorline.error" && detail.code === "refused") MoorlineSession.store.delete(this.#key);
     if (type !== "moorline.cursor") {
       this.dispatchEvent(new CustomEvent(type.replace(".", "-"), { detail, bubbles: true }));
     }
   }
 
+  // Says hello, once there are a frame that waits for it and a token.
   #greet() {
-    this.#isReady = true;
+    if (!this.#isReady || this.#token === null) return;
     const { cursor, snapshot } = MoorlineSession.store.get(this.#key) ?? {};
-    const hello = { type: "moorline.hello", version: VERSION, readOnly: this.hasAttribute("read-only") };
-    if (this.#token !== null) hello.token = this.#token;
+    const hello = { type: "moorline.hello", version: VERSION, token: this.#token };
+    hello.readOnly = this.hasAttribute("read-only");
     if (this.#theme !== null) hello.theme = this.#theme;
     if (this.#wantsFocus || this.hasAttribute("autofocus")) hello.focus = true;
     if (cursor && snapshot) Object.assign(hello, { cursor, snapshot });
+    this.#isGreeted = true;
+    this.#wantsFocus = false;
     this.#post(hello);
   }
 

@@ -24,7 +24,7 @@ pub use theme::{EmbedScheme, EmbedTheme, FontList, InvalidTheme};
 pub const EMBED_VERSION: u32 = 1;
 
 /// The kind of page in a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EmbedKind {
     /// A terminal.
@@ -35,7 +35,7 @@ pub enum EmbedKind {
 
 /// The position of a frame in its session's log. Together with the snapshot that came with it, a
 /// later frame shows the same and continues there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EmbedCursor {
     /// The session that it is of. A frame of another session ignores it.
@@ -52,6 +52,26 @@ pub struct EmbedCursor {
     /// Rows of the terminal that the snapshot is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u16>,
+}
+
+impl EmbedCursor {
+    /// Reads it by hand, as [`EmbedTheme::read`] does.
+    fn read(value: &Value) -> Option<Self> {
+        let number = |name: &str| value.get(name).and_then(Value::as_u64);
+        let short = |name: &str| number(name).and_then(|number| u16::try_from(number).ok());
+        Some(Self {
+            session_id: value.get("sessionId")?.as_str()?.parse().ok()?,
+            kind: match value.get("kind")?.as_str()? {
+                "terminal" => EmbedKind::Terminal,
+                "agent" => EmbedKind::Agent,
+                _ => return None,
+            },
+            epoch: Epoch(number("epoch")?),
+            seq: Seq(number("seq")?),
+            cols: short("cols"),
+            rows: short("rows"),
+        })
+    }
 }
 
 /// The first message of the page around a frame.
@@ -81,7 +101,7 @@ impl EmbedHello {
     /// Returns the position of an earlier frame of this session, if there is one that can be read.
     #[must_use]
     pub fn cursor_of(&self, session: &SessionId) -> Option<EmbedCursor> {
-        let cursor = EmbedCursor::deserialize(self.cursor.as_ref()?).ok()?;
+        let cursor = EmbedCursor::read(self.cursor.as_ref()?)?;
         (cursor.session_id == *session).then_some(cursor)
     }
 }
@@ -223,5 +243,35 @@ impl FrameMessage {
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("messages have text keys and no floats")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_read_as_it_was_written() {
+        let session: SessionId = "abcdefgh".parse().unwrap();
+        let terminal = EmbedCursor {
+            session_id: session.clone(),
+            kind: EmbedKind::Terminal,
+            epoch: Epoch(1_764_000_000_000),
+            seq: Seq(7),
+            cols: Some(80),
+            rows: Some(24),
+        };
+        let agent =
+            EmbedCursor { kind: EmbedKind::Agent, cols: None, rows: None, ..terminal.clone() };
+        for cursor in [terminal, agent] {
+            let written = serde_json::to_value(&cursor).unwrap();
+            let hello = EmbedHello { cursor: Some(written), ..EmbedHello::default() };
+            assert_eq!(hello.cursor_of(&session), Some(cursor));
+            assert_eq!(hello.cursor_of(&"another1".parse().unwrap()), None);
+        }
+        for wrong in [Value::Null, 1.into(), serde_json::json!({ "sessionId": "abcdefgh" })] {
+            let hello = EmbedHello { cursor: Some(wrong), ..EmbedHello::default() };
+            assert_eq!(hello.cursor_of(&session), None);
+        }
     }
 }

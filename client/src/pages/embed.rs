@@ -10,9 +10,12 @@ use serde::Deserialize;
 use crate::bindings::{page, parent};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
-use crate::session::embed::EmbedFrame;
+use crate::session::embed::hub::EmbedHub;
 use crate::session::words;
 use crate::ui::when::live;
+
+/// The style of pages in frames. Others need not load it.
+const STYLE: &str = include_str!("../style/embed.css");
 
 /// Shows a session as its kind is, once the page around has sent a token.
 #[component]
@@ -25,28 +28,29 @@ pub fn EmbedPage(
     view: fn(EmbedKind, SessionId) -> AnyView,
 ) -> impl IntoView {
     let access = PageAccess::expect();
-    let frame = EmbedFrame::provide(id.clone());
+    let hub = EmbedHub::provide(id.clone());
     page::set_root_attribute("data-embed", Some(""));
     let refusal = Memo::new(move |_| {
         let by_api = access.is_refused().then_some(close::UNAUTHORIZED);
-        frame.refusal().or(by_api)
+        hub.refusal().or(by_api)
     });
-    let run = Memo::new(move |_| frame.run());
+    let run = Memo::new(move |_| hub.run());
     let shown = move || match (refusal.get(), run.get()) {
         (Some(code), _) => {
-            frame.close(code);
+            hub.close(code);
             refused(code, &id)
         }
         (None, 0) => waiting(),
-        (None, _) => by_kind(frame, id.clone(), kind, view),
+        (None, _) => by_kind(hub, id.clone(), kind, view),
     };
     view! {
         <div
             class="embed"
             data-testid="embed"
-            data-ignored=move || frame.ignored().to_string()
-            data-run=move || frame.run().to_string()
+            data-ignored=move || hub.ignored().to_string()
+            data-run=move || hub.run().to_string()
         >
+            <style>{STYLE}</style>
             {live(shown)}
         </div>
     }
@@ -92,13 +96,13 @@ struct EmbedDriver {
 
 /// Shows a session as what it is. What an earlier frame handed on tells it without a request.
 fn by_kind(
-    frame: EmbedFrame,
+    hub: EmbedHub,
     id: SessionId,
     by_address: EmbedKind,
     view: fn(EmbedKind, SessionId) -> AnyView,
 ) -> AnyView {
     let access = PageAccess::expect();
-    let kind = RwSignal::new(frame.handed_kind());
+    let kind = RwSignal::new(hub.handed_kind());
     if kind.with_untracked(Option::is_none) {
         let request = ApiRequest::get(format!("/api/session/{id}/status"));
         api::ask(access, request, move |answer| {

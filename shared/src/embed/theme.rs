@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::colour::{Colour, InvalidColour};
 
@@ -45,14 +44,16 @@ pub enum InvalidTheme {
     /// The size is out of range.
     #[error("`fontSize` of the theme is not between 6 and 40 pixels")]
     FontSize,
-    /// It is not an object, or a field has the wrong type.
-    #[error("the theme cannot be read: {0}")]
-    Shape(String),
+    /// The scheme is neither dark nor light.
+    #[error("`scheme` of the theme is not \"dark\" or \"light\"")]
+    Scheme,
+    /// It is not an object.
+    #[error("the theme is not an object")]
+    Shape,
 }
 
 /// A dark or a light scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmbedScheme {
     /// Light text on a dark background.
     Dark,
@@ -85,61 +86,77 @@ pub struct EmbedTheme {
     pub font_size: Option<u8>,
 }
 
-/// The fields of a theme as they arrive.
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct ThemeFields {
-    scheme: Option<EmbedScheme>,
-    background: Option<String>,
-    foreground: Option<String>,
-    accent: Option<String>,
-    cursor: Option<String>,
-    selection: Option<String>,
-    ansi: Option<Vec<String>>,
-    text_font: Option<String>,
-    terminal_font: Option<String>,
-    font_size: Option<f64>,
-}
-
 impl EmbedTheme {
     /// Reads a theme: an object whose fields all may be left out. Unknown fields are ignored.
     ///
     /// # Errors
     /// [`InvalidTheme`], which names the field. Then nothing of the theme is to be used.
     pub fn read(value: &Value) -> Result<Self, InvalidTheme> {
-        let fields = ThemeFields::deserialize(value)
-            .map_err(|error| InvalidTheme::Shape(error.to_string()))?;
-        let ansi = fields.ansi.unwrap_or_default();
-        if !ansi.is_empty() && ansi.len() != ANSI {
-            return Err(InvalidTheme::Ansi);
-        }
-        let named = |text: &String| text.parse().map_err(|_| InvalidTheme::Colour("ansi"));
+        let fields = ThemeFields(value.as_object().ok_or(InvalidTheme::Shape)?);
         Ok(Self {
-            scheme: fields.scheme,
-            background: colour("background", fields.background)?,
-            foreground: colour("foreground", fields.foreground)?,
-            accent: colour("accent", fields.accent)?,
-            cursor: colour("cursor", fields.cursor)?,
-            selection: colour("selection", fields.selection)?,
-            ansi: ansi.iter().map(named).collect::<Result<_, _>>()?,
-            text_font: fonts("textFont", fields.text_font)?,
-            terminal_font: fonts("terminalFont", fields.terminal_font)?,
-            font_size: fields.font_size.map(font_size).transpose()?,
+            scheme: fields.scheme()?,
+            background: fields.colour("background")?,
+            foreground: fields.colour("foreground")?,
+            accent: fields.colour("accent")?,
+            cursor: fields.colour("cursor")?,
+            selection: fields.colour("selection")?,
+            ansi: fields.ansi()?,
+            text_font: fields.fonts("textFont")?,
+            terminal_font: fields.fonts("terminalFont")?,
+            font_size: fields.font_size()?,
         })
     }
 }
 
-fn colour(name: &'static str, text: Option<String>) -> Result<Option<Colour>, InvalidTheme> {
-    text.map(|text| text.parse().map_err(|_| InvalidTheme::Colour(name))).transpose()
+/// The fields of a theme as they arrive. One that is `null` is left out. They are read by hand,
+/// because code that is derived for that would be a tenth of what a frame loads.
+struct ThemeFields<'a>(&'a Map<String, Value>);
+
+impl ThemeFields<'_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn scheme(&self) -> Result<Option<EmbedScheme>, InvalidTheme> {
+        match self.get("scheme").map(Value::as_str) {
+            None => Ok(None),
+            Some(Some("dark")) => Ok(Some(EmbedScheme::Dark)),
+            Some(Some("light")) => Ok(Some(EmbedScheme::Light)),
+            Some(_) => Err(InvalidTheme::Scheme),
+        }
+    }
+
+    fn colour(&self, name: &'static str) -> Result<Option<Colour>, InvalidTheme> {
+        let colour = self.get(name).map(colour).transpose();
+        colour.map_err(|InvalidColour| InvalidTheme::Colour(name))
+    }
+
+    fn ansi(&self) -> Result<Vec<Colour>, InvalidTheme> {
+        let Some(list) = self.get("ansi") else { return Ok(Vec::new()) };
+        let list = list.as_array().filter(|list| list.len() == ANSI).ok_or(InvalidTheme::Ansi)?;
+        let colours: Result<_, _> = list.iter().map(colour).collect();
+        colours.map_err(|InvalidColour| InvalidTheme::Colour("ansi"))
+    }
+
+    fn fonts(&self, name: &'static str) -> Result<Option<FontList>, InvalidTheme> {
+        let read = |value: &Value| {
+            value.as_str().and_then(FontList::read).ok_or(InvalidTheme::Fonts(name))
+        };
+        self.get(name).map(read).transpose()
+    }
+
+    fn font_size(&self) -> Result<Option<u8>, InvalidTheme> {
+        let read = |value: &Value| {
+            let pixels = value.as_f64().filter(|pixels| FONT_SIZES.contains(pixels));
+            // A fraction is rounded: the page draws whole pixels.
+            pixels.map(|pixels| pixels.round() as u8).ok_or(InvalidTheme::FontSize)
+        };
+        self.get("fontSize").map(read).transpose()
+    }
 }
 
-fn fonts(name: &'static str, text: Option<String>) -> Result<Option<FontList>, InvalidTheme> {
-    text.map(|text| FontList::read(&text).ok_or(InvalidTheme::Fonts(name))).transpose()
-}
-
-fn font_size(pixels: f64) -> Result<u8, InvalidTheme> {
-    // A fraction is rounded: the page draws whole pixels.
-    FONT_SIZES.contains(&pixels).then(|| pixels.round() as u8).ok_or(InvalidTheme::FontSize)
+fn colour(value: &Value) -> Result<Colour, InvalidColour> {
+    value.as_str().ok_or(InvalidColour)?.parse()
 }
 
 /// A list of fonts, the preferred one first. Its text is a value of the CSS property `font-family`
@@ -222,9 +239,15 @@ mod tests {
         ] {
             assert_eq!(EmbedTheme::read(&theme), Err(error), "{theme}");
         }
-        for theme in [json!(1), json!("x"), json!({ "scheme": "mauve" }), json!({ "accent": 1 })] {
-            let read = EmbedTheme::read(&theme);
-            assert!(matches!(read, Err(InvalidTheme::Shape(_))), "{theme}: {read:?}");
+        for (theme, error) in [
+            (json!(1), InvalidTheme::Shape),
+            (json!([]), InvalidTheme::Shape),
+            (json!({ "scheme": "mauve" }), InvalidTheme::Scheme),
+            (json!({ "accent": 1 }), InvalidTheme::Colour("accent")),
+            (json!({ "fontSize": "13" }), InvalidTheme::FontSize),
+        ] {
+            assert_eq!(EmbedTheme::read(&theme), Err(error), "{theme}");
         }
+        assert_eq!(EmbedTheme::read(&json!({ "accent": null })), Ok(EmbedTheme::default()));
     }
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 mod drag;
+mod frame;
 mod push;
 mod tab;
 mod touch;
@@ -24,8 +25,14 @@ pub(crate) use tab::Tab;
 
 /// A name of this machine that is not its own: for what is not to be had on loopback.
 pub(crate) const NAME: &str = "moorline.test";
-/// Where that name leads.
-const NAMES: (&str, &str) = ("host-resolver-rules", "MAP moorline.test 127.0.0.1");
+/// The names of pages of other sites, which show sessions in frames.
+pub(crate) const NOTES: &str = "notes.test";
+pub(crate) const STRANGER: &str = "stranger.test";
+/// Where all names of tests lead.
+const NAMES: (&str, &str) = ("host-resolver-rules", "MAP *.test 127.0.0.1");
+/// Keeps frames of other sites in their page's process, where their content can be read. They stay
+/// of another site to everything else, and get no cookies and no storage.
+const FRAMES: [&str; 2] = ["disable-site-isolation-trials", "test-third-party-cookie-phaseout"];
 /// Without these Chromium talks to hosts that no test should need.
 const QUIET: [&str; 7] = [
     "disable-background-networking",
@@ -58,7 +65,25 @@ impl Browser {
         name: &str,
         scenario: impl AsyncFnOnce(&Self) -> Result<()>,
     ) -> Result<()> {
-        let mut browser = Self::launch().await?;
+        Self::run_in(Self::launch(&[]).await?, name, scenario).await
+    }
+
+    /// The same with pages that show others in frames.
+    ///
+    /// # Errors
+    /// As [`Browser::run`].
+    pub(crate) async fn run_with_frames(
+        name: &str,
+        scenario: impl AsyncFnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
+        Self::run_in(Self::launch(&FRAMES).await?, name, scenario).await
+    }
+
+    async fn run_in(
+        mut browser: Self,
+        name: &str,
+        scenario: impl AsyncFnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
         let outcome = scenario(&browser).await.and_then(|()| browser.check_consoles());
         if outcome.is_err() {
             browser.keep_snapshots(name).await;
@@ -110,7 +135,7 @@ impl Browser {
         Ok(tab)
     }
 
-    async fn launch() -> Result<Self> {
+    async fn launch(more: &[&'static str]) -> Result<Self> {
         // Without it there is no page to open.
         programs::dist()?;
         let profile = TempDir::with_prefix("moorline-chromium-")?;
@@ -122,6 +147,7 @@ impl Browser {
             .user_data_dir(profile.path())
             .viewport(viewport)
             .args(QUIET)
+            .args(more.iter().copied())
             .arg(NAMES)
             .build()
             .map_err(|problem| anyhow!(problem))?;

@@ -1,0 +1,55 @@
+//! A web server with one page, which shows a session in a frame.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use anyhow::Result;
+use axum::Router;
+use axum::response::Html;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A page on a port of its own. Dropping it ends the server.
+#[derive(Debug)]
+pub struct HostPage {
+    address: SocketAddr,
+    server: JoinHandle<()>,
+}
+
+impl HostPage {
+    /// Reserves a port, so that the page's origin is known before the page.
+    ///
+    /// # Errors
+    /// If no port is free.
+    pub async fn reserve() -> Result<(TcpListener, u16)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = listener.local_addr()?.port();
+        Ok((listener, port))
+    }
+
+    /// Serves a page.
+    ///
+    /// # Errors
+    /// If the listener is broken.
+    pub fn serve(listener: TcpListener, page: String) -> Result<Self> {
+        let address = listener.local_addr()?;
+        let router = Router::new().route("/", get(async move || Html(page)));
+        let server = tokio::spawn(async move {
+            // It ends with the test.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { address, server })
+    }
+
+    /// Returns the page's address under this name.
+    #[must_use]
+    pub fn url(&self, name: &str) -> String {
+        format!("http://{name}:{}/", self.address.port())
+    }
+}
+
+impl Drop for HostPage {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
