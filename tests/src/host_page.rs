@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::Result;
 use axum::Router;
+use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -33,7 +34,10 @@ impl HostPage {
     /// If the listener is broken.
     pub fn serve(listener: TcpListener, page: String) -> Result<Self> {
         let address = listener.local_addr()?;
-        let router = Router::new().route("/", get(async move || Html(page)));
+        let page = get(async move || Html(page));
+        // Browsers ask for an icon, and report it if there is none.
+        let icon = get(async || StatusCode::NO_CONTENT);
+        let router = Router::new().route("/", page).route("/favicon.ico", icon);
         let server = tokio::spawn(async move {
             // It ends with the test.
             let _ = axum::serve(listener, router).await;

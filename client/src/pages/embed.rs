@@ -17,15 +17,20 @@ use crate::ui::when::live;
 /// The style of pages in frames. Others need not load it.
 const STYLE: &str = include_str!("../style/embed.css");
 
+/// The views of a page in a frame.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbedViews {
+    /// The kind to show if the relay does not tell the session's.
+    pub by_address: EmbedKind,
+    /// Renders the view of a session of a kind.
+    pub view: fn(EmbedKind, SessionId) -> AnyView,
+}
+
 /// Shows a session as its kind is, once the page around has sent a token.
 #[component]
 pub fn EmbedPage(
     /// The session to show.
     id: SessionId,
-    /// The kind to show if the relay does not tell the session's.
-    kind: EmbedKind,
-    /// Renders the view of a session of this kind.
-    view: fn(EmbedKind, SessionId) -> AnyView,
 ) -> impl IntoView {
     let access = PageAccess::expect();
     let hub = EmbedHub::provide(id.clone());
@@ -41,7 +46,7 @@ pub fn EmbedPage(
             refused(code, &id)
         }
         (None, 0) => waiting(),
-        (None, _) => by_kind(hub, id.clone(), kind, view),
+        (None, _) => by_kind(hub, id.clone()),
     };
     view! {
         <div
@@ -95,12 +100,8 @@ struct EmbedDriver {
 }
 
 /// Shows a session as what it is. What an earlier frame handed on tells it without a request.
-fn by_kind(
-    hub: EmbedHub,
-    id: SessionId,
-    by_address: EmbedKind,
-    view: fn(EmbedKind, SessionId) -> AnyView,
-) -> AnyView {
+fn by_kind(hub: EmbedHub, id: SessionId) -> AnyView {
+    let EmbedViews { by_address, view } = expect_context();
     let access = PageAccess::expect();
     let kind = RwSignal::new(hub.handed_kind());
     if kind.with_untracked(Option::is_none) {

@@ -13,7 +13,7 @@ use crate::bindings::page;
 use crate::bindings::part::LoadError;
 use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
-use crate::pages::embed::EmbedPage;
+use crate::pages::embed::{EmbedPage, EmbedViews};
 use crate::pages::terminal::embedded::EmbeddedTerminal;
 use crate::pages::{AgentPage, SessionPage, TerminalPage};
 use crate::session::access::PageAccess;
@@ -24,9 +24,6 @@ use crate::ui::when::live;
 
 /// Renders the page of a session.
 type SessionPageView = fn(SessionId) -> AnyView;
-
-/// Renders the page of a session in a frame, whose view the last argument renders.
-type EmbedPageView = fn(SessionId, EmbedKind, fn(EmbedKind, SessionId) -> AnyView) -> AnyView;
 
 /// Renders a page that is not about one session.
 type LonePageView = fn() -> AnyView;
@@ -43,6 +40,8 @@ pub enum PagePart {
     Terminal,
     /// The conversation of an agent session.
     Agent,
+    /// The page of a session in a frame, around its view.
+    Embed,
     /// A terminal in a frame.
     EmbeddedTerminal,
     /// A conversation in a frame.
@@ -60,6 +59,7 @@ impl PagePart {
             Self::Session => code::session().await,
             Self::Terminal => code::terminal().await,
             Self::Agent => code::agent().await,
+            Self::Embed => code::embed().await,
             Self::EmbeddedTerminal => code::embedded_terminal().await,
             Self::EmbeddedAgent => code::embedded_agent().await,
         }
@@ -76,13 +76,15 @@ pub fn approvals_page() -> AnyView {
     loaded(code::approvals, |view: LonePageView| view())
 }
 
-/// Shows the page of a session in a frame, once its code is loaded.
+/// Shows the page of a session in a frame, once its code is loaded. It shows a view of this kind if
+/// the relay does not tell the session's.
 pub fn embed_page(id: SessionId, kind: EmbedKind) -> AnyView {
     let view = |kind, id| match kind {
         EmbedKind::Terminal => session_page(PagePart::EmbeddedTerminal, id),
         EmbedKind::Agent => session_page(PagePart::EmbeddedAgent, id),
     };
-    loaded(code::embed, move |page: EmbedPageView| page(id.clone(), kind, view))
+    provide_context(EmbedViews { by_address: kind, view });
+    session_page(PagePart::Embed, id)
 }
 
 /// Loads a page's code, and shows it. An error is shown with a way to try again.
@@ -181,8 +183,8 @@ mod code {
     }
 
     #[wasm_split(embed, fallible)]
-    pub(super) fn embed() -> Loaded<EmbedPageView> {
-        Ok(|id, kind, view| view! { <EmbedPage id kind view /> }.into_any())
+    pub(super) fn embed() -> Loaded {
+        Ok(|id| view! { <EmbedPage id /> }.into_any())
     }
 
     #[wasm_split(terminal, fallible)]
@@ -218,8 +220,8 @@ mod code {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
     }
 
-    pub(super) async fn embed() -> Loaded<EmbedPageView> {
-        Ok(|id, kind, view| view! { <EmbedPage id kind view /> }.into_any())
+    pub(super) async fn embed() -> Loaded {
+        Ok(|id| view! { <EmbedPage id /> }.into_any())
     }
 
     pub(super) async fn embedded_terminal() -> Loaded {

@@ -123,8 +123,11 @@ fn number(text: &str) -> Option<f32> {
 /// Converts hue (in degrees), saturation and lightness (CSS Color 4 § 7.1).
 fn of_hue(hue: f32, saturation: f32, lightness: f32) -> [f32; 3] {
     let reach = saturation * lightness.min(1.0 - lightness);
+    let turns = hue / 360.0;
+    let hue = turns - turns.floor();
     [0.0, 8.0, 4.0].map(|offset| {
-        let place = (offset + hue / 30.0).rem_euclid(12.0);
+        let place = offset + hue * 12.0;
+        let place = if place < 12.0 { place } else { place - 12.0 };
         lightness - reach * (place - 3.0).min(9.0 - place).clamp(-1.0, 1.0)
     })
 }

@@ -32,7 +32,9 @@ pub(crate) const STRANGER: &str = "stranger.test";
 const NAMES: (&str, &str) = ("host-resolver-rules", "MAP *.test 127.0.0.1");
 /// Keeps frames of other sites in their page's process, where their content can be read. They stay
 /// of another site to everything else, and get no cookies and no storage.
-const FRAMES: [&str; 2] = ["disable-site-isolation-trials", "test-third-party-cookie-phaseout"];
+const FRAMES: [&str; 1] = ["disable-site-isolation-trials"];
+/// The preferences of a person who blocks the cookies and the storage of other sites.
+const STRICT: &str = r#"{"profile":{"block_third_party_cookies":true,"cookie_controls_mode":1}}"#;
 /// Without these Chromium talks to hosts that no test should need.
 const QUIET: [&str; 7] = [
     "disable-background-networking",
@@ -139,6 +141,10 @@ impl Browser {
         // Without it there is no page to open.
         programs::dist()?;
         let profile = TempDir::with_prefix("moorline-chromium-")?;
+        if !more.is_empty() {
+            std::fs::create_dir(profile.path().join("Default"))?;
+            std::fs::write(profile.path().join("Default/Preferences"), STRICT)?;
+        }
         let viewport = Viewport { width: 1000, height: 700, ..Viewport::default() };
         let config = BrowserConfig::builder()
             .chrome_executable(programs::chromium()?)

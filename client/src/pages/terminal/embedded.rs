@@ -1,10 +1,13 @@
 //! A terminal in a frame on another page.
 
+use std::time::Duration;
+
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameState};
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::message::close;
+use moorline_shared::time::Time;
 
 use super::earlier::EarlierOutput;
 use super::host_note::HostNote;
@@ -14,11 +17,14 @@ use super::stage::Stage;
 use super::state::TerminalState;
 use super::status::{PasteChip, PendingChip, StatusPill};
 use super::{Broken, Flash, NoticeToast, ToBottom, heading};
-use crate::bindings::measure;
+use crate::bindings::{clock, measure};
 use crate::session::embed::{EmbedFrame, FramedView, HandedView};
 use crate::session::{DriverInput, HandedScreen, LinkView, SessionView};
 use crate::ui::When;
 use crate::ui::when::effect;
+
+/// Time after which a snapshot is asked for although output keeps coming.
+const REPAINT_EVERY: Duration = Duration::from_secs(3);
 
 /// Shows a session's terminal, without anything around it.
 #[component]
@@ -76,7 +82,7 @@ pub fn EmbeddedTerminal(
 
 /// Lets the page around act on the terminal.
 fn attach(frame: EmbedFrame, state: TerminalState, id: SessionId) {
-    let quiet_at = StoredValue::new(None::<Seq>);
+    let pace = StoredValue::new(RepaintPace::default());
     frame.attach(FramedView {
         focus: Box::new(move || state.focus()),
         insert: Box::new(move |text| paste(frame, state, text)),
@@ -87,17 +93,34 @@ fn attach(frame: EmbedFrame, state: TerminalState, id: SessionId) {
         hand_on: Box::new(move || {
             let (seq, handed) = state.hand_on()?;
             if handed.is_none() {
-                // Only a snapshot can tell. While output keeps coming, it would soon be old.
-                if quiet_at.get_value() == Some(seq) {
+                let now = clock::now();
+                if pace.try_update_value(|pace| pace.asks(now, seq)) == Some(true) {
                     state.post(DriverInput::Repaint);
                 } else {
-                    quiet_at.set_value(Some(seq));
                     frame.changed();
                 }
             }
             handed.map(|handed| handed_view(id.clone(), handed))
         }),
     });
+}
+
+/// Says when to ask for a snapshot, because only one can tell the terminal as it is. While output
+/// keeps coming, it would soon be old.
+#[derive(Debug, Clone, Copy, Default)]
+struct RepaintPace {
+    /// The last entry at the last look, and the last time at which a snapshot was asked for.
+    last: Option<(Seq, Time)>,
+}
+
+impl RepaintPace {
+    /// Returns true if a snapshot is to be asked for now.
+    fn asks(&mut self, now: Time, seq: Seq) -> bool {
+        let (known, asked) = self.last.unwrap_or((Seq::ZERO, now));
+        let asks = known == seq || now >= asked + REPAINT_EVERY;
+        self.last = Some((seq, if asks { now } else { asked }));
+        asks
+    }
 }
 
 fn paste(frame: EmbedFrame, state: TerminalState, text: &str) {
@@ -153,5 +176,23 @@ fn frame_state(view: &SessionView) -> FrameState {
             LinkView::Ended(exit) => exit.code,
             _ => None,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_snapshot_is_asked_for_once_output_rests_or_after_a_while() {
+        let mut pace = RepaintPace::default();
+        let mut asks = |ms, seq| pace.asks(Time::from_ms(ms), Seq(seq));
+        assert!(!asks(1_000, 5));
+        assert!(!asks(2_000, 6));
+        assert!(asks(2_150, 6));
+        assert!(!asks(3_000, 7));
+        assert!(!asks(5_000, 8));
+        assert!(asks(5_150, 9));
     }
 }
