@@ -130,10 +130,18 @@ impl Browser {
     /// # Errors
     /// Where the page cannot be opened.
     pub(crate) async fn open_beside(&self, address: &str) -> Result<Tab> {
+        self.open_in_profile(&format!("{address}#token={TOKEN}")).await
+    }
+
+    /// Opens an address as it is in a tab that has the profile's preferences.
+    ///
+    /// # Errors
+    /// Where the page cannot be opened.
+    pub(crate) async fn open_in_profile(&self, address: &str) -> Result<Tab> {
         let target = CreateTargetParams::new("about:blank");
         let tab = Tab::watch(self.inner.new_page(target).await?).await?;
         self.tabs().push(tab.clone());
-        tab.go_to(&format!("{address}#token={TOKEN}")).await?;
+        tab.go_to(address).await?;
         Ok(tab)
     }
 

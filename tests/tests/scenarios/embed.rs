@@ -52,7 +52,7 @@ impl Embedding {
 
 /// Opens the page of another site.
 async fn open(browser: &Browser, page: &HostPage) -> Result<Tab> {
-    let tab = browser.open_exactly("about:blank").await?;
+    let tab = browser.open_in_profile("about:blank").await?;
     tab.run_first(PROBE).await?;
     tab.go_to(&page.url(NOTES)).await?;
     Ok(tab)
