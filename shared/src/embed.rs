@@ -2,7 +2,7 @@
 //!
 //! `docs/EMBED.md` describes the protocol. [`EmbedChannel`] decides which messages count and where
 //! answers go, [`EmbedTheme`] is the part of a page's look that a frame takes over, and
-//! [`ReportPace`] limits how often a frame tells its position.
+//! [`CursorPace`] limits how often a frame tells its position.
 
 mod channel;
 mod colour;
@@ -17,7 +17,7 @@ use crate::tagged::tagged;
 
 pub use channel::{EmbedChannel, FramePost, PostTarget};
 pub use colour::Colour;
-pub use pace::ReportPace;
+pub use pace::CursorPace;
 pub use theme::{EmbedScheme, EmbedTheme, FontList, InvalidTheme};
 
 /// The version of the protocol.

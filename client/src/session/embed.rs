@@ -10,7 +10,10 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameMessage, FrameState};
+use moorline_shared::id::Cursor;
+use moorline_shared::session::Size;
 
+use super::HandedScreen;
 use crate::bindings::chunk::Chunk;
 
 /// What one frame hands on to a later one, so that it shows the same at once.
@@ -20,6 +23,14 @@ pub struct HandedView {
     pub cursor: EmbedCursor,
     /// The bytes that show the session as it was there.
     pub bytes: Chunk,
+}
+
+impl From<HandedView> for HandedScreen {
+    fn from(HandedView { cursor, bytes }: HandedView) -> Self {
+        let EmbedCursor { epoch, seq, cols, rows, .. } = cursor;
+        let size = cols.zip(rows).map(|(cols, rows)| Size { cols, rows });
+        Self { cursor: Cursor { epoch, seq }, size, bytes }
+    }
 }
 
 /// The calls to the view of a session in the frame.

@@ -12,12 +12,12 @@ const LATEST: Duration = Duration::from_secs(1);
 /// Says when to report something that changes: soon after it rests, and about once a second while
 /// it does not.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ReportPace {
+pub struct CursorPace {
     /// When to report if nothing changes before, and the time by which to report in any case.
     due: Option<(Time, Time)>,
 }
 
-impl ReportPace {
+impl CursorPace {
     /// Notes a change.
     pub fn changed(&mut self, now: Time) {
         let latest = self.due.map_or(now + LATEST, |(_, latest)| latest);
@@ -33,7 +33,7 @@ impl ReportPace {
         is_due
     }
 
-    /// Returns when to call [`ReportPace::poll_report`]. Changes by [`ReportPace::changed`].
+    /// Returns when to call [`CursorPace::poll_report`]. Changes by [`CursorPace::changed`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
         self.due.map(|(due, _)| due)
@@ -46,7 +46,7 @@ mod tests {
 
     #[test]
     fn what_rests_is_reported_soon_and_once() {
-        let mut pace = ReportPace::default();
+        let mut pace = CursorPace::default();
         assert!(!pace.poll_report(Time::from_ms(5)));
         pace.changed(Time::from_ms(10));
         assert_eq!(pace.poll_timeout(), Some(Time::from_ms(160)));
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn what_never_rests_is_reported_once_a_second() {
-        let mut pace = ReportPace::default();
+        let mut pace = CursorPace::default();
         let reports = (0..10_000).filter(|ms| {
             pace.changed(Time::from_ms(*ms));
             pace.poll_report(Time::from_ms(*ms))

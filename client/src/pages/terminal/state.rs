@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use moorline_shared::embed::{EmbedCursor, EmbedKind};
-use moorline_shared::id::{Cursor, Seq, SessionId};
+use moorline_shared::embed::EmbedKind;
+use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::session::Size;
 use std::rc::Rc;
 
@@ -17,7 +17,7 @@ use crate::bindings::screen::{
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
 use crate::session::access::PageAccess;
-use crate::session::embed::{EmbedFrame, HandedView};
+use crate::session::embed::EmbedFrame;
 use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
@@ -178,7 +178,7 @@ impl TerminalState {
         };
         let token = PageAccess::expect().token();
         let framed = frame.map(|frame| FramedSetup {
-            handed: frame.take_handed(EmbedKind::Terminal).map(handed_screen),
+            handed: frame.take_handed(EmbedKind::Terminal).map(HandedScreen::from),
             only_watches: frame.only_watches(),
         });
         let digest = page::query_has("digest");
@@ -459,12 +459,6 @@ impl TerminalState {
             self.post(DriverInput::Fits(size));
         }
     }
-}
-
-fn handed_screen(handed: HandedView) -> HandedScreen {
-    let HandedView { cursor: EmbedCursor { epoch, seq, cols, rows, .. }, bytes } = handed;
-    let size = cols.zip(rows).map(|(cols, rows)| Size { cols, rows });
-    HandedScreen { cursor: Cursor { epoch, seq }, size, bytes }
 }
 
 /// Sets a signal only if its value changes, so that reports at each frame do not wake its readers.

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use moorline_shared::embed::{
-    EmbedChannel, EmbedCursor, EmbedHello, EmbedKind, EmbedTheme, FrameMessage, ParentMessage,
-    PostTarget, ReportPace,
+    CursorPace, EmbedChannel, EmbedCursor, EmbedHello, EmbedKind, EmbedTheme, FrameMessage,
+    ParentMessage, PostTarget,
 };
 use moorline_shared::id::SessionId;
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub struct EmbedHub {
     handed: StoredValue<Option<HandedView>, LocalStorage>,
     /// The view, while it is shown.
     view: StoredValue<Option<Rc<FramedView>>, LocalStorage>,
-    pace: StoredValue<ReportPace>,
+    pace: StoredValue<CursorPace>,
     alarm: StoredValue<Alarm, LocalStorage>,
     /// The last position that was reported.
     reported: StoredValue<Option<EmbedCursor>>,
@@ -227,7 +227,7 @@ impl EmbedHub {
     }
 
     fn set_alarm(self) {
-        let at = self.pace.try_with_value(ReportPace::poll_timeout).flatten();
+        let at = self.pace.try_with_value(CursorPace::poll_timeout).flatten();
         let _ = self.alarm.try_update_value(|alarm| alarm.set(at, move || self.report()));
     }
 
