@@ -183,7 +183,6 @@ struct Probe {
     blanks: u64,
     broken: Vec<String>,
     snapshot: bool,
-    first_ms: Option<f64>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,11 +218,6 @@ async fn a_frame_that_is_rebuilt_again_and_again_shows_the_session_all_along() -
             .await?;
         let probes: Vec<Probe> = tab.evaluate("probes").await?;
         let handed = probes.iter().filter(|probe| probe.snapshot).count();
-        let slowest = probes.iter().filter_map(|probe| probe.first_ms).fold(0.0, f64::max);
-        println!(
-            "{} frames, {handed} began with a snapshot, first seen after {slowest:.0} ms",
-            probes.len()
-        );
         ensure!(handed + 1 >= probes.len(), "{handed} of {} began with a snapshot", probes.len());
         for probe in &probes {
             ensure!(probe.samples > 0 && probe.blanks == 0, "empty in between: {probe:?}");
