@@ -39,7 +39,7 @@
     }
   };
   const rows = () =>
-    [...document.querySelectorAll(".xterm-rows > div")]
+    [...document.querySelectorAll(".xterm-rows > div, .conversation-row")]
       .map((row) => row.textContent.replaceAll("\u00a0", " ").trim())
       .filter((row) => row !== "");
   const numbers = (rows) => rows.map((row) => /^line (\d+)$/.exec(row)?.[1]).filter(Boolean).map(Number);
