@@ -1,9 +1,11 @@
 //! The root component around all pages.
 
 use leptos::prelude::*;
+use moorline_shared::embed::EmbedKind;
+use moorline_shared::id::SessionId;
 
 use crate::bindings::observe::{self, VisibleHeight};
-use crate::bindings::page;
+use crate::bindings::{history, page, storage};
 use crate::pages::frame::asks::Asks;
 use crate::pages::frame::notices::announce_questions;
 use crate::pages::frame::palette::Palette;
@@ -20,17 +22,39 @@ use crate::ui::when::live;
 
 /// The root component of the application.
 #[component]
-pub fn App() -> impl IntoView {
+pub fn App() -> AnyView {
+    match PageRoute::of(&history::address()) {
+        PageRoute::Embed { id, kind } => framed(id, kind),
+        _ => whole(),
+    }
+}
+
+/// Renders a session for a frame on another page. The page there may be anyone's, so this one uses
+/// no token that the browser has stored, and stores none.
+fn framed(id: SessionId, kind: EmbedKind) -> AnyView {
+    storage::turn_off();
+    let (_, _) = provide_state();
+    parts::embed_page(id, kind)
+}
+
+/// Provides what all pages need.
+fn provide_state() -> (PageAccess, Router) {
     let access = PageAccess::provide();
-    code::redeem(access);
     let _ = Preferences::provide();
     let _ = OverviewState::provide();
-    announce_questions();
     let _: StoredValue<VisibleHeight, LocalStorage> =
         StoredValue::new_local(observe::visible_height());
     let router = Router::provide();
     let _ = Actions::provide();
     page::remove_id("boot");
+    (access, router)
+}
+
+/// Renders the pages in a tab of their own.
+fn whole() -> AnyView {
+    let (access, router) = provide_state();
+    code::redeem(access);
+    announce_questions();
     view! {
         <When condition=move || access.is_opening()>
             <main class="lone" aria-busy="true">"Opening…"</main>
@@ -44,6 +68,7 @@ pub fn App() -> impl IntoView {
             <Asks />
         </When>
     }
+    .into_any()
 }
 
 /// Renders the current page. Another page, and the same page of another session, is built anew.
@@ -54,6 +79,7 @@ fn pages(router: Router) -> AnyView {
         PageRoute::Session(id) => parts::page_by_driver(id),
         PageRoute::Terminal(id) => parts::session_page(PagePart::Terminal, id),
         PageRoute::Approvals => parts::approvals_page(),
-        PageRoute::NotFound => view! { <NotFound /> }.into_any(),
+        // Such an address is only loaded, never navigated to.
+        PageRoute::Embed { .. } | PageRoute::NotFound => view! { <NotFound /> }.into_any(),
     })
 }

@@ -8,6 +8,7 @@ pub mod agent;
 mod base64_bytes;
 pub mod change;
 pub mod control;
+pub mod embed;
 pub mod event;
 pub mod failure;
 pub mod file_search;

@@ -25,6 +25,11 @@ pub const TEXT_MESSAGE_TOO_LARGE: &str =
     formatcp!("A text message has at most {} KiB.", TEXT_MESSAGE_BYTES / KIB);
 /// Most bytes of a snapshot, before base64.
 pub const SNAPSHOT_BYTES: usize = 1024 * 1024;
+/// Most bytes of a message to a page in a frame, without its snapshot.
+pub const EMBED_MESSAGE_BYTES: usize = 256 * KIB;
+/// Most bytes of a terminal that a frame hands on to the next one: a snapshot, and the output after
+/// it.
+pub const EMBED_SNAPSHOT_BYTES: usize = SNAPSHOT_BYTES + 256 * KIB;
 /// Most bytes of one message on a link between host and relay. This is far above every legitimate
 /// message, so that one that is too large for its kind is still read and answered, and the link
 /// survives.

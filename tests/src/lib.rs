@@ -27,6 +27,7 @@ pub mod elsewhere;
 pub mod expected;
 pub mod follower;
 pub mod front;
+pub mod host_page;
 pub mod plain;
 pub mod programs;
 pub mod proxy;

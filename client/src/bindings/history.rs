@@ -56,6 +56,25 @@ pub fn watch_links(follow: impl Fn(&str) -> bool + 'static) -> LinkWatch {
     LinkWatch { _listener: listener }
 }
 
+/// Has each clicked link open in a new tab that has no access to this page.
+pub fn open_links_in_tabs() -> LinkWatch {
+    let listener = window().map(|window| {
+        let options = EventListenerOptions::run_in_capture_phase();
+        EventListener::new_with_options(&window, "click", options, |event| {
+            if let Some(link) = link_of(event) {
+                link.set_target("_blank");
+                link.set_rel("noopener noreferrer");
+            }
+        })
+    });
+    LinkWatch { _listener: listener }
+}
+
+fn link_of(event: &Event) -> Option<HtmlAnchorElement> {
+    let clicked = event.target()?.dyn_into::<Element>().ok()?;
+    clicked.closest("a[href]").ok()??.dyn_into().ok()
+}
+
 /// Returns the address within this app that a click leads to, or `None` if the browser should
 /// handle the click.
 fn target(event: &Event) -> Option<String> {
@@ -64,8 +83,7 @@ fn target(event: &Event) -> Option<String> {
     if modified || click.button() != 0 || click.default_prevented() {
         return None;
     }
-    let clicked = click.target()?.dyn_into::<Element>().ok()?;
-    let link = clicked.closest("a[href]").ok()??.dyn_into::<HtmlAnchorElement>().ok()?;
+    let link = link_of(event)?;
     let here = window()?.location();
     let elsewhere = !matches!(link.target().as_str(), "" | "_self")
         || link.has_attribute("download")

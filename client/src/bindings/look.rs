@@ -1,5 +1,7 @@
 //! The appearance that the user chooses: theme, font size and the terminal's palette.
 
+use std::cell::RefCell;
+
 /// A dark or a light theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
@@ -74,6 +76,12 @@ impl FontSize {
         self.0
     }
 
+    /// Returns a size of this many pixels, clamped to the allowed range.
+    #[must_use]
+    pub fn of_pixels(pixels: u8) -> Self {
+        Self(pixels.clamp(Self::LEAST, Self::MOST))
+    }
+
     /// Returns the size changed by `step` pixels, kept within the allowed range.
     #[must_use]
     pub fn stepped(self, step: i8) -> Self {
@@ -94,8 +102,62 @@ impl Default for FontSize {
     }
 }
 
+thread_local! {
+    /// The look that the page around this one gives a terminal; empty on a page of its own.
+    static OWN_LOOK: RefCell<TerminalLook> = const { RefCell::new(TerminalLook::PLAIN) };
+}
+
+/// Colours and fonts of a terminal that take the place of the theme's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TerminalLook {
+    /// Colours by xterm.js's names.
+    pub colours: Vec<(&'static str, String)>,
+    /// The value of `font-family`.
+    pub fonts: Option<String>,
+}
+
+impl TerminalLook {
+    const PLAIN: Self = Self { colours: Vec::new(), fonts: None };
+}
+
+/// Gives all terminals of the page a look. They take it over when their theme is set again.
+pub fn set_terminal_look(look: TerminalLook) {
+    OWN_LOOK.set(look);
+}
+
+/// Calls `each` with the colours that take the place of a theme's.
+pub(super) fn each_own_colour(each: impl Fn(&str, &str)) {
+    OWN_LOOK.with_borrow(|look| look.colours.iter().for_each(|(name, colour)| each(name, colour)));
+}
+
+/// Returns the terminal's font stack. The first installed font is used.
+#[must_use]
+pub fn terminal_fonts() -> String {
+    OWN_LOOK.with_borrow(|look| look.fonts.clone()).unwrap_or_else(|| TERMINAL_FONTS.to_owned())
+}
+
+/// The names of a terminal's 16 colours in xterm.js, in the order of their numbers.
+pub const ANSI_COLOURS: [&str; 16] = [
+    "black",
+    "red",
+    "green",
+    "yellow",
+    "blue",
+    "magenta",
+    "cyan",
+    "white",
+    "brightBlack",
+    "brightRed",
+    "brightGreen",
+    "brightYellow",
+    "brightBlue",
+    "brightMagenta",
+    "brightCyan",
+    "brightWhite",
+];
+
 /// The terminal's font stack. The first installed font is used.
-pub const TERMINAL_FONTS: &str = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', \
+const TERMINAL_FONTS: &str = "ui-monospace, 'SF Mono', 'Cascadia Mono', 'JetBrains Mono', \
     'Roboto Mono', Menlo, Consolas, 'DejaVu Sans Mono', 'Noto Sans Mono', monospace";
 
 /// A terminal's colours, keyed by xterm.js's names.
@@ -193,5 +255,7 @@ mod tests {
     #[test]
     fn palettes_name_the_same_colours() {
         assert!(DARK.iter().zip(LIGHT).all(|(dark, light)| dark.0 == light.0));
+        let named = |name: &str| DARK.iter().any(|(known, _)| *known == name);
+        assert!(ANSI_COLOURS.into_iter().all(named));
     }
 }

@@ -1,10 +1,10 @@
-//! Estimates the size of a terminal on this page before one exists.
+//! Measures elements, and estimates the size of a terminal on this page before one exists.
 
 use moorline_shared::session::Size;
 use wasm_bindgen::JsCast;
 use web_sys::{CanvasRenderingContext2d, Document, HtmlCanvasElement, HtmlElement, window};
 
-use super::look::{FontSize, TERMINAL_FONTS};
+use super::look::{self, FontSize};
 use super::options::LINE_HEIGHT;
 
 /// Width that the emulator reserves for its scroll bar, in CSS pixels.
@@ -31,6 +31,21 @@ pub fn terminal(font: FontSize, key_bar: bool) -> Option<Size> {
     is_size.then(|| Size { cols: cols as u16, rows: rows as u16 }.clamped())
 }
 
+/// Returns the height in CSS pixels that `outer` needs to show all of the first element within it
+/// that matches `inner`, from its own top on.
+#[must_use]
+pub fn needed_height(outer: &HtmlElement, inner: &str) -> Option<u32> {
+    let inner = outer.query_selector(inner).ok()??;
+    let top = outer.get_bounding_client_rect().top();
+    Some((inner.get_bounding_client_rect().bottom() - top).ceil().max(0.0) as u32)
+}
+
+/// Returns the height of an element in CSS pixels.
+#[must_use]
+pub fn height(element: &HtmlElement) -> u32 {
+    u32::try_from(element.offset_height()).unwrap_or_default()
+}
+
 /// Returns the space that a terminal's page leaves for the terminal, in CSS pixels.
 fn place(document: &Document, key_bar: bool) -> Option<(f64, f64)> {
     let frame: HtmlElement = document.create_element("div").ok()?.dyn_into().ok()?;
@@ -52,7 +67,7 @@ fn place(document: &Document, key_bar: bool) -> Option<(f64, f64)> {
 fn cell(document: &Document, font: FontSize) -> Option<(f64, f64)> {
     let canvas: HtmlCanvasElement = document.create_element("canvas").ok()?.dyn_into().ok()?;
     let context: CanvasRenderingContext2d = canvas.get_context("2d").ok()??.dyn_into().ok()?;
-    context.set_font(&format!("{}px {TERMINAL_FONTS}", font.pixels()));
+    context.set_font(&format!("{}px {}", font.pixels(), look::terminal_fonts()));
     let metrics = context.measure_text("W").ok()?;
     let scale = window()?.device_pixel_ratio();
     let height = metrics.font_bounding_box_ascent() + metrics.font_bounding_box_descent();

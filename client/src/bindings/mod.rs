@@ -2,6 +2,7 @@
 //! undo their effect when dropped.
 
 mod addons;
+pub mod chunk;
 pub mod clipboard;
 pub mod clock;
 pub mod dialog;
@@ -24,6 +25,7 @@ pub mod observe;
 mod options;
 mod overscroll;
 pub mod page;
+pub mod parent;
 pub mod part;
 pub mod push;
 mod queries;

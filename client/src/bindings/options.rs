@@ -3,7 +3,7 @@
 use js_sys::{Object, Reflect};
 use wasm_bindgen::JsValue;
 
-use super::look::{FontSize, TERMINAL_FONTS, Theme, palette};
+use super::look::{self, FontSize, Theme, palette};
 
 /// The number of lines kept above the screen for scrolling back.
 pub(super) const SCROLLBACK_LINES: u32 = 10_000;
@@ -22,6 +22,7 @@ pub(super) fn colours(theme: Theme) -> Object {
     for (name, colour) in palette(theme) {
         set(&colours, name, &(*colour).into());
     }
+    look::each_own_colour(|name, colour| set(&colours, name, &colour.into()));
     colours
 }
 
@@ -44,7 +45,7 @@ pub(super) fn options(theme: Theme, font: FontSize) -> Object {
     set(&options, "allowProposedApi", &true.into());
     set(&options, "cursorBlink", &false.into());
     set(&options, "cursorInactiveStyle", &"outline".into());
-    set(&options, "fontFamily", &TERMINAL_FONTS.into());
+    set(&options, "fontFamily", &look::terminal_fonts().into());
     set(&options, "fontSize", &font.pixels().into());
     set(&options, "lineHeight", &LINE_HEIGHT.into());
     set(&options, "macOptionClickForcesSelection", &true.into());

@@ -177,6 +177,19 @@ pub fn set_root_attribute(name: &str, value: Option<&str>) {
     }
 }
 
+/// Sets properties of the root element's style, or removes those whose value is `None`.
+pub fn set_root_styles<'a>(styles: impl IntoIterator<Item = (&'a str, Option<String>)>) {
+    let root = window().and_then(|window| window.document()?.document_element());
+    let Some(root) = root.and_then(|root| root.dyn_into::<HtmlElement>().ok()) else { return };
+    for (name, value) in styles {
+        // Cannot fail: the names are well-formed, and a value that is not is ignored.
+        let _ = match value {
+            Some(value) => root.style().set_property(name, &value),
+            None => root.style().remove_property(name).map(|_| ()),
+        };
+    }
+}
+
 /// Sets attributes on `element`.
 pub fn set_attributes(element: &HtmlElement, attributes: &[(&str, String)]) {
     for (name, value) in attributes {

@@ -4,18 +4,17 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::{ArrayBuffer, Uint8Array};
 use moorline_shared::keyboard::KeyFlags;
-use moorline_shared::limits::FRAME_HEADER_BYTES;
 use moorline_shared::session::Size;
 use wasm_bindgen::prelude::*;
 use web_sys::HtmlElement;
 
 use super::addons;
+pub use super::chunk::{Chunk, frame_header};
 use super::handlers::Handlers;
 use super::key_modes::KeyModeTracker;
 use super::keyboard::Press;
-use super::look::{FontSize, Theme};
+use super::look::{self, FontSize, Theme};
 use super::options::{SCROLLBACK_LINES, colours, options, set};
 use super::overscroll::{Overscroll, is_at_top};
 use super::queries::{self, Quiet};
@@ -26,44 +25,6 @@ pub use super::search::SearchCode;
 use super::touch::Touch;
 pub use super::xterm::EmulatorCode;
 use super::xterm::{Disposable, FitAddon, Terminal};
-
-/// Bytes for the terminal, held in the browser's memory.
-#[derive(Debug, Clone)]
-pub struct Chunk(Uint8Array);
-
-impl Chunk {
-    /// Returns the data of a frame as a view, without a copy. Returns `None` if the frame is
-    /// shorter than its header.
-    #[must_use]
-    pub fn of_frame(frame: &ArrayBuffer) -> Option<Self> {
-        let header = FRAME_HEADER_BYTES as u32;
-        (frame.byte_length() >= header)
-            .then(|| Self(Uint8Array::new_with_byte_offset(frame, header)))
-    }
-
-    /// Copies `bytes` into the browser's memory.
-    #[must_use]
-    pub fn copy(bytes: &[u8]) -> Self {
-        Self(Uint8Array::from(bytes))
-    }
-
-    /// Copies the bytes into wasm's memory, for code that inspects them.
-    #[must_use]
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.0.to_vec()
-    }
-}
-
-/// Returns the number at the start of a frame, and the number of bytes after the header. Returns
-/// `None` if the frame is shorter than its header.
-#[must_use]
-pub fn frame_header(frame: &ArrayBuffer) -> Option<(u64, usize)> {
-    let data = (frame.byte_length() as usize).checked_sub(FRAME_HEADER_BYTES)?;
-    let mut header = [0_u8; FRAME_HEADER_BYTES];
-    Uint8Array::new_with_byte_offset_and_length(frame, 0, FRAME_HEADER_BYTES as u32)
-        .copy_to(&mut header);
-    Some((u64::from_be_bytes(header), data))
-}
 
 /// The number of top rows that other elements may cover. [`Screen::uncover`] moves a match in them
 /// into view.
@@ -165,7 +126,7 @@ impl Screen {
         if first {
             self.quiet.replaying.set(replayed);
         }
-        self.terminal.write(&chunk.0, self.done.as_ref().unchecked_ref());
+        self.terminal.write(chunk.array(), self.done.as_ref().unchecked_ref());
     }
 
     /// Returns the size that fills the terminal's place, or `None` while it is not visible.
@@ -201,10 +162,11 @@ impl Screen {
         set(&self.terminal.options(), "scrollback", &lines.into());
     }
 
-    /// Changes the terminal's colours.
+    /// Changes the terminal's colours and fonts.
     pub fn set_theme(&self, theme: Theme) {
         let options = self.terminal.options();
         set(&options, "theme", &colours(theme));
+        set(&options, "fontFamily", &look::terminal_fonts().into());
     }
 
     /// Changes the terminal's font size.

@@ -1,7 +1,19 @@
 //! Web storage, on a best-effort basis: inside a cross-site frame with third-party data blocked,
 //! even accessing it throws, and then nothing is kept.
 
+use std::cell::Cell;
+
 use web_sys::Storage;
+
+thread_local! {
+    /// True if this page stores nothing.
+    static IS_OFF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps this page from reading and storing anything, also where the browser would allow it.
+pub fn turn_off() {
+    IS_OFF.set(true);
+}
 
 /// A storage area of the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +25,7 @@ pub enum Area {
 }
 
 fn storage(area: Area) -> Option<Storage> {
-    let window = web_sys::window()?;
+    let window = web_sys::window().filter(|_| !IS_OFF.get())?;
     match area {
         Area::Tab => window.session_storage(),
         Area::Browser => window.local_storage(),

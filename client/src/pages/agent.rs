@@ -5,6 +5,7 @@ pub mod blocks;
 pub mod composer;
 mod diff_view;
 mod earlier;
+pub mod embedded;
 pub mod find;
 mod find_bar;
 mod find_text;

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod ask_token;
+pub mod embed;
 pub mod frame;
 pub mod not_found;
 pub mod parts;

@@ -5,12 +5,16 @@
 //! nothing has to be loaded.
 
 use leptos::prelude::*;
+use moorline_shared::embed::EmbedKind;
 use moorline_shared::id::SessionId;
 use moorline_shared::session::AGENT_DRIVER;
 
 use crate::bindings::page;
 use crate::bindings::part::LoadError;
+use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
+use crate::pages::embed::{EmbedPage, EmbedViews};
+use crate::pages::terminal::embedded::EmbeddedTerminal;
 use crate::pages::{AgentPage, SessionPage, TerminalPage};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
@@ -36,6 +40,12 @@ pub enum PagePart {
     Terminal,
     /// The conversation of an agent session.
     Agent,
+    /// The page of a session in a frame, around its view.
+    Embed,
+    /// A terminal in a frame.
+    EmbeddedTerminal,
+    /// A conversation in a frame.
+    EmbeddedAgent,
 }
 
 impl PagePart {
@@ -49,6 +59,9 @@ impl PagePart {
             Self::Session => code::session().await,
             Self::Terminal => code::terminal().await,
             Self::Agent => code::agent().await,
+            Self::Embed => code::embed().await,
+            Self::EmbeddedTerminal => code::embedded_terminal().await,
+            Self::EmbeddedAgent => code::embedded_agent().await,
         }
     }
 }
@@ -61,6 +74,17 @@ pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
 /// Shows the page of all open questions, once its code is loaded.
 pub fn approvals_page() -> AnyView {
     loaded(code::approvals, |view: LonePageView| view())
+}
+
+/// Shows the page of a session in a frame, once its code is loaded. It shows a view of this kind if
+/// the relay does not tell the session's.
+pub fn embed_page(id: SessionId, kind: EmbedKind) -> AnyView {
+    let view = |kind, id| match kind {
+        EmbedKind::Terminal => session_page(PagePart::EmbeddedTerminal, id),
+        EmbedKind::Agent => session_page(PagePart::EmbeddedAgent, id),
+    };
+    provide_context(EmbedViews { by_address: kind, view });
+    session_page(PagePart::Embed, id)
 }
 
 /// Loads a page's code, and shows it. An error is shown with a way to try again.
@@ -158,6 +182,21 @@ mod code {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
     }
 
+    #[wasm_split(embed, fallible)]
+    pub(super) fn embed() -> Loaded {
+        Ok(|id| view! { <EmbedPage id /> }.into_any())
+    }
+
+    #[wasm_split(terminal, fallible)]
+    pub(super) fn embedded_terminal() -> Loaded {
+        Ok(|id| view! { <EmbeddedTerminal id /> }.into_any())
+    }
+
+    #[wasm_split(agent, fallible)]
+    pub(super) fn embedded_agent() -> Loaded {
+        Ok(|id| view! { <EmbeddedAgent id /> }.into_any())
+    }
+
     #[wasm_split(agent, fallible)]
     pub(super) fn approvals() -> Loaded<LonePageView> {
         Ok(|| view! { <ApprovalsPage /> }.into_any())
@@ -179,6 +218,18 @@ mod code {
 
     pub(super) async fn terminal() -> Loaded {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
+    }
+
+    pub(super) async fn embed() -> Loaded {
+        Ok(|id| view! { <EmbedPage id /> }.into_any())
+    }
+
+    pub(super) async fn embedded_terminal() -> Loaded {
+        Ok(|id| view! { <EmbeddedTerminal id /> }.into_any())
+    }
+
+    pub(super) async fn embedded_agent() -> Loaded {
+        Ok(|id| view! { <EmbeddedAgent id /> }.into_any())
     }
 
     pub(super) async fn approvals() -> Loaded<LonePageView> {

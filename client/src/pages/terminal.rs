@@ -2,6 +2,7 @@
 
 pub mod card;
 pub mod earlier;
+pub mod embedded;
 pub mod host_note;
 pub mod key_bar;
 pub mod overlay;

@@ -15,5 +15,5 @@ pub use driver::{
     ConversationChange, ConversationDriver, ConversationEffects, ConversationInput,
     ConversationView, RequestNumber, UserRequest,
 };
-pub use link::{ConversationHooks, ConversationLink};
+pub use link::{ConversationHooks, ConversationLink, FramedConversation};
 pub use log::{LogProgress, LogReading, read_log};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Cursor, Seq};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
     Client, Generation, Input as LinkInput, Output, Refusal, SavedInput, Verdict,
@@ -125,6 +125,8 @@ pub enum DriverInput<B> {
     EndPaste,
     /// Sets whether typing waits for a host that is away.
     Hold(bool),
+    /// The page wants a fresh snapshot.
+    Repaint,
     /// The requested time has come.
     Tick,
 }
@@ -146,6 +148,8 @@ pub struct SessionDriver<W: SessionEffects> {
     backlog: Backlog,
     hidden: bool,
     kept: bool,
+    /// True if this page may only watch, whatever its token allows.
+    watches: bool,
     view: SessionView,
 }
 
@@ -166,8 +170,27 @@ impl<W: SessionEffects> SessionDriver<W> {
             backlog: Backlog::default(),
             hidden: false,
             kept: false,
+            watches: false,
             view: SessionView::default(),
         }
+    }
+
+    /// Paints what an earlier page handed on, and continues there. Comes before the first `Dial`.
+    pub fn restore(&mut self, cursor: Cursor, painted: &Snapshot) {
+        self.client.restore(cursor);
+        self.paint(painted);
+    }
+
+    /// Keeps this page from typing, answering queries and choosing the size, whatever its token
+    /// allows. Comes before the first `Dial`.
+    pub const fn only_watch(&mut self) {
+        self.watches = true;
+        self.client.answer_queries(false);
+    }
+
+    /// Returns the last entry that was written, with its epoch; `None` before the first answer.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.client.cursor()
     }
 
     /// Returns the driver's effects, to read them.
@@ -197,7 +220,7 @@ impl<W: SessionEffects> SessionDriver<W> {
                 self.client.handle(now, LinkInput::Closed(generation, code));
             }
             DriverInput::Replied(write, data) => {
-                if write.incarnation == self.incarnation {
+                if write.incarnation == self.incarnation && !self.watches {
                     self.client.reply(write.seq, data.into(), false);
                 }
             }
@@ -221,6 +244,7 @@ impl<W: SessionEffects> SessionDriver<W> {
             }
             DriverInput::EndPaste => self.end_paste(now),
             DriverInput::Hold(hold) => self.client.hold_input(hold),
+            DriverInput::Repaint => self.client.handle(now, LinkInput::Repaint),
             DriverInput::Tick => {
                 // That timer has rung, even if too early.
                 self.effects.tick_at(None);
@@ -241,7 +265,7 @@ impl<W: SessionEffects> SessionDriver<W> {
             ServerMessage::SessionMeta(meta) => {
                 if let Some(meta) = &meta.extended {
                     let size = Size { cols: meta.cols, rows: meta.rows };
-                    self.fit.session_has(size, meta.scope == Scope::Read);
+                    self.fit.session_has(size, self.watches || meta.scope == Scope::Read);
                 }
             }
             ServerMessage::Resumed(resumed) => self.replayed_to = resumed.head,
@@ -276,6 +300,9 @@ impl<W: SessionEffects> SessionDriver<W> {
     }
 
     fn typed(&mut self, now: Time, data: &[u8]) {
+        if self.watches {
+            return self.effects.notify(Notice::Refused(Refusal::ReadOnly));
+        }
         let wanted = self.fit.claim_if_foreign(now);
         self.ask_for_size(now, wanted);
         if self.backlog.push(data).is_err() {
@@ -397,7 +424,7 @@ impl<W: SessionEffects> SessionDriver<W> {
             offline_since: self.client.offline_since(),
             name: meta.map(|meta| plain_text(&meta.name, NAME_CHARACTERS)),
             lifecycle,
-            read_only: extended.is_some_and(|meta| meta.scope == Scope::Read),
+            read_only: self.watches || extended.is_some_and(|meta| meta.scope == Scope::Read),
             foreign_size: self.fit.foreign(now),
             fitting: self.fit.fitting(),
             pending: (waits_long || away)

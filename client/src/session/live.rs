@@ -7,15 +7,16 @@ use std::rc::{Rc, Weak};
 use bytes::Bytes;
 use js_sys::ArrayBuffer;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq, SessionId};
+use moorline_shared::id::{ClientId, Cursor, Seq, SessionId};
 use moorline_shared::link::{Generation, SavedInput};
-use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX, close};
+use moorline_shared::message::{SUBPROTOCOL, Snapshot, TOKEN_SUBPROTOCOL_PREFIX, close};
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
 use super::alarm::Alarm;
 use super::digest::Digest;
 use super::driver::{DriverInput, Notice, SessionDriver, SessionEffects, TerminalWrite};
+use super::screen_record::ScreenRecord;
 use super::tab_state::{self, TabState};
 use super::view::SessionView;
 use crate::bindings::clock;
@@ -34,6 +35,28 @@ pub struct Setup {
     pub screen: Rc<Screen>,
     /// True to compute a digest of what is applied, for tests.
     pub digest: bool,
+    /// The place in another page, for a page in a frame.
+    pub framed: Option<FramedSetup>,
+}
+
+/// What a session needs on a page in a frame.
+#[derive(Default)]
+pub struct FramedSetup {
+    /// The terminal that an earlier frame handed on.
+    pub handed: Option<HandedScreen>,
+    /// True if this page may only watch, whatever its token allows.
+    pub only_watches: bool,
+}
+
+/// A terminal that one page hands on to a later one.
+#[derive(Debug, Clone)]
+pub struct HandedScreen {
+    /// The last entry on it.
+    pub cursor: Cursor,
+    /// Its size, if it is known.
+    pub size: Option<Size>,
+    /// The bytes that paint it.
+    pub bytes: Chunk,
 }
 
 /// Callbacks from a session to the page.
@@ -98,7 +121,7 @@ impl Session {
     }
 
     /// Restores what an earlier page of this tab stored, and dials.
-    pub fn start(&self, setup: Setup, hooks: SessionHooks) {
+    pub fn start(&self, mut setup: Setup, hooks: SessionHooks) {
         let bits = clock::random_bits();
         let left = tab_state::take(&setup.id).unwrap_or_else(|| TabState {
             client_id: ClientId::from_random(bits),
@@ -106,8 +129,12 @@ impl Session {
         });
         // The bits that the id does not use.
         let seed = (bits >> 64) as u64;
-        let effects = PageEffects::new(Rc::downgrade(&self.0), setup, hooks);
-        let driver = SessionDriver::new(effects, left.client_id, seed, &left.input);
+        let framed = setup.framed.take();
+        let effects = PageEffects::new(Rc::downgrade(&self.0), setup, hooks, framed.is_some());
+        let mut driver = SessionDriver::new(effects, left.client_id, seed, &left.input);
+        if let Some(framed) = framed {
+            begin_framed(&mut driver, framed);
+        }
         *self.0.driver.borrow_mut() = Some(driver);
         self.post(DriverInput::Dial);
     }
@@ -115,6 +142,20 @@ impl Session {
     /// Posts an event to the session.
     pub fn post(&self, event: Message) {
         self.0.post(event);
+    }
+
+    /// Returns the terminal as it is, for a later page, and the last entry on it. `None` instead of
+    /// the terminal if only a new snapshot could tell it, or nothing is known of the session yet.
+    pub fn hand_on(&self) -> (Seq, Option<HandedScreen>) {
+        let Ok(mut driver) = self.0.driver.try_borrow_mut() else { return (Seq::ZERO, None) };
+        let Some(driver) = driver.as_mut() else { return (Seq::ZERO, None) };
+        let cursor = driver.cursor();
+        let Some(record) = &mut driver.effects_mut().record else { return (Seq::ZERO, None) };
+        let (seq, painted) = record.read();
+        let cursor = cursor.filter(|cursor| cursor.seq == seq);
+        let handed =
+            painted.zip(cursor).map(|((bytes, size), cursor)| HandedScreen { cursor, size, bytes });
+        (seq, handed)
     }
 
     /// Returns a function that posts events without keeping the session alive.
@@ -126,6 +167,17 @@ impl Session {
             }
         }
     }
+}
+
+/// Begins in a frame: paints what an earlier one handed on.
+fn begin_framed(driver: &mut SessionDriver<PageEffects>, framed: FramedSetup) {
+    if framed.only_watches {
+        driver.only_watch();
+    }
+    let Some(HandedScreen { cursor, size, bytes }) = framed.handed else { return };
+    let data = bytes.to_vec().into();
+    let (cols, rows) = (size.map(|size| size.cols), size.map(|size| size.rows));
+    driver.restore(cursor, &Snapshot { seq: cursor.seq, data, cols, rows, reason: None });
 }
 
 impl Drop for SharedSession {
@@ -145,16 +197,25 @@ struct PageEffects {
     report: Rc<FrameRequest>,
     socket: Option<Socket>,
     alarm: Alarm,
+    /// What a later frame is painted from; `None` on a page of its own.
+    record: Option<ScreenRecord>,
 }
 
 impl PageEffects {
-    fn new(events: Weak<SharedSession>, setup: Setup, hooks: SessionHooks) -> Self {
+    fn new(
+        events: Weak<SharedSession>,
+        setup: Setup,
+        hooks: SessionHooks,
+        is_framed: bool,
+    ) -> Self {
         let hooks = Rc::new(hooks);
         let digest = setup.digest.then(Digest::default);
         let progress = Rc::new(Cell::new(Progress { digest, ..Progress::default() }));
         let (told, teller) = (Rc::clone(&progress), Rc::clone(&hooks));
         let report = Rc::new(FrameRequest::new(move || (teller.progress)(&told.get())));
-        Self { events, setup, hooks, progress, report, socket: None, alarm: Alarm::default() }
+        let (socket, alarm) = (None, Alarm::default());
+        let record = is_framed.then(ScreenRecord::default);
+        Self { events, setup, hooks, progress, report, socket, alarm, record }
     }
 
     fn poster(&self) -> impl Fn(Message) + Clone + 'static + use<> {
@@ -247,6 +308,9 @@ impl SessionEffects for PageEffects {
 
     fn write_frame(&mut self, bytes: ArrayBuffer, write: TerminalWrite) {
         if let Some(chunk) = Chunk::of_frame(&bytes) {
+            if let Some(record) = &mut self.record {
+                record.push(write.seq, chunk.clone(), self.setup.screen.size());
+            }
             self.write(&chunk, write, || ());
         }
     }
@@ -255,7 +319,11 @@ impl SessionEffects for PageEffects {
         // A user who has scrolled back keeps their place.
         let above = self.setup.screen.lines_above_bottom();
         let screen = Rc::downgrade(&self.setup.screen);
-        self.write(&Chunk::copy(snapshot), write, move || {
+        let chunk = Chunk::copy(snapshot);
+        if let Some(record) = &mut self.record {
+            record.restart(write.seq, chunk.clone(), self.setup.screen.size());
+        }
+        self.write(&chunk, write, move || {
             if let Some(screen) = screen.upgrade().filter(|_| above > 0) {
                 screen.scroll_above_bottom(above);
             }
@@ -263,10 +331,16 @@ impl SessionEffects for PageEffects {
     }
 
     fn write_nothing(&mut self, write: TerminalWrite) {
+        if let Some(record) = &mut self.record {
+            record.skip(write.seq);
+        }
         self.write(&Chunk::copy(&[]), write, || ());
     }
 
     fn clear(&mut self) {
+        if let Some(record) = &mut self.record {
+            record.clear();
+        }
         self.setup.screen.write(&Chunk::copy(b"\x1bc"), true, |_| ());
         let digest = self.progress.get().digest.map(|_| Digest::default());
         self.progress.set(Progress { digest, ..Progress::default() });

@@ -2,6 +2,7 @@
 //! address, so two tabs on two sessions never mix.
 
 use leptos::prelude::*;
+use moorline_shared::embed::EmbedKind;
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::AGENT_DRIVER;
@@ -21,6 +22,13 @@ pub enum PageRoute {
     Session(SessionId),
     /// The terminal of a session.
     Terminal(SessionId),
+    /// A session on a page for frames.
+    Embed {
+        /// The session.
+        id: SessionId,
+        /// The kind of page that the address names. The session's own kind is shown.
+        kind: EmbedKind,
+    },
     /// All open questions of all sessions.
     Approvals,
     /// An address outside of this application.
@@ -76,6 +84,8 @@ impl PageRoute {
             ["approvals"] => Self::Approvals,
             ["session", id] => id.parse().map_or(Self::NotFound, Self::Session),
             ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
+            ["embed", "terminal", id] => embed(id, EmbedKind::Terminal),
+            ["embed", "session", id] => embed(id, EmbedKind::Agent),
             _ => Self::NotFound,
         }
     }
@@ -95,6 +105,8 @@ impl PageRoute {
             Self::Sessions { shelf: Shelf::Loose } => "/sessions?project=none".to_owned(),
             Self::Sessions { shelf: Shelf::Project(id) } => format!("/sessions?project={id}"),
             Self::Approvals => "/approvals".to_owned(),
+            Self::Embed { id, kind: EmbedKind::Terminal } => format!("/embed/terminal/{id}"),
+            Self::Embed { id, kind: EmbedKind::Agent } => format!("/embed/session/{id}"),
             Self::Session(id) => format!("/session/{id}"),
             Self::Terminal(id) => format!("/terminal/{id}"),
         }
@@ -107,6 +119,10 @@ impl PageRoute {
             other => other,
         }
     }
+}
+
+fn embed(id: &str, kind: EmbedKind) -> PageRoute {
+    id.parse().map_or(PageRoute::NotFound, |id| PageRoute::Embed { id, kind })
 }
 
 /// Returns `None` if the query names something that cannot be a project.
@@ -123,6 +139,8 @@ fn shelf(query: &str) -> Option<Shelf> {
 #[derive(Debug, Clone, Copy)]
 pub struct Router {
     route: RwSignal<PageRoute>,
+    /// True for a page in a frame, which stays: whatever it links to opens in a new tab.
+    stays: bool,
 }
 
 impl Router {
@@ -130,11 +148,15 @@ impl Router {
     /// to all components below.
     #[must_use]
     pub fn provide() -> Self {
-        let router = Self { route: RwSignal::new(PageRoute::of(&history::address())) };
-        let watches = (
-            history::watch(move || router.arrive()),
-            history::watch_links(move |to| router.follow(to)),
-        );
+        let route = PageRoute::of(&history::address());
+        let stays = matches!(route, PageRoute::Embed { .. });
+        let router = Self { route: RwSignal::new(route), stays };
+        let links = if stays {
+            history::open_links_in_tabs()
+        } else {
+            history::watch_links(move |to| router.follow(to))
+        };
+        let watches = (history::watch(move || router.arrive()), links);
         let _: StoredValue<(AddressWatch, LinkWatch), LocalStorage> =
             StoredValue::new_local(watches);
         provide_context(router);
@@ -185,7 +207,9 @@ impl Router {
     /// Goes to an address and adds a history entry. An address outside of the application is loaded
     /// by the browser.
     pub fn navigate(self, address: &str) {
-        if PageRoute::of(address) == PageRoute::NotFound {
+        if self.stays {
+            page::open_tab(address);
+        } else if PageRoute::of(address) == PageRoute::NotFound {
             page::load(address);
         } else if history::address() != address {
             history::push(address);
@@ -232,6 +256,8 @@ mod tests {
             "/sessions?project=abcdefgh",
             "/session/abcdefgh",
             "/terminal/abcd_efgh-1",
+            "/embed/terminal/abcdefgh",
+            "/embed/session/abcdefgh",
         ];
         for address in addresses {
             let route = PageRoute::of(address);
@@ -247,8 +273,15 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_not_found() {
-        let addresses =
-            ["/terminal/", "/terminal/short", "/session/a b c d e f", "/docs/api", "/sessions/x"];
+        let addresses = [
+            "/terminal/",
+            "/terminal/short",
+            "/embed/terminal",
+            "/embed/x/abcdefgh",
+            "/session/a b c d e f",
+            "/docs/api",
+            "/sessions/x",
+        ];
         for address in addresses.into_iter().chain(["/sessions?project=a%20b"]) {
             assert_eq!(PageRoute::of(address), PageRoute::NotFound, "{address}");
         }

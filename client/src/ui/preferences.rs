@@ -86,6 +86,11 @@ impl Preferences {
         self.font.get()
     }
 
+    /// Sets and stores the terminal's font size.
+    pub fn choose_font(self, font: FontSize) {
+        self.set_font(font);
+    }
+
     /// Changes the terminal's font size by `step` pixels.
     pub fn step_font(self, step: i8) {
         self.set_font(self.font.get_untracked().stepped(step));

@@ -12,7 +12,7 @@ mod refusal;
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use moorline_core::api::csp::DEFAULT_FRAME_ANCESTORS;
+use moorline_core::api::csp::FrameAncestors;
 use moorline_core::api::paths::is_api;
 use moorline_core::api::{ApiError, answering};
 use moorline_core::auth::{HostPolicy, OriginPolicy, cookie, cors, repeated};
@@ -244,10 +244,10 @@ impl Gateway {
         Ok(found.caller)
     }
 
-    /// Origins that may embed the client in a frame, as CSP sources.
-    fn frame_ancestors(&self) -> Vec<String> {
-        let named = list(&self.env, "MOORLINE_FRAME_ANCESTOR");
-        if named.is_empty() { DEFAULT_FRAME_ANCESTORS.map(str::to_owned).into() } else { named }
+    /// The pages that may show this relay's pages in a frame.
+    fn frame_ancestors(&self) -> FrameAncestors {
+        let android = is_on(&self.env, "MOORLINE_OBSIDIAN_ANDROID");
+        FrameAncestors::new(&list(&self.env, "MOORLINE_FRAME_ANCESTOR"), android)
     }
 
     fn uri(&self) -> http::Uri {
@@ -284,6 +284,12 @@ fn told(request: &Request, caller: &Caller) -> Result<Request> {
     let mut told = request.clone_mut()?;
     told.headers_mut()?.set(ACCESS, &caller.header())?;
     Ok(told)
+}
+
+/// True if a variable is set to anything but `0`, `no` and the like.
+fn is_on(env: &Env, name: &str) -> bool {
+    let value = env.var(name).map(|value| value.to_string()).unwrap_or_default();
+    moorline_core::legacy::is_off(&value)
 }
 
 /// A variable's comma-separated items; empty if it is not set.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use moorline_core::api::csp::FrameAncestors;
+
 use super::own_host::Kind;
 
 /// The configuration of `moorline serve`.
@@ -19,8 +21,8 @@ pub struct Config {
     pub allow_origins: Vec<String>,
     /// Further host names by which browsers may address the relay.
     pub allow_hosts: Vec<String>,
-    /// The pages that may show the client in a frame, as CSP sources.
-    pub frame_ancestors: Vec<String>,
+    /// The pages that may show the client in a frame.
+    pub frame_ancestors: FrameAncestors,
     /// The folder with the client's files; `None` for those in the binary.
     pub dist: Option<PathBuf>,
     /// Further origins of push services, beside those of browsers.

@@ -45,6 +45,7 @@ pub use assets::ClientFiles;
 pub use error::{ApiError, HttpError};
 use extract::Caller;
 pub use hosts::local_router;
+use moorline_core::api::csp::FrameAncestors;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{
     Credential, Grant, HostPolicy, OriginPolicy, Tickets, hash_secret, presented,
@@ -73,7 +74,7 @@ pub struct App {
     /// The browser client's files.
     pub client: ClientFiles,
     /// The pages that may show the client in a frame, as CSP sources.
-    pub frame_ancestors: Vec<String>,
+    pub frame_ancestors: FrameAncestors,
     /// True if the deprecated routes are served.
     pub legacy: bool,
 }

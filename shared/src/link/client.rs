@@ -133,6 +133,12 @@ impl Client {
         }
     }
 
+    /// Continues after `cursor`, instead of at the beginning. The owner has what was there already,
+    /// such as the screen of an earlier page. Call it before the first [`Input::Dial`].
+    pub fn restore(&mut self, cursor: Cursor) {
+        self.output = Receiver::new(Some(cursor));
+    }
+
     /// Handles an input of the owner.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
@@ -427,9 +433,7 @@ impl Client {
 
     /// Handles an ack of the input up to `seq`. The first on a connection opens the queue.
     fn input_ack(&mut self, seq: Seq) {
-        let Some(cursor) = self.output.cursor() else {
-            return;
-        };
+        let Some(cursor) = self.output.cursor() else { return };
         if self.input.is_open() {
             self.input.ack(seq);
             if self.input.is_empty() {

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 mod drag;
+mod frame;
 mod push;
 mod tab;
 mod touch;
@@ -24,8 +25,17 @@ pub(crate) use tab::Tab;
 
 /// A name of this machine that is not its own: for what is not to be had on loopback.
 pub(crate) const NAME: &str = "moorline.test";
-/// Where that name leads.
-const NAMES: (&str, &str) = ("host-resolver-rules", "MAP moorline.test 127.0.0.1");
+/// The names of pages of other sites, which show sessions in frames.
+pub(crate) const NOTES: &str = "notes.test";
+pub(crate) const STRANGER: &str = "stranger.test";
+/// Where all names of tests lead.
+const NAMES: (&str, &str) = ("host-resolver-rules", "MAP *.test 127.0.0.1");
+/// Keeps frames of other sites in their page's process, where their content can be read. They stay
+/// of another site to everything else.
+const FRAMES: [&str; 1] = ["disable-site-isolation-trials"];
+/// The preferences of a person who blocks all cookies: then even accessing storage throws, as it does in
+/// frames in browsers that block the storage of other sites.
+const STRICT: &str = r#"{"profile":{"default_content_setting_values":{"cookies":2}}}"#;
 /// Without these Chromium talks to hosts that no test should need.
 const QUIET: [&str; 7] = [
     "disable-background-networking",
@@ -58,7 +68,25 @@ impl Browser {
         name: &str,
         scenario: impl AsyncFnOnce(&Self) -> Result<()>,
     ) -> Result<()> {
-        let mut browser = Self::launch().await?;
+        Self::run_in(Self::launch(&[]).await?, name, scenario).await
+    }
+
+    /// The same with pages that show others in frames.
+    ///
+    /// # Errors
+    /// As [`Browser::run`].
+    pub(crate) async fn run_with_frames(
+        name: &str,
+        scenario: impl AsyncFnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
+        Self::run_in(Self::launch(&FRAMES).await?, name, scenario).await
+    }
+
+    async fn run_in(
+        mut browser: Self,
+        name: &str,
+        scenario: impl AsyncFnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
         let outcome = scenario(&browser).await.and_then(|()| browser.check_consoles());
         if outcome.is_err() {
             browser.keep_snapshots(name).await;
@@ -103,17 +131,29 @@ impl Browser {
     /// # Errors
     /// Where the page cannot be opened.
     pub(crate) async fn open_beside(&self, address: &str) -> Result<Tab> {
+        self.open_in_profile(&format!("{address}#token={TOKEN}")).await
+    }
+
+    /// Opens an address as it is in a tab that has the profile's preferences.
+    ///
+    /// # Errors
+    /// Where the page cannot be opened.
+    pub(crate) async fn open_in_profile(&self, address: &str) -> Result<Tab> {
         let target = CreateTargetParams::new("about:blank");
         let tab = Tab::watch(self.inner.new_page(target).await?).await?;
         self.tabs().push(tab.clone());
-        tab.go_to(&format!("{address}#token={TOKEN}")).await?;
+        tab.go_to(address).await?;
         Ok(tab)
     }
 
-    async fn launch() -> Result<Self> {
+    async fn launch(more: &[&'static str]) -> Result<Self> {
         // Without it there is no page to open.
         programs::dist()?;
         let profile = TempDir::with_prefix("moorline-chromium-")?;
+        if !more.is_empty() {
+            std::fs::create_dir(profile.path().join("Default"))?;
+            std::fs::write(profile.path().join("Default/Preferences"), STRICT)?;
+        }
         let viewport = Viewport { width: 1000, height: 700, ..Viewport::default() };
         let config = BrowserConfig::builder()
             .chrome_executable(programs::chromium()?)
@@ -122,6 +162,7 @@ impl Browser {
             .user_data_dir(profile.path())
             .viewport(viewport)
             .args(QUIET)
+            .args(more.iter().copied())
             .arg(NAMES)
             .build()
             .map_err(|problem| anyhow!(problem))?;

@@ -14,6 +14,7 @@ mod chaos;
 mod chromium;
 mod command_line;
 mod edge;
+mod embed;
 mod events;
 mod fairness;
 mod firefox;

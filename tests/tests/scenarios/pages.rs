@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::chromium::{Browser, NAME, Tab};
 
-mod agents;
+pub(crate) mod agents;
 mod composing;
 mod conversation;
 mod drivers;

@@ -6,23 +6,26 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use moorline_shared::agent::content::MessageRole;
 use moorline_shared::agent::prompt::TurnState;
+use moorline_shared::embed::{EmbedCursor, EmbedKind};
 use moorline_shared::event::{
     AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentPending, AgentPlan, AgentUsage,
 };
 use moorline_shared::fold::{
     ApprovalEntry, ApprovalList, Conversation, ConversationItem, ReportedState, TurnEntry, TurnList,
 };
-use moorline_shared::id::{ApprovalId, SessionId, TurnId};
+use moorline_shared::id::{ApprovalId, Cursor, SessionId, TurnId};
 use moorline_shared::message::close;
 
 use super::paths::RelativePaths;
 use super::shown::{ShownRows, ToolGroup};
+use crate::bindings::clock;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::conversation::{
-    ConversationChange, ConversationHooks, ConversationLink, ConversationView, LogProgress,
-    UserRequest,
+    ConversationChange, ConversationHooks, ConversationLink, ConversationView, FramedConversation,
+    LogProgress, UserRequest,
 };
+use crate::session::embed::{EmbedFrame, HandedView};
 use crate::session::view::LinkView;
 
 /// What an agent says of itself, and the state of its turns.
@@ -119,6 +122,10 @@ pub(super) struct ConversationState {
     taken: StoredValue<u64>,
     /// The reason why the last request was refused.
     pub(super) problem: RwSignal<Option<String>>,
+    /// Text that the page around has for the draft of the next prompt.
+    pub(super) inserted: RwSignal<Option<String>>,
+    /// The frame that this page is in, if another page shows it.
+    frame: StoredValue<Option<EmbedFrame>>,
 }
 
 impl ConversationState {
@@ -138,12 +145,22 @@ impl ConversationState {
             begun: RwSignal::default(),
             taken: StoredValue::new(0),
             problem: RwSignal::default(),
+            inserted: RwSignal::default(),
+            frame: StoredValue::new(use_context()),
         };
         let hooks = ConversationHooks {
             show: Box::new(move |view| state.show(view)),
             changed: Box::new(move |changes| state.changed(&changes)),
         };
-        state.link.set_value(Some(ConversationLink::open(id, access.token(), hooks)));
+        let framed = state.frame.get_value().map(|frame| FramedConversation {
+            handed: frame.take_handed(EmbedKind::Agent).map(|handed| {
+                let HandedView { cursor: EmbedCursor { epoch, seq, .. }, bytes } = handed;
+                (Cursor { epoch, seq }, bytes.to_vec())
+            }),
+            only_watches: frame.only_watches(),
+        });
+        let link = ConversationLink::open(id, access.token(), framed, hooks);
+        state.link.set_value(Some(link));
         provide_context(state);
         state
     }
@@ -180,6 +197,11 @@ impl ConversationState {
     /// Returns an approval; tracked.
     pub(super) fn approval(self, id: &ApprovalId) -> Option<ApprovalEntry> {
         self.approvals.with(|approvals| approvals.get(id).cloned())
+    }
+
+    /// Returns the number of questions that wait for a decision; tracked.
+    pub(super) fn open_approvals(self) -> usize {
+        self.approvals.with(|approvals| approvals.open(clock::wall_ms() as u64).count())
     }
 
     /// Returns a turn; tracked.
@@ -222,6 +244,9 @@ impl ConversationState {
 
     /// Sends a request about the session to the REST API, at `path` beneath it. A refusal is shown.
     pub(super) fn ask(self, request: impl FnOnce(String) -> ApiRequest, path: &str) {
+        if self.frame.get_value().is_some_and(EmbedFrame::only_watches) {
+            return self.problem.set(Some("This page only shows the session.".to_owned()));
+        }
         self.problem.set(None);
         let request = request(format!("/api/session/{}/{path}", self.id()));
         api::ask(self.access, request, move |answer| {
@@ -252,6 +277,9 @@ impl ConversationState {
     }
 
     fn changed(self, changes: &BTreeSet<ConversationChange>) {
+        if let Some(frame) = self.frame.try_get_value().flatten() {
+            frame.changed();
+        }
         let Some(link) = self.link() else { return };
         link.read(|conversation, pending| self.take(changes, conversation, pending));
     }

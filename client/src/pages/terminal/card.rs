@@ -69,7 +69,8 @@ pub fn TerminalCard(
                 Screen::open(&emulator, &inner, theme, font, |_| (), |_| KeyRoute::Browser);
             let screen = Rc::new(screen);
             let session = Session::new();
-            let setup = Setup { id, token, screen: Rc::clone(&screen), digest: false };
+            let setup =
+                Setup { id, token, screen: Rc::clone(&screen), digest: false, framed: None };
             session.start(setup, hooks(note, place.into()));
             live.set_value(Some(LiveCard { _session: session, _screen: screen }));
         });

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use moorline_shared::embed::EmbedKind;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::session::Size;
 use std::rc::Rc;
@@ -16,10 +17,13 @@ use crate::bindings::screen::{
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
 use crate::session::access::PageAccess;
+use crate::session::embed::EmbedFrame;
 use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
-use crate::session::{DriverInput, Progress, Session, SessionHooks, SessionView, Setup};
+use crate::session::{
+    DriverInput, FramedSetup, HandedScreen, Progress, Session, SessionHooks, SessionView, Setup,
+};
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
 
@@ -129,6 +133,7 @@ impl TerminalState {
         to_list: Callback<()>,
     ) {
         let preferences = Preferences::expect();
+        let frame = use_context::<EmbedFrame>();
         let apple = keyboard::is_apple();
         let pressed: Rc<dyn Fn(&Press) -> KeyRoute> = Rc::new(move |press| {
             if let Some(key) = self.earlier.key(press) {
@@ -168,13 +173,28 @@ impl TerminalState {
                 mark(&place, progress);
                 set_if_other(self.began_with_snapshot, progress.from > Seq::ZERO);
                 self.show_cursor();
+                frame.iter().for_each(|frame| frame.changed());
             }),
         };
         let token = PageAccess::expect().token();
-        session.start(Setup { id, token, screen, digest: page::query_has("digest") }, hooks);
+        let framed = frame.map(|frame| FramedSetup {
+            handed: frame.take_handed(EmbedKind::Terminal).map(HandedScreen::from),
+            only_watches: frame.only_watches(),
+        });
+        let digest = page::query_has("digest");
+        session.start(Setup { id, token, screen, digest, framed }, hooks);
         session.post(DriverInput::Hold(untrack(|| preferences.hold())));
         self.fit();
-        self.focus();
+        // A frame must not take the focus from the page around it.
+        if frame.is_none_or(EmbedFrame::take_focus) {
+            self.focus();
+        }
+    }
+
+    /// Returns the terminal as it is, for a later frame: see [`Session::hand_on`].
+    pub(super) fn hand_on(self) -> Option<(Seq, Option<HandedScreen>)> {
+        let session = self.live.try_with_value(|live| live.as_ref().map(|l| l.session.clone()));
+        session.flatten().map(|session| session.hand_on())
     }
 
     /// Scrolls the cursor into view while the host is away: the screen may then be larger than the

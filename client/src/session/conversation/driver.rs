@@ -2,7 +2,8 @@
 
 use moorline_shared::event::{AgentPending, Event, EventKind};
 use moorline_shared::fold::Conversation;
-use moorline_shared::id::{ApprovalId, ClientId, Seq, TurnId};
+use moorline_shared::id::{ApprovalId, ClientId, Cursor, Seq, TurnId};
+use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::link::{
     Client, ClientStatus, Generation, Input as LinkInput, Output, SavedInput, StreamRequests,
     Verdict,
@@ -13,6 +14,7 @@ use moorline_shared::message::{
 };
 use moorline_shared::rest::{DecideApproval, SendPrompt};
 use moorline_shared::session::Lifecycle;
+use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
 use serde_json::{Map, Value};
 
@@ -99,6 +101,8 @@ pub struct ConversationView {
     pub is_known: bool,
     /// The number of requests that are not answered.
     pub unanswered: usize,
+    /// The session's name, once it is known.
+    pub name: Option<String>,
 }
 
 /// An event for the driver.
@@ -127,6 +131,8 @@ pub struct ConversationDriver<E> {
     conversation: Conversation,
     pending: AgentPending,
     is_known: bool,
+    /// True if this page may only watch, whatever its token allows.
+    watches: bool,
     /// The user's requests that are not answered.
     requests: StreamRequests,
     view: ConversationView,
@@ -143,9 +149,32 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             conversation: Conversation::default(),
             pending: AgentPending::default(),
             is_known: false,
+            watches: false,
             requests: StreamRequests::default(),
             view: ConversationView::default(),
         }
+    }
+
+    /// Continues with the conversation that an earlier page had at `cursor`. Comes before the first
+    /// `Dial`. A snapshot that cannot be read is ignored.
+    pub fn restore(&mut self, cursor: Cursor, snapshot: &[u8]) {
+        if let Ok(conversation) = Conversation::from_snapshot(snapshot) {
+            self.client.restore(cursor);
+            self.is_known = true;
+            self.replace(conversation);
+        }
+    }
+
+    /// Keeps this page from asking anything of the agent, whatever its token allows.
+    pub const fn only_watch(&mut self) {
+        self.watches = true;
+    }
+
+    /// Returns the conversation as a snapshot, and the position that it is of. `None` until it is
+    /// known.
+    pub fn hand_on(&self) -> Option<(Cursor, Vec<u8>)> {
+        let cursor = self.client.cursor().filter(|_| self.is_known)?;
+        Some((cursor, self.conversation.snapshot()?))
     }
 
     /// Returns the conversation, as far as it is known.
@@ -164,9 +193,10 @@ impl<E: ConversationEffects> ConversationDriver<E> {
     }
 
     /// Sends a request, now or once there is a connection, and again until it is answered.
-    /// `answered` follows with the number that is returned; `None` if too many wait.
+    /// `answered` follows with the number that is returned; `None` if too many wait, or if this page
+    /// may only watch.
     pub fn request(&mut self, request: UserRequest) -> Option<RequestNumber> {
-        if self.requests.len() >= REQUESTS {
+        if self.watches || self.requests.len() >= REQUESTS {
             return None;
         }
         let number = self.requests.add(|number| request.message(number));
@@ -324,13 +354,15 @@ impl<E: ConversationEffects> ConversationDriver<E> {
     fn compose(&mut self) -> ConversationView {
         let status = self.client.status();
         self.is_known |= matches!(status, ClientStatus::Live | ClientStatus::Ended(_));
-        let extended = self.client.meta().and_then(|meta| meta.extended.as_ref());
+        let meta = self.client.meta();
+        let extended = meta.and_then(|meta| meta.extended.as_ref());
         ConversationView {
             link: LinkView::of(&status),
             lifecycle: extended.map(|meta| meta.lifecycle),
-            read_only: extended.is_some_and(|meta| meta.scope == Scope::Read),
+            read_only: self.watches || extended.is_some_and(|meta| meta.scope == Scope::Read),
             is_known: self.is_known,
             unanswered: self.requests.len(),
+            name: meta.map(|meta| plain_text(&meta.name, NAME_CHARACTERS)),
         }
     }
 }

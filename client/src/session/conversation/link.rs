@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 
 use moorline_shared::event::AgentPending;
 use moorline_shared::fold::Conversation;
-use moorline_shared::id::{ClientId, Seq, SessionId};
+use moorline_shared::id::{ClientId, Cursor, Seq, SessionId};
 use moorline_shared::link::Generation;
 use moorline_shared::message::{SUBPROTOCOL, TOKEN_SUBPROTOCOL_PREFIX, close};
 use moorline_shared::time::Time;
@@ -28,6 +28,15 @@ pub struct ConversationHooks {
     pub show: Box<dyn Fn(ConversationView)>,
     /// Called with the parts of the conversation that have changed, at most once a frame.
     pub changed: Box<dyn Fn(BTreeSet<ConversationChange>)>,
+}
+
+/// What a conversation needs on a page in a frame.
+#[derive(Debug, Default)]
+pub struct FramedConversation {
+    /// The position and the snapshot that an earlier frame handed on.
+    pub handed: Option<(Cursor, Vec<u8>)>,
+    /// True if this page may only watch, whatever its token allows.
+    pub only_watches: bool,
 }
 
 /// Called with the answer to a request.
@@ -82,13 +91,26 @@ impl SharedConversation {
 impl ConversationLink {
     /// Follows the conversation of a session.
     #[must_use]
-    pub fn open(id: SessionId, token: Option<String>, hooks: ConversationHooks) -> Self {
+    pub fn open(
+        id: SessionId,
+        token: Option<String>,
+        framed: Option<FramedConversation>,
+        hooks: ConversationHooks,
+    ) -> Self {
         let bits = clock::random_bits();
         let shared = Rc::new(SharedConversation::default());
         let effects = LinkEffects::new(Rc::downgrade(&shared), id, token, hooks);
         // The seed is of the bits that the id does not use.
-        let driver =
+        let mut driver =
             ConversationDriver::new(effects, ClientId::from_random(bits), (bits >> 64) as u64);
+        if let Some(FramedConversation { handed, only_watches }) = framed {
+            if only_watches {
+                driver.only_watch();
+            }
+            if let Some((cursor, snapshot)) = handed {
+                driver.restore(cursor, &snapshot);
+            }
+        }
         *shared.driver.borrow_mut() = Some(driver);
         let post = poster(&Rc::downgrade(&shared));
         let watch = page::watch(move |event| match event {
@@ -97,6 +119,12 @@ impl ConversationLink {
         });
         shared.post(ConversationInput::Dial);
         Self { shared, _watch: Rc::new(watch) }
+    }
+
+    /// Returns the conversation as it is, for a later page: see [`ConversationDriver::hand_on`].
+    #[must_use]
+    pub fn hand_on(&self) -> Option<(Cursor, Vec<u8>)> {
+        self.shared.driver.try_borrow().ok()?.as_ref()?.hand_on()
     }
 
     /// Dials now, unless the link is open.
@@ -136,7 +164,9 @@ impl ConversationLink {
             Some(number) => {
                 self.shared.hooks.borrow_mut().insert(number, Box::new(then));
             }
-            None => then(Err("Too many requests wait for the relay.".to_owned())),
+            None => {
+                then(Err("This page only shows the session, or too many requests wait.".into()))
+            }
         }
     }
 }

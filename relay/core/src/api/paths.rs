@@ -15,9 +15,26 @@ pub fn is_route(path: &str) -> bool {
     match parts[..] {
         ["sessions" | "approvals"] => true,
         ["terminal" | "session", id] => !id.is_empty(),
-        _ => false,
+        _ => is_embed(path),
     }
 }
+
+/// Returns true if a path, without leading slash, is that of a session's page for frames.
+#[must_use]
+pub fn is_embed(path: &str) -> bool {
+    let parts: Vec<_> = path.trim_end_matches('/').split('/').collect();
+    matches!(parts[..], ["embed", "terminal" | "session", id] if !id.is_empty())
+}
+
+/// The path, without leading slash, of the script that shows sessions in pages of other sites.
+pub const ELEMENT: &str = "moorline-session.js";
+
+/// The headers of [`ELEMENT`]: pages of any site may load it, and keep it for an hour.
+pub const ELEMENT_HEADERS: [(&str, &str); 3] = [
+    ("access-control-allow-origin", "*"),
+    ("cross-origin-resource-policy", "cross-origin"),
+    ("cache-control", "public, max-age=3600"),
+];
 
 /// Returns true if the request's `Accept` asks for a page, as a browser does. For an unknown path,
 /// a browser gets the client, which shows that the path leads nowhere; programs get an error.
@@ -29,8 +46,9 @@ pub fn is_reader(accept: Option<&str>) -> bool {
 /// Returns the path of a session's page, for a path that has a name longer than an id.
 #[must_use]
 pub fn of_long_name(path: &str) -> Option<String> {
-    let (kind, name) = path.trim_end_matches('/').split_once('/')?;
-    let is_page = ["terminal", "session"].contains(&kind);
+    let (kind, name) = path.trim_end_matches('/').rsplit_once('/')?;
+    let pages = ["terminal", "session", "embed/terminal", "embed/session"];
+    let is_page = pages.contains(&kind);
     let name = own_name(name).filter(|_| is_page)?;
     Some(format!("/{kind}/{}", id_of(name).ok()?))
 }
@@ -71,6 +89,8 @@ mod tests {
         let id = id_of(name).unwrap();
         assert_eq!(of_long_name(&format!("terminal/{name}")), Some(format!("/terminal/{id}")));
         assert_eq!(of_long_name(&format!("session/{name}/")), Some(format!("/session/{id}")));
+        let embed = of_long_name(&format!("embed/session/{name}"));
+        assert_eq!(embed, Some(format!("/embed/session/{id}")));
         for other in ["terminal/abcdefgh", "sessions", "x/y", &format!("api/{name}")] {
             assert_eq!(of_long_name(other), None, "{other}");
         }
@@ -79,9 +99,16 @@ mod tests {
     #[test]
     fn the_clients_own_routes_are_known() {
         for route in ["sessions", "sessions/", "terminal/abcdefgh", "session/abcdefgh"] {
-            assert!(is_route(route), "{route}");
+            assert!(is_route(route) && !is_embed(route), "{route}");
+        }
+        for route in ["embed/terminal/abcdefgh", "embed/session/abcdefgh/"] {
+            assert!(is_route(route) && is_embed(route), "{route}");
         }
         for other in ["terminal", "terminal/", "sessions/abcdefgh", "favicon.svg", "session/a/b"] {
+            assert!(!is_route(other), "{other}");
+        }
+        for other in ["embed", "embed/sessions", "embed/terminal", "embed/embed/terminal/abcdefgh"]
+        {
             assert!(!is_route(other), "{other}");
         }
     }

@@ -7,7 +7,9 @@ use http::{Method, StatusCode};
 use moorline_core::api::ApiError;
 use moorline_core::api::csp;
 use moorline_core::api::docs;
-use moorline_core::api::paths::{is_hashed, is_reader, is_route, of_long_name};
+use moorline_core::api::paths::{
+    ELEMENT, ELEMENT_HEADERS, is_hashed, is_reader, is_route, of_long_name,
+};
 use sha2::{Digest as _, Sha256};
 use worker::{Request, Response, ResponseBuilder, Result};
 
@@ -60,7 +62,13 @@ impl Gateway {
             Some(_) if path == PAGE => redirect("/sessions"),
             Some(found) => {
                 let lasting = if is_hashed(path) { FOREVER } else { EACH_TIME };
-                Ok(self.send(found, path, lasting)?)
+                let response = self.send(found, path, lasting)?;
+                if path == ELEMENT {
+                    for (name, value) in ELEMENT_HEADERS {
+                        response.headers().set(name, value)?;
+                    }
+                }
+                Ok(response)
             }
             None => self.nowhere().await,
         }
@@ -94,14 +102,15 @@ impl Gateway {
             .with_header("x-content-type-options", "nosniff")?
             .with_header("referrer-policy", "no-referrer")?;
         let mut response = response.fixed(file.content.as_bytes().to_vec());
-        set_policy(&mut response, &docs::policy(&self.frame_ancestors()))?;
+        set_policy(&mut response, &docs::POLICY)?;
         Ok(response)
     }
 
     fn page(&self, page: FoundFile) -> Answer {
         let text = String::from_utf8_lossy(&page.content).into_owned();
+        let path = self.path.trim_start_matches('/');
         let mut response = self.send(page, PAGE, EACH_TIME)?;
-        set_policy(&mut response, &csp::policy(&text, &self.frame_ancestors()))?;
+        set_policy(&mut response, &csp::policy(&text, path, &self.frame_ancestors()))?;
         Ok(response)
     }
 

@@ -18,7 +18,7 @@ use crate::listen::TAKE_DEADLINE;
 use crate::log;
 use crate::own_host::{Kind, SOCKET_NAME};
 use crate::serve::Relay;
-use moorline_core::api::csp::DEFAULT_FRAME_ANCESTORS;
+use moorline_core::api::csp::{DEFAULT_FRAME_ANCESTORS, FrameAncestors};
 use moorline_core::auth::fixed_token;
 
 /// Run a relay on this machine, and the sessions that it starts.
@@ -71,10 +71,16 @@ pub(super) struct ServeOptions {
     )]
     allow_hosts: Vec<String>,
 
-    /// Let pages of this origin show the client in a frame. May be repeated, and replaces the
-    /// default.
+    /// Let pages of this origin show sessions in frames (/embed/…). May be repeated, and replaces
+    /// the default. No other site can frame the relay's other pages.
     #[arg(long = "frame-ancestor", env = "MOORLINE_FRAME_ANCESTOR", value_name = "SOURCE", value_delimiter = ',', default_values = DEFAULT_FRAME_ANCESTORS)]
     frame_ancestors: Vec<String>,
+
+    /// Let Obsidian on Android show sessions in notes. Its origin is http://localhost, so this also
+    /// lets in every page that any program or app serves on port 80 of the device that looks. Such
+    /// a page still needs a token.
+    #[arg(long, env = "MOORLINE_OBSIDIAN_ANDROID", value_parser = clap::builder::FalseyValueParser::new())]
+    obsidian_android: bool,
 
     /// Send notices to this push service too, as `https://push.example.org`. Those of Chrome,
     /// Firefox, Safari and Edge need none of this. May be repeated.
@@ -149,7 +155,7 @@ fn config(options: ServeOptions) -> anyhow::Result<Config> {
         token,
         allow_origins: options.allow_origins,
         allow_hosts: options.allow_hosts.into_iter().filter(|name| !name.is_empty()).collect(),
-        frame_ancestors: options.frame_ancestors,
+        frame_ancestors: FrameAncestors::new(&options.frame_ancestors, options.obsidian_android),
         dist: options.dist,
         push_services: options.push_services,
         legacy: !options.no_legacy,

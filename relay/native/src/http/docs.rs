@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
 use axum::http::HeaderName;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -17,14 +16,14 @@ type PageAnswer = ([(HeaderName, String); 5], &'static str);
 
 pub(super) fn routes() -> Router<Arc<App>> {
     docs::files().fold(Router::new(), |routes, file| {
-        routes.route(file.path, get(async move |State(app): State<Arc<App>>| answer(&app, file)))
+        routes.route(file.path, get(async move || answer(file)))
     })
 }
 
-fn answer(app: &App, file: File) -> PageAnswer {
+fn answer(file: File) -> PageAnswer {
     let headers = [
         (CONTENT_TYPE, format!("text/{}; charset=utf-8", file.kind)),
-        (CONTENT_SECURITY_POLICY, docs::policy(&app.frame_ancestors)),
+        (CONTENT_SECURITY_POLICY, docs::POLICY.to_owned()),
         (CACHE_CONTROL, "no-cache".to_owned()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
         (REFERRER_POLICY, "no-referrer".to_owned()),

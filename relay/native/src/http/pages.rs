@@ -7,14 +7,16 @@ use axum::http::header::{
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::App;
 use super::assets::Asset;
 use super::error::{ApiError, HttpError, method_not_allowed};
 use moorline_core::api::csp;
-use moorline_core::api::paths::{is_api, is_hashed, is_reader, is_route, of_long_name};
+use moorline_core::api::paths::{
+    ELEMENT, ELEMENT_HEADERS, is_api, is_hashed, is_reader, is_route, of_long_name,
+};
 
 const PAGE: &str = "index.html";
 /// The page's service worker, which shows notices.
@@ -48,7 +50,7 @@ pub(super) async fn serve(app: &App, request: Request) -> Response {
     }
     if is_route(path) {
         return match app.client.find(PAGE).await {
-            Some(page) => send_page(app, &headers, page),
+            Some(page) => send_page(app, &headers, path, page),
             None => not_built(),
         };
     }
@@ -61,6 +63,11 @@ pub(super) async fn serve(app: &App, request: Request) -> Response {
                 // It loads nothing.
                 set_policy(&mut response, "default-src 'none'; frame-ancestors 'none'");
             }
+            if path == ELEMENT {
+                for (name, value) in ELEMENT_HEADERS {
+                    insert(&mut response, HeaderName::from_static(name), value);
+                }
+            }
             response
         }
         None => nowhere(app, &uri, &headers).await,
@@ -72,17 +79,17 @@ async fn nowhere(app: &App, uri: &Uri, headers: &HeaderMap) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     let page = if is_reader(accept) { app.client.find(PAGE).await } else { None };
     let Some(page) = page else { return HttpError::from(ApiError::no_route(uri)).into_response() };
-    let mut response = send_page(app, headers, page);
+    let mut response = send_page(app, headers, uri.path().trim_start_matches('/'), page);
     if response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NOT_FOUND;
     }
     response
 }
 
-fn send_page(app: &App, headers: &HeaderMap, page: Asset) -> Response {
+fn send_page(app: &App, headers: &HeaderMap, path: &str, page: Asset) -> Response {
     let text = String::from_utf8_lossy(&page.plain).into_owned();
     let mut response = send(headers, page, PAGE, EACH_TIME);
-    set_policy(&mut response, &csp::policy(&text, &app.frame_ancestors));
+    set_policy(&mut response, &csp::policy(&text, path, &app.frame_ancestors));
     response
 }
 
@@ -154,7 +161,7 @@ fn accepts(headers: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-fn insert(response: &mut Response, name: axum::http::HeaderName, value: &str) {
+fn insert(response: &mut Response, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         response.headers_mut().insert(name, value);
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use moorline_core::api::csp::FrameAncestors;
 use moorline_relay::config::Config;
 use moorline_relay::listen::TAKE_DEADLINE;
 use moorline_relay::own_host::Kind;
@@ -39,7 +40,7 @@ impl Server {
             token: Some(TOKEN.into()),
             allow_origins: vec![],
             allow_hosts: vec![],
-            frame_ancestors: vec!["'self'".into()],
+            frame_ancestors: FrameAncestors::new(&[], false),
             push_services: Vec::new(),
             dist: Some(data_dir.join("dist")),
             legacy: true,

@@ -108,6 +108,15 @@ async fn the_page_is_safe_and_its_files_last() {
             assert!(head.contains(header), "{route} {header}: {head}");
         }
     }
+    let (_, head, _) = send(&server, "GET /embed/terminal/abcdefgh", &[], "").await;
+    assert!(head.contains("frame-ancestors 'self' app://obsidian.md"), "{head}");
+    std::fs::write(dist.join("moorline-session.js"), "go").unwrap();
+    let from = "origin: https://notes.example";
+    let (status, head, _) = send(&server, "GET /moorline-session.js", &[from], "").await;
+    assert_eq!(status, 200);
+    for header in ["access-control-allow-origin: *", "cache-control: public, max-age=3600"] {
+        assert!(head.contains(header), "{header}: {head}");
+    }
     let script = "GET /client-0123456789abcdef.js";
     let (status, head, _) = send(&server, script, &[], "").await;
     assert!(status == 200 && head.contains("immutable"), "{head}");

@@ -27,6 +27,38 @@ fn live(now: Time) -> Client {
 }
 
 #[test]
+fn a_client_continues_where_an_earlier_page_was() {
+    let now = Time::from_ms(0);
+    let mut client = Client::new("client_1".parse().unwrap(), 1, &SavedInput::default());
+    let cursor = Cursor { epoch: Epoch(1), seq: Seq(7) };
+    client.restore(cursor);
+    client.handle(now, Input::Dial);
+    client.handle(now, Input::Opened(SOCKET));
+    let sent = outputs(&mut client, now);
+    let resume = sent.iter().find_map(|output| match output {
+        Output::Send(ClientMessage::Resume(resume)) => Some(resume),
+        _ => None,
+    });
+    let resume = resume.unwrap();
+    assert_eq!((resume.last_seq, resume.epoch), (Some(Seq(7)), Some(Epoch(1))));
+    assert_eq!(resume.catch_up, Some(CatchUp::Replay));
+    let resumed = |epoch, outcome, from| {
+        let head = Seq(9);
+        ServerMessage::Resumed(Resumed { outcome, epoch, from, head, input_seq: Some(Seq(0)) })
+    };
+    let mut other_life = client.clone();
+    client.handle(now, Input::Message(SOCKET, resumed(Epoch(1), Outcome::Continue, Seq(7))));
+    assert!(!outputs(&mut client, now).contains(&Output::Clear));
+    assert_eq!(client.frame(now, SOCKET, Seq(7)), Verdict::Duplicate);
+    assert_eq!(client.frame(now, SOCKET, Seq(8)), Verdict::Apply);
+    assert_eq!(client.cursor(), Some(Cursor { seq: Seq(8), ..cursor }));
+    // In another life of the log, what was painted is void.
+    let message = resumed(Epoch(2), Outcome::Snapshot, Seq(9));
+    other_life.handle(now, Input::Message(SOCKET, message));
+    assert!(outputs(&mut other_life, now).contains(&Output::Clear));
+}
+
+#[test]
 fn typing_into_a_dead_connection_finds_out_within_seconds() {
     let start = Time::from_ms(0);
     let mut client = live(start);

@@ -13,7 +13,7 @@ use super::look;
 use crate::chromium::{Browser, Tab};
 
 /// A scripted agent whose folder has `lib.rs`.
-pub(super) async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
+pub(crate) async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("lib.rs"), "fn add() { 1 - 2 }\n")?;
     let command = [env!("CARGO_BIN_EXE_moorline-acp-peer"), "agent"];
@@ -24,7 +24,7 @@ pub(super) async fn agent(relay: &Relay) -> Result<(SessionId, TempDir)> {
     Ok((id, folder))
 }
 
-pub(super) async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Result<()> {
+pub(crate) async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Result<()> {
     let path = format!("/api/session/{id}/prompt");
     relay.api().expect(200, Method::POST, &path, json!({ "command": script })).await?;
     Ok(())
@@ -45,7 +45,7 @@ pub(super) async fn until_said(tab: &Tab, text: &str) -> Result<()> {
     tab.until(&format!("{text:?} in the conversation"), &script).await
 }
 
-pub(super) const EDIT: &str = "edit lib.rs \"fn add() { 1 + 2 }\\n\"";
+pub(crate) const EDIT: &str = "edit lib.rs \"fn add() { 1 + 2 }\\n\"";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prompt_is_sent_and_its_question_answered_on_a_phone() -> Result<()> {

@@ -37,6 +37,12 @@ impl PromptDraft {
             problem: RwSignal::default(),
             field: NodeRef::new(),
         };
+        effect(move || {
+            if let Some(text) = state.inserted.get() {
+                state.inserted.set(None);
+                draft.set(draft.text.get_untracked() + &text);
+            }
+        });
         effect(move || draft.text.with(|text| drafts::keep(&state.id(), DraftPart::Text, text)));
         effect(move || {
             drafts::keep(&state.id(), DraftPart::Files, &draft.named_files().join("\n"));
