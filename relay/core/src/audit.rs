@@ -90,11 +90,11 @@ impl AuditRecord {
 /// When each kind of refusal was recorded last, so that a caller that is refused over and over does
 /// not fill the audit.
 #[derive(Debug, Default)]
-pub struct Refusals(BTreeMap<Refusal, u64>);
+pub struct Refusals(BTreeMap<RefusalKey, u64>);
 
 /// Who was refused, from where, and what.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Refusal {
+struct RefusalKey {
     who: String,
     address: Option<String>,
     detail: Option<String>,
@@ -110,7 +110,7 @@ impl Refusals {
         let together_ms = REFUSALS_TOGETHER.as_millis() as u64;
         let is_recent = |at_ms: u64| event.at_ms.saturating_sub(at_ms) < together_ms;
         let AuditRecord { who, address, detail, .. } = event.clone();
-        let refusal = Refusal { who, address, detail };
+        let refusal = RefusalKey { who, address, detail };
         if self.0.get(&refusal).is_some_and(|at_ms| is_recent(*at_ms)) {
             return false;
         }
