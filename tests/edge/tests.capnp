@@ -39,6 +39,7 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "MOORLINE_ALLOW_HOST", fromEnvironment = "MOORLINE_ALLOW_HOST"),
   (name = "MOORLINE_FRAME_ANCESTOR", fromEnvironment = "MOORLINE_FRAME_ANCESTOR"),
   (name = "MOORLINE_EXPIRY_DAYS", fromEnvironment = "MOORLINE_EXPIRY_DAYS"),
+  (name = "MOORLINE_OBSIDIAN_ANDROID", fromEnvironment = "MOORLINE_OBSIDIAN_ANDROID"),
   (name = "MOORLINE_NO_LEGACY", fromEnvironment = "MOORLINE_NO_LEGACY"),
   # The share of its events at which an object loses its memory, from 0 to 1.
   (name = "MOORLINE_FORGETS", fromEnvironment = "MOORLINE_FORGETS"),

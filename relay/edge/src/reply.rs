@@ -9,6 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_core::api::ApiError;
+use moorline_core::auth::Grant;
 use moorline_core::auth::cors::Header;
 use moorline_core::plan::{HostError, PlanError};
 use moorline_core::profile::Profile;
@@ -183,12 +184,28 @@ pub(crate) fn incoming(
     id: &str,
     request: &Request,
 ) -> std::result::Result<routes::Request, RequestFailure> {
+    told(id, request, Caller::of(request)?.grant)
+}
+
+/// The same as [`incoming`], for a request of another object, which has no caller.
+pub(crate) fn internal(
+    id: &str,
+    request: &Request,
+) -> std::result::Result<routes::Request, RequestFailure> {
+    told(id, request, Grant::unstored())
+}
+
+fn told(
+    id: &str,
+    request: &Request,
+    grant: Grant,
+) -> std::result::Result<routes::Request, RequestFailure> {
     let mut random = [0; 16];
     getrandom::fill(&mut random)?;
     Ok(routes::Request {
         id: id.to_owned(),
         item: String::new(),
-        grant: Caller::of(request)?.grant,
+        grant,
         query: address::query(&request.inner().url()).to_owned(),
         content_type: request.headers().get("content-type")?.unwrap_or_default(),
         body: bytes::Bytes::new(),

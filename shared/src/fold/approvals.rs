@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::agent::approval::{AnswerKind, ApprovalDecision, ApprovalRequest, ApprovalState};
+use crate::agent::approval::{
+    AnswerKind, ApprovalDecision, ApprovalKind, ApprovalRequest, ApprovalState,
+};
 use crate::event::{
     ApprovalConfirmed, ApprovalExpired, ApprovalProgress, Event, EventFields, EventKind,
 };
@@ -77,15 +79,18 @@ impl ApprovalEntry {
         self.state.is_open() && self.request.expires_at.is_none_or(|at| now_ms < at)
     }
 
-    /// Returns true if a usual answer allows it.
+    /// Returns true if a usual answer allows it, or it is a form, which is answered with its fields.
     fn may_be_allowed_without_option(&self) -> bool {
         let is_usual = |kind| matches!(kind, AnswerKind::AllowOnce | AnswerKind::AllowSession);
-        self.request.options.iter().any(|option| is_usual(option.kind))
+        self.request.kind == ApprovalKind::Form
+            || self.request.options.iter().any(|option| is_usual(option.kind))
     }
 
-    /// Returns true if every answer rejects it, or there is none. It can only be denied then.
+    /// Returns true if every answer rejects it, or there is none. It can only be denied then, unless
+    /// it is a form.
     fn is_only_deniable(&self) -> bool {
-        self.request.options.iter().all(|option| option.kind.rejects())
+        self.request.kind != ApprovalKind::Form
+            && self.request.options.iter().all(|option| option.kind.rejects())
     }
 }
 

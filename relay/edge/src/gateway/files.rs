@@ -102,7 +102,7 @@ impl Gateway {
             .with_header("x-content-type-options", "nosniff")?
             .with_header("referrer-policy", "no-referrer")?;
         let mut response = response.fixed(file.content.as_bytes().to_vec());
-        set_policy(&mut response, &docs::POLICY)?;
+        set_policy(&mut response, docs::POLICY)?;
         Ok(response)
     }
 

@@ -95,7 +95,7 @@ async fn seed(copy: &Stub, what: &str, bytes: &[u8]) -> Result<(), RequestFailur
 
 /// Stores a part of the log that this session begins with.
 pub(super) async fn take(object: &Rc<Object>, request: &mut Request) -> Answer {
-    let wanted: Seed = reply::incoming(&object.name(), request)?.query()?;
+    let wanted: Seed = reply::internal(&object.name(), request)?.query()?;
     let data = request.bytes().await?;
     let id: SessionId = object.name().parse().map_err(|_| ApiError::invalid_id(&object.name()))?;
     let database = ObjectDatabase::open(object.state.storage().sql())?;
