@@ -1,6 +1,7 @@
 //! The bodies of the REST API.
 
 mod agent;
+mod audit;
 mod changes;
 mod files;
 mod hosts;
@@ -26,6 +27,7 @@ pub use agent::{
     ActionAccepted, AgentOverview, ApprovalCard, ApprovalCards, ChangePrompt, ConfigureAgent,
     DecideApproval, LogInAgent, PromptList, SessionApprovals, StopTurn,
 };
+pub use audit::{AuditEvent, AuditKind, AuditList};
 pub use changes::{ChangesSettled, SessionChangeList, SettleChanges};
 pub use files::FileMatches;
 pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
@@ -35,7 +37,7 @@ pub use push::{PushKey, PushKeys, PushSubscribed, SubscribePush};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,
 };
-pub use tokens::{CreateToken, TokenCreated, TokenList, TokenSummary};
+pub use tokens::{ChangeToken, CreateToken, TokenChanged, TokenCreated, TokenList, TokenSummary};
 
 /// The body of `POST /api/sessions`. Every field may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

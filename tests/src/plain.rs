@@ -8,6 +8,7 @@ use moorline_shared::message::close;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message, http};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -36,9 +37,22 @@ impl Plain {
     /// # Errors
     /// If the WebSocket is refused.
     pub async fn connect(address: SocketAddr, path: &str, greeting: &Greeting) -> Result<Self> {
+        Self::open(address, request(&format!("ws://{address}{path}"), greeting)?).await
+    }
+
+    /// Connects to a path with these subprotocols, and no other credentials.
+    ///
+    /// # Errors
+    /// If the WebSocket is refused.
+    pub async fn offering(address: SocketAddr, path: &str, protocols: &str) -> Result<Self> {
+        let mut request = format!("ws://{address}{path}").into_client_request()?;
+        request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, protocols.parse()?);
+        Self::open(address, request).await
+    }
+
+    async fn open(address: SocketAddr, request: http::Request<()>) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let request = request(&format!("ws://{address}{path}"), greeting)?;
         match within("the WebSocket to open", client_async(request, stream)).await? {
             Ok((socket, answer)) => Ok(Self { socket, headers: answer.headers().clone() }),
             Err(tungstenite::Error::Http(answer)) => {
@@ -47,6 +61,26 @@ impl Plain {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Waits for the end, whatever comes before it, and returns its close code; [`close::ABNORMAL`]
+    /// for a connection that broke.
+    ///
+    /// # Errors
+    /// If it does not end in time.
+    pub async fn until_closed(&mut self) -> Result<u16> {
+        let closed = async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Close(frame))) => {
+                        return frame.map_or(close::NORMAL, |frame| frame.code.into());
+                    }
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => return close::ABNORMAL,
+                }
+            }
+        };
+        within("the socket to be closed", closed).await
     }
 
     /// Sends a text message.

@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message, http};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::relay::Relay;
+use crate::relay::{Relay, TOKEN};
 use crate::wait::within;
 use crate::wire::{Greeting, request};
 pub use honest::Honest;
@@ -75,7 +75,15 @@ impl ControlLink {
     /// # Errors
     /// If the relay does not accept it.
     pub async fn open(relay: &Relay, host: &HostId) -> Result<Self> {
-        Link::open(relay, &format!("/hosts/{host}/control")).await.map(Self)
+        Self::open_as(relay, host, TOKEN).await
+    }
+
+    /// Opens the link of this host with another token than the administrator's.
+    ///
+    /// # Errors
+    /// If the relay does not accept it.
+    pub async fn open_as(relay: &Relay, host: &HostId, token: &str) -> Result<Self> {
+        Link::open(relay, &format!("/hosts/{host}/control"), token).await.map(Self)
     }
 
     /// Opens the link of a host with these sessions, and waits for its welcome.
@@ -92,9 +100,22 @@ impl ControlLink {
     /// As [`ControlLink::welcomed`].
     pub async fn greeted(relay: &Relay, host: &HostId, hello: Hello) -> Result<Self> {
         let mut link = Self::open(relay, host).await?;
-        link.say(&ToRelay::Hello(Box::new(hello))).await?;
-        match link.next().await? {
-            Heard::Message(ToHost::Welcome { .. }) => Ok(link),
+        link.welcome(hello).await?;
+        Ok(link)
+    }
+
+    /// Says hello with these sessions, and waits for the welcome.
+    ///
+    /// # Errors
+    /// If the host is not welcomed.
+    pub async fn greet(&mut self, host: &HostId, sessions: Vec<Hosted>) -> Result<()> {
+        self.welcome(Hello { sessions, ..hello(host) }).await
+    }
+
+    async fn welcome(&mut self, hello: Hello) -> Result<()> {
+        self.say(&ToRelay::Hello(Box::new(hello))).await?;
+        match self.next().await? {
+            Heard::Message(ToHost::Welcome { .. }) => Ok(()),
             other => bail!("{other:?} instead of a welcome"),
         }
     }
@@ -122,7 +143,15 @@ impl PublishLink {
     /// # Errors
     /// If the relay does not accept it.
     pub async fn open(relay: &Relay, session: &SessionId) -> Result<Self> {
-        Link::open(relay, &format!("/sessions/{session}/publish")).await.map(Self)
+        Self::open_as(relay, session, TOKEN).await
+    }
+
+    /// Opens the link of this session with another token than the administrator's.
+    ///
+    /// # Errors
+    /// If the relay does not accept it.
+    pub async fn open_as(relay: &Relay, session: &SessionId, token: &str) -> Result<Self> {
+        Link::open(relay, &format!("/sessions/{session}/publish"), token).await.map(Self)
     }
 
     /// Opens a link and announces the entries after the relay's cursor, of this epoch and up to
@@ -234,11 +263,12 @@ impl PublishLink {
 }
 
 impl Link {
-    async fn open(relay: &Relay, path: &str) -> Result<Self> {
+    async fn open(relay: &Relay, path: &str, token: &str) -> Result<Self> {
         let stream = TcpStream::connect(relay.address()).await?;
         stream.set_nodelay(true)?;
         let url = format!("{}{path}", relay.url().replace("http:", "ws:"));
-        let mut request = request(&url, &Greeting::ic1())?;
+        let greeting = Greeting { bearer: Some(token.to_owned()), ..Greeting::ic1() };
+        let mut request = request(&url, &greeting)?;
         let offered = http::HeaderValue::from_static(SUBPROTOCOL);
         request.headers_mut().insert(http::header::SEC_WEBSOCKET_PROTOCOL, offered);
         match within("a host's link to open", client_async(request, stream)).await? {

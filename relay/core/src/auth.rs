@@ -5,10 +5,12 @@ mod access;
 mod carrier;
 pub mod cookie;
 pub mod cors;
+mod grant;
 mod guesses;
 mod header_list;
 mod name;
 mod origin;
+mod stored_token;
 mod tickets;
 mod token;
 
@@ -18,9 +20,11 @@ use sha2::{Digest as _, Sha256};
 
 pub use access::{Access, InvalidAccess};
 pub use carrier::{Credential, lacks_host, presented, repeated};
+pub use grant::Grant;
 pub use guesses::{Count, Guesses, Judged};
 pub use name::HostPolicy;
 pub use origin::OriginPolicy;
+pub use stored_token::{LATEST_MS, NewToken, USE_RECORD_INTERVAL};
 pub use tickets::{TICKETS, Tickets};
 pub use token::{InvalidToken, fixed_token};
 

@@ -6,6 +6,7 @@ pub mod acp;
 pub mod action;
 mod answer;
 pub mod api;
+pub mod audit;
 pub mod auth;
 mod client_table;
 pub mod decision;

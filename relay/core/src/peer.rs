@@ -23,6 +23,7 @@ use moorline_shared::message::{
     CatchUp, ClientMessage, ErrorCode, ExtendedMeta, Resume, Scope, ServerMessage, SessionMeta,
     SnapshotReason, close,
 };
+use moorline_shared::rest::AuditKind;
 use moorline_shared::session::{AGENT_DRIVER, Size};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ use place::PeerPlace;
 use requests::PeerRequests;
 pub use saved::SavedPeer;
 
+use super::auth::Grant;
 use super::client_table::PeerId;
 use super::pending::PendingReport;
 use super::profile::Profile;
@@ -119,8 +121,8 @@ pub struct Peer {
     place: PeerPlace,
     input: PeerInput,
     told: Told,
-    /// Who speaks, for people.
-    by: String,
+    /// What the client's token gives; `None` for a client without a name.
+    grant: Option<Grant>,
     requests: PeerRequests,
     errors: VecDeque<(ErrorCode, &'static str)>,
     pong: Option<u64>,
@@ -157,7 +159,7 @@ impl Peer {
             place: PeerPlace::new(Sender::new(Seq::ZERO, 0, 0), Credit::default(), 0, false),
             input: PeerInput::default(),
             told: Told::default(),
-            by: UNKNOWN_USER.to_owned(),
+            grant: None,
             requests: PeerRequests::default(),
             errors: VecDeque::new(),
             pong: None,
@@ -167,9 +169,20 @@ impl Peer {
         })
     }
 
-    /// Names the client for people, as whoever sends its prompts and decides.
-    pub fn set_by(&mut self, by: String) {
-        self.by = by;
+    /// Says what the client's token gives. Its holder is named as whoever sends the client's prompts
+    /// and decides.
+    pub fn set_grant(&mut self, grant: Grant) {
+        self.grant = Some(grant);
+    }
+
+    /// Returns what the client's token gives.
+    #[must_use]
+    pub const fn grant(&self) -> Option<&Grant> {
+        self.grant.as_ref()
+    }
+
+    fn by(&self) -> String {
+        self.grant.as_ref().map_or_else(|| UNKNOWN_USER.to_owned(), Grant::holder)
     }
 
     /// Unregisters a client that has gone.
@@ -248,7 +261,7 @@ impl Peer {
         match message {
             ClientMessage::Unknown => {}
             ClientMessage::Ping { t } => self.pong = Some(t),
-            ClientMessage::Resume(resume) => self.resume(session, resume),
+            ClientMessage::Resume(resume) => self.resume(session, resume, wall_ms),
             _ if matches!(self.phase, PeerPhase::AwaitingResume { .. }) => {
                 self.error(ErrorCode::ResumeRequired, "Send `resume` first.");
             }
@@ -266,7 +279,7 @@ impl Peer {
         }
     }
 
-    fn resume(&mut self, session: &mut Session, mut resume: Resume) {
+    fn resume(&mut self, session: &mut Session, mut resume: Resume, wall_ms: u64) {
         if !matches!(self.phase, PeerPhase::AwaitingResume { .. }) {
             return;
         }
@@ -279,6 +292,10 @@ impl Peer {
             session.claim(self.id, client_id);
             self.client_id = Some(client_id.clone());
             self.input.answers = resume.answers && self.terms.scope == Scope::Write;
+        }
+        if let (Some(grant), Some(seq)) = (&self.grant, resume.last_seq.filter(|seq| seq.0 > 0)) {
+            let record = grant.event(wall_ms, AuditKind::Resumed);
+            session.audit(record.with(format!("after entry {}", seq.0)));
         }
         self.phase = PeerPhase::Answering(resume);
     }

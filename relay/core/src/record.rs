@@ -96,6 +96,8 @@ pub struct TokenRecord {
     /// The time of its expiry, in milliseconds since 1970; `None` if it is valid until it is
     /// revoked.
     pub expires_at_ms: Option<u64>,
+    /// The time of its last use, in milliseconds since 1970, to a minute; `None` if it was not used.
+    pub last_used_ms: Option<u64>,
 }
 
 impl TokenRecord {
@@ -108,6 +110,7 @@ impl TokenRecord {
             label: self.label,
             created_at: rfc3339(self.created_at_ms),
             expires_at: self.expires_at_ms.map(rfc3339),
+            last_used: self.last_used_ms.map(rfc3339),
         }
     }
 }
@@ -115,10 +118,14 @@ impl TokenRecord {
 /// The stored facts of a token that a request presented.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundToken {
+    /// Its id.
+    pub id: String,
     /// Its stored hash.
     pub hash: Vec<u8>,
     /// Its scope, as text.
     pub scope: String,
+    /// Its label, for people.
+    pub label: Option<String>,
     /// The time of its expiry; `None` if it does not expire.
     pub expires_at: Option<Time>,
 }

@@ -6,6 +6,7 @@
 
 pub(crate) mod action_request;
 pub(crate) mod approvals;
+mod audit;
 pub(crate) mod changes;
 pub(crate) mod files;
 pub(crate) mod hosts;
@@ -18,6 +19,9 @@ pub(crate) mod session;
 pub(crate) mod sessions;
 mod table;
 pub(crate) mod terminals;
+#[cfg(test)]
+mod tests;
+mod tokens;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -25,7 +29,7 @@ use std::sync::LazyLock;
 
 use http::Method;
 use moorline_shared::change::ChangesQuestion;
-use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::SessionSummary;
 use percent_encoding::percent_decode_str;
@@ -37,6 +41,7 @@ use crate::naming;
 use crate::session::Session;
 pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
+pub use audit::{AuditPage, AuditQuery};
 pub use changes::{ask_changes, changes_reply};
 pub use files::files_reply;
 pub use hosts::{host_agents, rules_answer, rules_question};
@@ -46,6 +51,7 @@ pub use request::{Reply, Request, parse};
 pub use session::{Write, prompt_of};
 pub use sessions::forked;
 pub use table::ROUTES;
+pub use tokens::{changed_token, new_token};
 
 /// One route of the API.
 #[derive(Debug)]
@@ -71,7 +77,9 @@ pub enum Subject {
     Session,
     /// The id of a session, or a longer name for one: see [`naming`].
     Terminal,
-    /// The id of a project, token or host.
+    /// The id of a project.
+    Project,
+    /// The id of a token or host.
     Other,
 }
 
@@ -82,10 +90,14 @@ pub enum Need {
     Nothing,
     /// Any valid token.
     Token,
-    /// Watching the session that the path names.
+    /// Watching the session or project that the path names.
     Read,
     /// Steering the session that the path names.
     Write,
+    /// Reading lists: the caller gets what its token reaches.
+    List,
+    /// Starting sessions, in the project of the session that the path names, if it names one.
+    Start,
     /// Publishing sessions.
     Host,
     /// Full access.
@@ -162,8 +174,14 @@ pub enum Call {
     ListTokens,
     /// Creates a token.
     CreateToken,
+    /// Changes what a token allows.
+    ChangeToken,
     /// Revokes a token.
     RevokeToken,
+    /// Removes every cookie that stands for the caller's token.
+    LogOutEverywhere,
+    /// Lists what was done by whom.
+    Audit,
     /// Returns the key with which browsers subscribe to notices.
     PushKey,
     /// Keeps a browser's subscription to notices.
@@ -206,6 +224,14 @@ pub struct View<'a> {
     pub is_here: &'a dyn Fn(&HostId) -> bool,
 }
 
+impl View<'_> {
+    /// Returns true if a token with this access reaches a session.
+    #[must_use]
+    pub fn reaches(&self, access: &Access, session: &SessionId) -> bool {
+        self.directory.reaches(access, session)
+    }
+}
+
 /// A change that was decided, with its answer.
 pub struct Decision {
     /// The change to store and apply.
@@ -228,6 +254,23 @@ pub struct Start {
     pub draft: Draft,
     /// The steps after the start.
     pub then: Started,
+}
+
+impl Start {
+    /// Puts a session into the project that the caller's token reaches, unless it is in that project already.
+    ///
+    /// # Errors
+    /// `forbidden` if the session is to be in another project.
+    fn admit(mut draft: Draft, then: Started, access: &Access) -> Result<Self, ApiError> {
+        let project = &mut draft.record.project;
+        if project.is_none() {
+            *project = access.only_project().cloned();
+        }
+        match access.scope_in(project.as_ref()) {
+            Some(Scope::Write) => Ok(Self { draft, then }),
+            _ => Err(ApiError::forbidden()),
+        }
+    }
 }
 
 /// The steps after a session was started.
@@ -288,23 +331,40 @@ impl Route {
         matches!(self.handler, Handler::Relay(Call::ListEvents | Call::SessionEvents))
     }
 
-    /// Admits a caller with this access. Returns the caller's scope for the session that the path names, if it names
-    /// one.
+    /// Admits a caller with this access. Returns the caller's scope for the session or project that the path names,
+    /// if it names one. `project_of` returns the project that a session is in.
     ///
     /// # Errors
     /// `invalid_id` or `forbidden`.
-    pub fn admit(&self, access: &Access, id: &str) -> Result<Option<Scope>, ApiError> {
-        let scope = match self.subject {
+    pub fn admit(
+        &self,
+        access: &Access,
+        id: &str,
+        project_of: impl FnOnce(&SessionId) -> Option<ProjectId>,
+    ) -> Result<Option<Scope>, ApiError> {
+        let (scope, may_start) = match self.subject {
             Subject::Session | Subject::Terminal => {
                 let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-                access.scope_of(&id)
+                // Only such a token depends on the session's project.
+                let project = access.only_project().and_then(|_| project_of(&id));
+                let may_start = access.scope_in(project.as_ref()) == Some(Scope::Write);
+                (access.scope_of(&id, project.as_ref()), may_start)
             }
-            Subject::Nothing | Subject::Other => None,
+            Subject::Project => {
+                let id: ProjectId = id.parse().map_err(|_| ApiError::invalid_project_id())?;
+                (access.scope_in(Some(&id)), false)
+            }
+            Subject::Nothing => {
+                (None, access.scope_in(access.only_project()) == Some(Scope::Write))
+            }
+            Subject::Other => (None, false),
         };
         let is_enough = match self.need {
             Need::Nothing | Need::Token => true,
             Need::Read => scope.is_some(),
             Need::Write => scope == Some(Scope::Write),
+            Need::List => access.is_admin() || access.only_project().is_some(),
+            Need::Start => may_start,
             Need::Host => matches!(access, Access::Host | Access::Admin),
             Need::Admin => access.is_admin(),
         };
@@ -352,6 +412,29 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     paths
 });
 
+/// Returns the route of a session's event stream.
+///
+/// # Panics
+/// Never: a test looks it up.
+#[must_use]
+pub fn events_route() -> &'static Route {
+    own_route(Call::SessionEvents)
+}
+
+/// Returns the route of a client's WebSocket to a session.
+///
+/// # Panics
+/// Never: a test looks it up.
+#[must_use]
+pub fn stream_route() -> &'static Route {
+    own_route(Call::Stream)
+}
+
+fn own_route(call: Call) -> &'static Route {
+    let is_it = |route: &&Route| matches!(route.handler, Handler::Relay(own) if own == call);
+    ROUTES.iter().find(is_it).expect("a test looks it up")
+}
+
 /// Looks up a method and a path, which is escaped as in an address.
 #[must_use]
 pub fn find(method: &Method, path: &str) -> Found {
@@ -386,94 +469,4 @@ fn allow(routes: &[&Route]) -> String {
         ref other => other.as_str(),
     });
     names.collect::<Vec<_>>().join(",")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn matched(method: &Method, path: &str) -> Matched {
-        match find(method, path) {
-            Found::Route(matched) => matched,
-            other => panic!("{method} {path}: {other:?}"),
-        }
-    }
-
-    fn path_of(route: &Route) -> String {
-        route.path.replace("{id}", "abcdefgh").replace("{item}", "ijklmnop")
-    }
-
-    #[test]
-    fn every_route_is_found() {
-        for route in ROUTES {
-            let found = matched(&route.method, &path_of(route));
-            assert!(std::ptr::eq(found.route, route), "{} {}", route.method, route.path);
-            assert_eq!(route.subject == Subject::Nothing, !route.path.contains("{id}"));
-            assert_eq!(found.item.is_empty(), !route.path.contains("{item}"));
-        }
-    }
-
-    #[test]
-    fn a_path_names_a_session_as_it_was_written() {
-        let found = matched(&Method::GET, "/api/session/a%20b/status");
-        assert_eq!((found.id.as_str(), found.route.need), ("a b", Need::Read));
-        assert_eq!(matched(&Method::HEAD, "/api/terminal/ws/abcdefgh").id, "abcdefgh");
-        assert_eq!(matched(&Method::DELETE, "/api/session/%ff").id, "%ff");
-    }
-
-    #[test]
-    fn a_terminal_may_go_by_a_longer_name() {
-        let name = "user_1_ws_3f1c9a52-7c1f-4a53-9f0e-0d6a3c1b2e4f";
-        let id = naming::id_of(name).unwrap();
-        for (method, path) in [
-            (Method::GET, format!("/api/terminal/ws/{name}")),
-            (Method::GET, format!("/api/terminal/{name}/output")),
-            (Method::POST, format!("/api/terminal/{name}/input")),
-            (Method::DELETE, format!("/api/terminal/{name}")),
-        ] {
-            let found = matched(&method, &path);
-            assert_eq!((found.id.as_str(), found.long_name.as_deref()), (id.as_str(), Some(name)));
-        }
-        let found = matched(&Method::GET, &format!("/api/session/{name}/status"));
-        assert_eq!((found.id.as_str(), found.long_name), (name, None));
-    }
-
-    #[test]
-    fn another_method_differs_from_no_route() {
-        for path in ["/", "/api", "/api/session", "/api/session/", "/api/session//status", "/x"] {
-            assert!(matches!(find(&Method::GET, path), Found::Nothing), "{path}");
-        }
-        for (method, path, allowed) in [
-            (Method::PUT, "/api/sessions", "GET,HEAD,POST"),
-            (Method::GET, "/api/session/abcdefgh", "DELETE"),
-        ] {
-            let Found::OtherMethod { allow } = find(&method, path) else { panic!("{path}") };
-            assert_eq!(allow, allowed);
-        }
-    }
-
-    #[test]
-    fn a_caller_is_let_in_by_what_its_token_allows() {
-        let may = |method: Method, path: &str, access: &str| {
-            let found = matched(&method, path);
-            found
-                .route
-                .admit(&access.parse().unwrap(), &found.id)
-                .map_err(|error| error.status().as_u16())
-        };
-        let status = "/api/session/abcdefgh/status";
-        assert_eq!(may(Method::GET, status, "admin"), Ok(Some(Scope::Write)));
-        assert_eq!(may(Method::GET, status, "session:abcdefgh:read"), Ok(Some(Scope::Read)));
-        assert_eq!(may(Method::GET, status, "session:ijklmnop:write"), Err(403));
-        assert_eq!(may(Method::GET, status, "host"), Err(403));
-        let prompt = "/api/session/abcdefgh/prompt";
-        assert_eq!(may(Method::POST, prompt, "session:abcdefgh:read"), Err(403));
-        assert_eq!(may(Method::POST, prompt, "session:abcdefgh:write"), Ok(Some(Scope::Write)));
-        let publish = "/sessions/abcdefgh/publish";
-        assert_eq!(may(Method::GET, publish, "session:abcdefgh:write"), Err(403));
-        assert!(may(Method::GET, publish, "host").is_ok());
-        assert_eq!(may(Method::GET, "/api/session/short/status", "host"), Err(400));
-        assert_eq!(may(Method::GET, "/api/sessions", "host"), Err(403));
-        assert_eq!(may(Method::POST, "/api/tickets", "host"), Ok(None));
-    }
 }

@@ -112,6 +112,19 @@ CREATE TABLE push_subscriptions (
     auth     BLOB NOT NULL
 ) WITHOUT ROWID;
 ",
+    r"
+ALTER TABLE tokens ADD COLUMN last_used INTEGER;
+CREATE TABLE audit (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    at      INTEGER NOT NULL,
+    kind    TEXT NOT NULL,
+    who     TEXT NOT NULL,
+    token   TEXT,
+    address TEXT,
+    session TEXT,
+    detail  TEXT
+);
+",
 ];
 
 /// Selects every session, newest first. The log may be ahead of the row's own `head`, which is only
@@ -213,12 +226,21 @@ pub const INSERT_TOKEN: &str = "
 INSERT INTO tokens (id, hash, scope, label, created_at, expires_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
-/// Selects all tokens, oldest first, without their hashes.
-pub const TOKENS: &str =
-    "SELECT id, scope, label, created_at, expires_at FROM tokens ORDER BY created_at, id";
+/// Selects all tokens, oldest first, without their hashes:
+/// (id, scope, label, `created_at`, `expires_at`, `last_used`).
+pub const TOKENS: &str = "
+SELECT id, scope, label, created_at, expires_at, last_used FROM tokens ORDER BY created_at, id";
 
-/// Selects a token by its hash: (hash) gives (hash, scope, `expires_at`).
-pub const TOKEN_BY_HASH: &str = "SELECT hash, scope, expires_at FROM tokens WHERE hash = ?1";
+/// Selects a token by its hash: (hash) gives (id, hash, scope, label, `expires_at`).
+pub const TOKEN_BY_HASH: &str =
+    "SELECT id, hash, scope, label, expires_at FROM tokens WHERE hash = ?1";
+
+/// Changes what a token allows: (id, scope, label, `expires_at`).
+pub const CHANGE_TOKEN: &str =
+    "UPDATE tokens SET scope = ?2, label = ?3, expires_at = ?4 WHERE id = ?1";
+
+/// Records a token's last use: (id, `last_used`).
+pub const USE_TOKEN: &str = "UPDATE tokens SET last_used = ?2 WHERE id = ?1";
 
 /// Selects a token's hash by its id: (id).
 pub const TOKEN_HASH: &str = "SELECT hash FROM tokens WHERE id = ?1";
@@ -239,6 +261,23 @@ pub const COOKIE: &str = "SELECT token FROM cookies WHERE hash = ?1 AND expires_
 
 /// Removes a cookie: (hash).
 pub const DELETE_COOKIE: &str = "DELETE FROM cookies WHERE hash = ?1";
+
+/// Removes the cookies that stand for a token: (hash of the token).
+pub const DELETE_COOKIES: &str = "DELETE FROM cookies WHERE token = ?1";
+
+/// Adds an audit event: (at, kind, who, token, address, session, detail).
+pub const PUT_AUDIT: &str = "
+INSERT INTO audit (at, kind, who, token, address, session, detail)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// Removes the oldest audit events beyond a number: (number that stay).
+pub const TRIM_AUDIT: &str = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1";
+
+/// Selects audit events, newest first: (before, count) gives
+/// (id, at, kind, who, token, address, session, detail).
+pub const AUDIT: &str = "
+SELECT id, at, kind, who, token, address, session, detail FROM audit
+WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
 
 /// Selects every host: (id, name, version, drivers, `last_seen`, missing).
 pub const HOSTS: &str =

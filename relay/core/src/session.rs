@@ -20,21 +20,22 @@
 
 mod actions;
 mod agent;
+mod audit;
 mod clients;
 mod commands;
 mod host;
 mod host_connection;
 mod input;
 mod log;
+mod naming;
 mod peers;
 mod snapshots;
 mod storing;
 
 use std::collections::VecDeque;
 
-use moorline_shared::control::Hosted;
 use moorline_shared::event::{Activity, Event, Status};
-use moorline_shared::id::{ProjectId, Seq, SessionId};
+use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::{HostCommand, WriteRefused};
@@ -42,6 +43,7 @@ use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
 
+use super::audit::AuditRecord;
 use super::encoded::EncodedEntries;
 use super::last_status::LastStatus;
 use super::profile::Profile;
@@ -50,6 +52,7 @@ use super::stored::{SegmentRow, Stored};
 pub use actions::WaitingAction;
 use agent::SessionAgent;
 pub use agent::{AgentDocument, DecideError};
+use audit::AuditQueue;
 use clients::Clients;
 #[cfg(test)]
 pub(crate) use clients::READS_EVERY;
@@ -105,6 +108,8 @@ pub enum SessionEffect {
     ListChanged,
     /// Store the session: [`Session::store_batch`] has something.
     Store(Urgency),
+    /// Record what was done.
+    Audit(Box<AuditRecord>),
 }
 
 /// The stored parts of a session.
@@ -150,6 +155,7 @@ pub struct Session {
     last_status: Option<LastStatus>,
     agent: SessionAgent,
     held_changes: VecDeque<HeldChange>,
+    audit: AuditQueue,
     encoded: EncodedEntries,
     is_deleted: bool,
     /// Grows whenever clients must get the session's facts again.
@@ -191,6 +197,7 @@ impl Session {
             host: HostConnection::away(),
             clients: Clients::default(),
             held_changes: VecDeque::new(),
+            audit: AuditQueue::default(),
             encoded: EncodedEntries::default(),
             is_deleted: false,
             revision: 0,
@@ -218,6 +225,9 @@ impl Session {
     pub fn poll_output(&mut self) -> Option<SessionEffect> {
         if let Some(change) = self.held_changes.pop_front() {
             return Some(SessionEffect::Held(change));
+        }
+        if let Some(record) = self.audit.pop() {
+            return Some(SessionEffect::Audit(Box::new(record)));
         }
         if self.host.has_new_commands() {
             return Some(SessionEffect::Commands);
@@ -261,26 +271,6 @@ impl Session {
         self.host.is_asked()
     }
 
-    /// Takes over what the host says about the session that it has started.
-    pub fn started(&mut self, hosted: &Hosted) {
-        self.record.cwd = Some(hosted.cwd.clone());
-        self.record.driver.clone_from(&hosted.facts.driver);
-        self.record.command.clone_from(&hosted.facts.command);
-        self.name_changed();
-    }
-
-    /// Renames the session; without a name it is called by its program.
-    pub fn rename(&mut self, name: Option<String>) {
-        self.record.name = name;
-        self.name_changed();
-    }
-
-    /// Moves the session to a project, or out of any.
-    pub fn move_to(&mut self, project: Option<ProjectId>) {
-        self.record.project = project;
-        self.storing.changed();
-    }
-
     /// Records activity, at this time in milliseconds since 1970.
     pub fn note_activity(&mut self, wall_ms: u64) {
         self.record.last_activity_ms = self.record.last_activity_ms.max(wall_ms);
@@ -302,12 +292,6 @@ impl Session {
         self.snapshots.clear();
         self.encoded.clear();
         self.host.command(HostCommand::Close);
-    }
-
-    fn name_changed(&mut self) {
-        self.name = record::name(&self.record);
-        self.revision += 1;
-        self.storing.changed();
     }
 
     fn listed_values(&self) -> ListedValues {

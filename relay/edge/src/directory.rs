@@ -5,9 +5,11 @@
 //! request, which keeps the object in memory.
 
 mod access;
+mod audit;
 mod change;
 mod fork;
 mod hosts;
+mod leases;
 mod memory;
 mod metrics;
 mod overview;
@@ -16,6 +18,7 @@ mod start;
 mod store;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use moorline_core::auth::Guesses;
@@ -50,6 +53,9 @@ impl DurableObject for DirectoryObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        if let Err(failure) = self.directory.alarm().await {
+            console_error!("the alarm was not handled: {failure}");
+        }
         Response::empty()
     }
 
@@ -100,6 +106,12 @@ struct DirectoryState {
     since_ms: u64,
     /// Addresses that have sent wrong tokens.
     guesses: Guesses,
+    /// When the use of each token was stored last, by the token's id.
+    used: RefCell<BTreeMap<String, u64>>,
+    /// When each kind of refusal was recorded last: by whom, from where, and what was refused.
+    refusals: RefCell<BTreeMap<(String, Option<String>, Option<String>), u64>>,
+    /// Number of events that were recorded since the object was loaded.
+    audited: Cell<u64>,
 }
 
 impl DirectoryState {
@@ -115,6 +127,9 @@ impl DirectoryState {
             counted: RefCell::default(),
             since_ms: now_ms(),
             guesses: Guesses::default(),
+            used: RefCell::default(),
+            refusals: RefCell::default(),
+            audited: Cell::new(0),
         }
     }
 

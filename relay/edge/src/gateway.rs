@@ -5,6 +5,7 @@ mod access;
 mod acp;
 mod event_socket;
 mod files;
+mod lease;
 mod legacy;
 mod login;
 mod refusal;
@@ -14,17 +15,17 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moorline_core::api::csp::FrameAncestors;
 use moorline_core::api::paths::is_api;
 use moorline_core::api::{ApiError, answering};
-use moorline_core::auth::{Access, HostPolicy, OriginPolicy, cookie, cors, repeated};
+use moorline_core::auth::{HostPolicy, OriginPolicy, cookie, cors, repeated};
 use moorline_core::legacy::is_legacy;
 use moorline_core::refusal::Why;
-use moorline_core::routes::{Call, Found, Handler, Matched, Need, find};
+use moorline_core::routes::{Call, Found, Handler, Matched, Need, Subject, find};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::Health;
 use worker::{Context, Env, Request, Response, Result, Stub, event};
 
 use crate::address::authority;
-use crate::internal::{ACCESS, ENSURE, Ensure};
+use crate::internal::{ACCESS, Caller, ENSURE, Ensure, OPENED, Opened};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade, json, send};
 use refusal::refuse;
@@ -146,6 +147,9 @@ impl Gateway {
             Handler::Relay(Call::Description) => self.description().await,
             Handler::Relay(Call::LogIn) => self.log_in().await,
             Handler::Relay(Call::LogOut) => self.log_out().await,
+            Handler::Relay(Call::LogOutEverywhere) => {
+                self.log_out_everywhere(matched, request).await
+            }
             Handler::Relay(Call::Chat) => self.chat(request).await,
             Handler::Relay(Call::Acp) => self.acp(request).await,
             Handler::Relay(call @ (Call::Stream | Call::Plain)) => {
@@ -163,9 +167,9 @@ impl Gateway {
 
     /// Passes the request on to the object that owns the route.
     async fn pass_on(&self, matched: &Matched, request: &Request) -> Answer {
-        let access = self.admit(matched, request).await?;
-        let (object, access) = owner(&self.env, matched, &access)?;
-        Ok(object.fetch_with_request(told(request, &access)?).await?)
+        let caller = self.admit(matched, request).await?;
+        let object = owner(&self.env, matched)?;
+        Ok(object.fetch_with_request(told(request, &caller)?).await?)
     }
 
     /// Opens a client's WebSocket. A browser hides the HTTP error of a WebSocket from its page, so
@@ -174,17 +178,19 @@ impl Gateway {
         if !self.origins.allows(&self.headers) {
             return refuse(self, call, Why::Origin, ApiError::origin().into());
         }
-        let access = match self.caller(None).await {
-            Ok(caller) => caller.access,
+        let id = matched.id.parse::<SessionId>();
+        let found = match self.caller(None, id.clone().ok()).await {
+            Ok(found) => found,
             Err(failure) => return refuse(self, call, Why::Token, failure),
         };
-        let Ok(id) = matched.id.parse::<SessionId>() else {
+        let Ok(id) = id else {
             return refuse(self, call, Why::Id, ApiError::invalid_id(&matched.id).into());
         };
-        let Some(scope) = access.scope_of(&id) else {
-            return refuse(self, call, Why::Session, ApiError::forbidden().into());
-        };
-        if call == Call::Plain && scope == Scope::Write {
+        if let Err(failure) = self.admitted(matched, &found).await {
+            return refuse(self, call, Why::Session, failure);
+        }
+        let caller = found.caller;
+        if call == Call::Plain && caller.grant.access.scope() == Some(Scope::Write) {
             // A caller that may type in a session may also start it.
             let wanted = Ensure { session_id: id.clone(), name: matched.long_name.clone() };
             let there =
@@ -193,25 +199,49 @@ impl Gateway {
                 return refusal::not_created(failure).await;
             }
         }
+        if let Err(failure) = self.opens(&caller, matched).await {
+            return refuse(self, call, Why::Token, failure);
+        }
         let object = object_client::session(&self.env, &id)?;
-        Ok(object.fetch_with_request(told(request, word(&access))?).await?)
+        Ok(object.fetch_with_request(told(request, &caller)?).await?)
     }
 
-    /// Returns the caller's access if it is enough for the route.
+    /// Has the directory record a connection that is about to be opened, so that it can be closed.
+    async fn opens(
+        &self,
+        caller: &Caller,
+        matched: &Matched,
+    ) -> std::result::Result<(), RequestFailure> {
+        let session = matched.id.parse().ok().filter(|_| matched.route.is_of_session());
+        let opened = Opened::new(caller, matched.route, session.as_ref());
+        let directory = object_client::directory(&self.env)?;
+        object_client::post(&directory, OPENED, &opened).await.map(drop)
+    }
+
+    /// Returns the caller if its access is enough for the route.
     async fn admit(
         &self,
         matched: &Matched,
         request: &Request,
-    ) -> std::result::Result<Access, RequestFailure> {
+    ) -> std::result::Result<Caller, RequestFailure> {
         let route = matched.route;
         // A host is not a browser: it sends no `Origin`.
         if route.need == Need::Host && self.headers.contains_key(ORIGIN) {
             return Err(ApiError::origin().into());
         }
         let ticket = if route.takes_ticket() { access::ticket(request) } else { None };
-        let access = self.caller(ticket).await?.access;
-        route.admit(&access, &matched.id)?;
-        Ok(access)
+        let session = match route.subject {
+            Subject::Session | Subject::Terminal => matched.id.parse().ok(),
+            Subject::Nothing | Subject::Project | Subject::Other => None,
+        };
+        let found = self.caller(ticket, session).await?;
+        self.admitted(matched, &found).await?;
+        let lasts = route.is_event_stream()
+            || matches!(route.handler, Handler::Relay(Call::Publish | Call::Control));
+        if lasts {
+            self.opens(&found.caller, matched).await?;
+        }
+        Ok(found.caller)
     }
 
     /// The pages that may show this relay's pages in a frame.
@@ -225,17 +255,13 @@ impl Gateway {
     }
 }
 
-/// The object that owns a route, and the value of its [`ACCESS`] header.
-fn owner(
-    env: &Env,
-    matched: &Matched,
-    access: &Access,
-) -> std::result::Result<(Stub, String), RequestFailure> {
+/// The object that owns a route.
+fn owner(env: &Env, matched: &Matched) -> std::result::Result<Stub, RequestFailure> {
     if !matched.route.is_of_session() {
-        return Ok((object_client::directory(env)?, access.to_string()));
+        return Ok(object_client::directory(env)?);
     }
     let id = matched.id.parse().map_err(|_| ApiError::invalid_id(&matched.id))?;
-    Ok((object_client::session(env, &id)?, word(access).to_owned()))
+    Ok(object_client::session(env, &id)?)
 }
 
 fn is_missing(answer: &Answer) -> bool {
@@ -253,20 +279,10 @@ fn health() -> Answer {
     json(StatusCode::OK, &Health { status: "ok".to_owned(), storing: true, version })
 }
 
-/// The caller's access, as a session's object is told it.
-const fn word(access: &Access) -> &'static str {
-    match access {
-        Access::Admin => "admin",
-        Access::Host => "host",
-        Access::Session { scope: Scope::Write, .. } => "write",
-        Access::Session { scope: Scope::Read, .. } => "read",
-    }
-}
-
 /// A copy of the request with the [`ACCESS`] header that objects read.
-fn told(request: &Request, access: &str) -> Result<Request> {
+fn told(request: &Request, caller: &Caller) -> Result<Request> {
     let mut told = request.clone_mut()?;
-    told.headers_mut()?.set(ACCESS, access)?;
+    told.headers_mut()?.set(ACCESS, &caller.header())?;
     Ok(told)
 }
 

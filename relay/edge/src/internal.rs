@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use moorline_core::auth::{SecretHash, hash_secret};
+use moorline_core::audit::AuditRecord;
+use moorline_core::auth::{Grant, SecretHash, hash_secret};
 use moorline_core::directory::SessionReport;
 use moorline_core::record::SessionRecord;
 use moorline_core::session::AgentDocument;
@@ -19,10 +20,11 @@ use moorline_shared::operation::OperationsQuestion;
 use moorline_shared::rest::ContextFile;
 use serde::{Deserialize, Serialize};
 
-/// Header with the caller's access. The Worker alone sets it, and drops a header of this name that
-/// comes from outside. To a session: `admin`, `write`, `read` or `host`. To the directory: the
-/// token's scope.
+/// Header with the [`Caller`]. The Worker alone sets it, and drops a header of this name that comes
+/// from outside.
 pub const ACCESS: &str = "x-moorline-access";
+/// The reason of the close of a connection whose caller has lost its access.
+pub const ACCESS_ENDED: &str = "the token was revoked, has expired, or allows less now";
 /// Binding of the sessions' objects, which are named by their session's id.
 pub const SESSION: &str = "SESSION";
 /// Binding of the directory.
@@ -75,6 +77,21 @@ pub const OPERATIONS: &str = "/internal/operations";
 /// To the directory: [`ChangesWanted`]. Answer: `ChangesAnswer`; 503 `host_offline` if the host is
 /// away.
 pub const CHANGES: &str = "/internal/changes";
+/// To a session's object, without a body: a token or cookie by which it was opened may have lost its
+/// access. Answer: nothing, once the connections that have lost it are closed.
+pub const RECHECK: &str = "/internal/recheck";
+
+/// To the directory: [`Held`]. Answer: a list of what each caller's token gives now, `null` for a
+/// caller that is no longer allowed what it was.
+pub const STILL: &str = "/internal/still";
+/// To the directory: [`Opened`]. Records the connection, so that it can be closed when its token
+/// loses its access. Answer: nothing, or 401 if it has lost it already.
+pub const OPENED: &str = "/internal/opened";
+/// To the directory, with a WebSocket: it is closed when the caller's token loses its access. The
+/// query's `path` is the route that the caller was admitted to.
+pub const LEASE: &str = "/internal/lease";
+/// To the directory: [`Audited`]. Answer: nothing.
+pub const AUDIT: &str = "/internal/audit";
 /// To the directory: [`Presented`], a token's hash. Answer: [`Allowed`], or 401.
 pub const VERIFY: &str = "/internal/verify";
 /// To the directory: [`Presented`], a cookie's hash. Answer: [`Allowed`], or 401.
@@ -249,13 +266,15 @@ pub struct Presented {
     pub own: Option<SecretHash>,
     /// The caller's IP address, if known.
     pub from: Option<String>,
+    /// The session that the request is about.
+    pub session: Option<SessionId>,
 }
 
 impl Presented {
     /// Hashes a secret, with no further details.
     #[must_use]
     pub fn of(secret: &str) -> Self {
-        Self { hash: hash_secret(secret), own: None, from: None }
+        Self { hash: hash_secret(secret), own: None, from: None, session: None }
     }
 }
 
@@ -264,17 +283,59 @@ impl Presented {
 pub struct Keep {
     /// Hash of the cookie's secret.
     pub hash: SecretHash,
-    /// Hash of the token.
-    pub token: SecretHash,
+    /// Whose browser it is.
+    pub caller: Caller,
 }
 
-/// The access that a secret grants.
+/// The caller of a request, or of a connection that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// What the caller's token gives.
+    pub grant: Grant,
+    /// Hash of the token. For the Worker's own token, it is that of no stored one.
+    pub token: SecretHash,
+    /// Hash of the cookie's secret, if a cookie stands for the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<SecretHash>,
+    /// The caller's address, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+/// A connection that a caller opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The caller.
+    pub caller: Caller,
+    /// The path of the route, as the table has it.
+    pub path: String,
+    /// The session that it is about.
+    pub session: Option<SessionId>,
+}
+
+/// The holder of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Allowed {
-    /// The scope, as `Access` writes it.
-    pub access: String,
-    /// For a cookie: hash of the token that it stands for. `None` for any other secret.
-    pub token: Option<SecretHash>,
+    /// The caller.
+    pub caller: Caller,
+    /// The project of the session that the request is about.
+    pub project: Option<ProjectId>,
+}
+
+/// What was done in a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audited {
+    /// The events, oldest first.
+    pub records: Vec<AuditRecord>,
+}
+
+/// Callers whose connections are open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The session that their connections are about.
+    pub session: Option<SessionId>,
+    /// The callers.
+    pub callers: Vec<Caller>,
 }
 
 /// Request to have a session exist.

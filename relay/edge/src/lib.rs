@@ -11,6 +11,8 @@ pub mod internal;
 #[cfg(target_arch = "wasm32")]
 mod abort_guard;
 #[cfg(target_arch = "wasm32")]
+mod caller;
+#[cfg(target_arch = "wasm32")]
 mod directory;
 #[cfg(target_arch = "wasm32")]
 mod gateway;

@@ -19,6 +19,7 @@ use serde::de::DeserializeOwned;
 use worker::{Date, Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
 
 use crate::address;
+use crate::internal::Caller;
 use crate::sql::SqlError;
 
 /// Result of a handler.
@@ -177,7 +178,7 @@ pub(crate) async fn body<T: DeserializeOwned>(
 }
 
 /// The request as the core's handlers take it, without its body. `id` is the id in its path; a second
-/// one, and who asks, are left out.
+/// one is left out.
 pub(crate) fn incoming(
     id: &str,
     request: &Request,
@@ -187,7 +188,7 @@ pub(crate) fn incoming(
     Ok(routes::Request {
         id: id.to_owned(),
         item: String::new(),
-        by: String::new(),
+        grant: Caller::of(request)?.grant,
         query: address::query(&request.inner().url()).to_owned(),
         content_type: request.headers().get("content-type")?.unwrap_or_default(),
         body: bytes::Bytes::new(),

@@ -4,6 +4,7 @@
 //! event first reads the session again if it is not in memory (`loaded`), then handles the event,
 //! then carries out what follows before the object may hibernate again (`settling`).
 
+mod access;
 mod alarm;
 mod answers;
 mod clients;
@@ -16,6 +17,7 @@ mod host;
 mod internal_routes;
 pub(crate) mod notifier;
 mod object;
+mod readers;
 mod report;
 mod rest;
 mod sockets;
@@ -32,12 +34,11 @@ use worker::{
     WebSocketIncomingMessage, durable_object,
 };
 
-use answers::{caller, scope};
 use clients::SocketDialect;
 use object::Object;
 use state::SessionState;
 
-use crate::internal::PREFIX;
+use crate::internal::{Caller, PREFIX};
 use crate::reply::{self, Answer, is_upgrade};
 
 /// The Durable Object of one session.
@@ -110,11 +111,10 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
         Handler::Output(open) => rest::output(object, open, &reply::incoming(&id, request)?),
         Handler::Write(write) => rest::write(object, write, request).await,
         Handler::Act(ask) => {
-            let by = caller(request, &id);
             let request = reply::with_body(&id, request).await;
             // An unknown session is reported before a malformed request is.
             object.peek(|_| {})?;
-            rest::act(object, ask, &routes::Request { item, by, ..request? }).await
+            rest::act(object, ask, &routes::Request { item, ..request? }).await
         }
         Handler::Operations(ask) => rest::operations(object, ask, request).await,
         Handler::Changes(ask) => rest::changes(object, ask, request).await,
@@ -135,9 +135,9 @@ async fn own(object: &Rc<Object>, call: Call, request: &Request) -> Answer {
         return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
     }
     match call {
-        Call::Publish => host::open(object),
-        Call::Stream => clients::stream(object, scope(request)?, request),
-        Call::Plain => clients::open(object, scope(request)?, SocketDialect::Plain, request),
+        Call::Publish => host::open(object, Caller::of(request)?),
+        Call::Stream => clients::stream(object, request),
+        Call::Plain => clients::open(object, SocketDialect::Plain, request),
         Call::SessionContext => rest::context(object).await,
         Call::SessionEvents => events::open(object, request),
         _ => Err(ApiError::no_route(&reply::uri(&request.path())).into()),

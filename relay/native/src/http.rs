@@ -23,27 +23,34 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use moorline_shared::limits::REQUEST_BODY_BYTES;
+use moorline_shared::message::Scope;
+use moorline_shared::rest::AuditKind;
 use moorline_shared::time::Time;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::auth::{Tokens, VerifyError};
+use super::auth::{
+    AccessLease, CallerSecret, LeaseHolder, LeasePurpose, Leases, Tokens, VerifyError,
+};
 use super::clock::wall_ms;
 use super::push::Push;
 use super::registry::Registry;
+use around::ClientAddress;
 pub use around::Slowing;
 pub use assets::ClientFiles;
 pub use error::{ApiError, HttpError};
 use extract::Caller;
 pub use hosts::local_router;
 use moorline_core::api::csp::FrameAncestors;
+use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{
-    Credential, HostPolicy, OriginPolicy, SecretHash, Tickets, hash_secret, presented,
+    Credential, Grant, HostPolicy, OriginPolicy, Tickets, hash_secret, presented,
 };
-use moorline_core::routes::Found;
+use moorline_core::routes::{Found, Need, Route};
 
 /// State that the routes share.
 #[derive(Debug)]
@@ -54,6 +61,8 @@ pub struct App {
     pub push: Arc<Push>,
     /// The tokens and what they allow.
     pub tokens: Arc<Tokens>,
+    /// The open connections, which end with the access of their tokens.
+    pub leases: Arc<Leases>,
     /// Tickets, each of which stands for a token once.
     pub tickets: Tickets,
     /// Counts wrong tokens, and slows down clients that send many.
@@ -114,19 +123,107 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
 
 impl App {
     /// Identifies the caller of a request by its token or cookie.
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    fn caller(&self, parts: &Parts) -> Result<Caller, ApiError> {
         let now = Time::from_ms(wall_ms());
-        let token = match presented(headers).ok_or_else(ApiError::no_token)? {
-            Credential::Token(token) => hash_secret(token),
-            Credential::Cookie(secret) => self.tokens.of_cookie(secret, now).map_err(refused)?,
+        let secret = match presented(&parts.headers).ok_or_else(ApiError::no_token)? {
+            Credential::Token(token) => CallerSecret { token: hash_secret(token), cookie: None },
+            Credential::Cookie(secret) => {
+                let token = self.tokens.of_cookie(secret, now).map_err(refused)?;
+                CallerSecret { token, cookie: Some(hash_secret(secret)) }
+            }
         };
-        self.holder(token, now)
+        self.holder(secret, parts, now)
     }
 
-    /// Returns the caller that holds the token with this hash.
-    fn holder(&self, token: SecretHash, now: Time) -> Result<Caller, ApiError> {
-        let access = self.tokens.verify(&token, now).map_err(refused)?;
-        Ok(Caller { access, token })
+    /// Returns the caller that presents this.
+    fn holder(&self, secret: CallerSecret, parts: &Parts, now: Time) -> Result<Caller, ApiError> {
+        let grant = self.tokens.verify(&secret.token, now).map_err(refused)?;
+        self.note_use(&grant, now);
+        let address =
+            parts.extensions.get().map_or([0; 4].into(), |ClientAddress(address)| *address);
+        Ok(Caller(LeaseHolder { secret, grant, address }))
+    }
+
+    /// Stores a token's use, at most once a minute.
+    fn note_use(&self, grant: &Grant, now: Time) {
+        if self.tokens.note_use(grant, now)
+            && let Some(id) = grant.token_id.clone()
+        {
+            drop(self.registry.services().writer.run(move |store| store.use_token(&id, now.ms)));
+        }
+    }
+
+    /// Admits a caller to a route. Returns its scope for what the path names, if it names something.
+    fn admit(&self, caller: &Caller, route: &Route, id: &str) -> Result<Option<Scope>, ApiError> {
+        let admitted = self.admits(&caller.grant, route, id);
+        if admitted.as_ref().is_err_and(|error| error.status() == StatusCode::FORBIDDEN) {
+            let refused = format!("{} {}", route.method, route.path);
+            self.record(caller.event(AuditKind::Denied).with(refused));
+        }
+        admitted
+    }
+
+    fn admits(&self, grant: &Grant, route: &Route, id: &str) -> Result<Option<Scope>, ApiError> {
+        route.admit(&grant.access, id, |session| self.registry.project_of(session))
+    }
+
+    /// Registers a lasting connection of a caller that was admitted.
+    fn connect(&self, caller: &Caller, route: &'static Route, id: &str) -> AccessLease {
+        let connected = caller.event(AuditKind::Connected).with(route.path);
+        self.record(match id.parse() {
+            Ok(session) if route.is_of_session() => connected.about(&session),
+            _ => connected,
+        });
+        self.lease(caller, route, id)
+    }
+
+    fn lease(&self, caller: &Caller, route: &'static Route, id: &str) -> AccessLease {
+        let access = caller.grant.access.clone();
+        let purpose = LeasePurpose { route, id: id.to_owned(), access };
+        // Hosts leave after the clients, whose last input they still get.
+        let closing = match route.need {
+            Need::Host => self.registry.parting(),
+            _ => self.registry.closing(),
+        };
+        self.leases.hold(caller.0.clone(), purpose, closing)
+    }
+
+    /// Ends the connections whose tokens no longer allow them, until the future is dropped.
+    pub async fn watch_access(&self) {
+        let allows = |secret: &CallerSecret| {
+            let now = Time::from_ms(wall_ms());
+            let has_cookie =
+                secret.cookie.map_or(Ok(true), |cookie| self.tokens.has_cookie(&cookie, now));
+            let grant = match (has_cookie, self.tokens.verify(&secret.token, now)) {
+                (Ok(true), Ok(grant)) => Ok(Some(grant)),
+                (Ok(false), _) | (_, Err(VerifyError::Refused)) => Ok(None),
+                // A store that cannot be read takes nobody's access away.
+                (Err(error), _) | (_, Err(VerifyError::Store(error))) => Err(error),
+            };
+            move |purpose: &LeasePurpose| match &grant {
+                Ok(Some(grant)) => {
+                    grant.access == purpose.access
+                        && self.admits(grant, purpose.route, &purpose.id).is_ok()
+                }
+                Ok(None) => false,
+                Err(error) => {
+                    tracing::error!(%error, "the tokens of open connections cannot be checked");
+                    true
+                }
+            }
+        };
+        let cut = |holder: &LeaseHolder, purpose: &LeasePurpose| {
+            let record = Caller(holder.clone()).event(AuditKind::Cut).with(purpose.route.path);
+            self.record(match purpose.id.parse() {
+                Ok(session) if purpose.route.is_of_session() => record.about(&session),
+                _ => record,
+            });
+        };
+        self.leases.watch(allows, cut).await;
+    }
+
+    fn record(&self, record: AuditRecord) {
+        self.registry.services().audit.record(record);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod acp;
 pub mod attach;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod clock;

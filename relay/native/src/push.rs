@@ -129,7 +129,7 @@ impl Push {
         let mut valid = Vec::new();
         for subscription in store.subscriptions()? {
             match self.tokens.verify(&subscription.token, now) {
-                Ok(access) => valid.push((subscription, access)),
+                Ok(grant) => valid.push((subscription, grant.access)),
                 Err(VerifyError::Refused) => store.delete_subscription(&subscription.id)?,
                 Err(VerifyError::Store(error)) => return Err(error),
             }
@@ -151,21 +151,27 @@ impl Push {
             }
             let notices = self.tracker().update(&registry.open_approvals());
             for notice in notices {
-                self.tell(&notice, &mut deliveries);
+                self.tell(&notice, &registry, &mut deliveries);
             }
             // Changes that follow soon are looked at together.
             tokio::time::sleep(ROUND).await;
         }
     }
 
-    fn tell(self: &Arc<Self>, notice: &PushNotice, deliveries: &mut JoinSet<()>) {
+    fn tell(
+        self: &Arc<Self>,
+        notice: &PushNotice,
+        registry: &Registry,
+        deliveries: &mut JoinSet<()>,
+    ) {
         let valid = self.valid().unwrap_or_else(|error| {
             tracing::error!(%error, "the subscriptions to notices cannot be read");
             Vec::new()
         });
         let (session, _) = notice.message.key();
+        let project = registry.project_of(&session);
         for (subscription, access) in valid {
-            if access.scope_of(&session).is_none() {
+            if access.scope_of(&session, project.as_ref()).is_none() {
                 continue;
             }
             if deliveries.len() >= DELIVERIES {

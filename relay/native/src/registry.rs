@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use moorline_core::api::ApiError;
+use moorline_core::auth::Access;
 use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
 use moorline_core::routes::View;
 use moorline_shared::control::ToHost;
@@ -148,15 +149,21 @@ impl Registry {
         read(&View { directory: &known.directory, is_here: &|host| self.hosts.is_here(host) })
     }
 
-    /// Returns everything that lists show.
+    /// Returns everything that lists show to a token with this access.
     #[must_use]
-    pub fn overview(&self) -> Overview {
-        self.refreshed().directory.overview()
+    pub fn overview(&self, access: &Access) -> Overview {
+        self.refreshed().directory.overview(access)
     }
 
     /// Returns the approvals of all sessions that await a decision.
     pub fn open_approvals(&self) -> Vec<ApprovalCard> {
-        self.refreshed().directory.open_approvals(wall_ms())
+        self.refreshed().directory.open_approvals(&Access::Admin, wall_ms())
+    }
+
+    /// Returns the project that a session is in, if any.
+    #[must_use]
+    pub fn project_of(&self, session: &SessionId) -> Option<ProjectId> {
+        self.known().directory.record(session)?.project.clone()
     }
 
     /// Returns a project.

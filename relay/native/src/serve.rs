@@ -13,13 +13,14 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::audit::Audit;
 use super::auth::Tokens;
 use super::clock::{Clock, wall_ms};
 use super::command_socket;
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
 use super::http::{App, ClientFiles, Slowing, local_router, router};
-use super::listen::{self, Port};
+use super::listen::{self, Port, begun};
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
@@ -96,6 +97,7 @@ impl Relay {
             history: Mutex::new(connect()?),
             listing: watch::Sender::new(()),
             metrics,
+            audit: Audit::default(),
             runtime: Handle::current(),
         });
         let registry = Registry::open(services, true).context("cannot read the sessions")?;
@@ -105,6 +107,7 @@ impl Relay {
             registry,
             push: Arc::new(push),
             tokens,
+            leases: Arc::default(),
             tickets: Tickets::default(),
             slowing: Slowing::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
@@ -165,6 +168,15 @@ impl Relay {
         }
         let notices = Arc::clone(&app.push).run(Arc::clone(&registry), registry.closing());
         servers.spawn(notices);
+        let (watching, mut closing) = (Arc::clone(&app), registry.closing());
+        servers.spawn(async move {
+            tokio::select! {
+                () = watching.watch_access() => {}
+                () = begun(&mut closing) => {}
+            }
+        });
+        let (services, closing) = (Arc::clone(registry.services()), registry.closing());
+        servers.spawn(async move { services.audit.run(&services.writer, closing).await });
         servers.spawn(listen::serve(port, router(app), registry.closing()));
         let own_host = OwnHost::start(&host, state, &registry);
         RunningRelay { registry, servers, own_host, locks }
@@ -251,5 +263,5 @@ fn first_token(tokens: &Tokens, is_fixed: bool) -> anyhow::Result<Option<String>
     }
     let label = Some("made at the first start".to_owned());
     let minted = tokens.mint(&Access::Admin, label, Time::from_ms(wall_ms()), None);
-    Ok(Some(minted.context("cannot make the first token: nobody could get in")?.token))
+    Ok(Some(minted.context("cannot make the first token: nobody could get in")?.text))
 }

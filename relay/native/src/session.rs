@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
+use crate::audit::Audit;
 pub use lease::{CloseReason, PublisherLease};
 use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;
@@ -39,6 +40,8 @@ pub struct Services {
     pub listing: watch::Sender<()>,
     /// The relay's metrics.
     pub metrics: Metrics,
+    /// Records what was done by whom.
+    pub audit: Audit,
     /// The runtime to spawn tasks on, as the store's thread is outside of it.
     pub runtime: Handle,
 }
@@ -266,6 +269,7 @@ impl HandleGuard<'_> {
                         services.writer.hurry();
                     }
                 }
+                SessionEffect::Audit(record) => services.audit.record(*record),
                 // This relay keeps its memory while its sockets are open.
                 SessionEffect::Held(_) => {}
             }

@@ -1,5 +1,6 @@
 //! The relay's storage: one SQLite file in the data folder.
 
+mod audit;
 mod connection;
 mod copies;
 mod directory;

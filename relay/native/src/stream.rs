@@ -13,13 +13,14 @@ use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::{Sink as _, SinkExt as _, Stream as _, StreamExt as _};
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::message::{Scope, close};
-use tokio::sync::watch;
 use tokio::time::{Sleep, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::Error as SocketError;
 
+use super::auth::{AccessEnd, AccessLease};
 use super::clock::wall_ms;
 use super::session::SessionHandle;
 use super::websocket;
+use moorline_core::auth::Grant;
 use moorline_core::peer::{self, Peer, PeerOutput};
 use moorline_core::plain::{Plain, PlainOverrun};
 use moorline_core::profile::Profile;
@@ -37,8 +38,8 @@ pub struct StreamTerms {
     pub scope: Scope,
     /// The protocol that it speaks.
     pub dialect: Dialect,
-    /// The scope of its token in full, which names it to other people.
-    pub by: String,
+    /// What its token gives.
+    pub grant: Grant,
 }
 
 /// A client's protocol.
@@ -66,7 +67,7 @@ pub async fn serve(
     socket: WebSocket,
     session: Arc<SessionHandle>,
     terms: StreamTerms,
-    mut closing: watch::Receiver<bool>,
+    mut lease: AccessLease,
 ) {
     let now = session.services().clock.now();
     let extended = terms.dialect == Dialect::Full;
@@ -77,11 +78,11 @@ pub async fn serve(
     let Ok(mut peer) = attached else {
         return refuse(socket, StreamRefusal::OVERLOADED).await;
     };
-    peer.set_by(terms.by);
+    peer.set_grant(terms.grant);
     let plain = (terms.dialect == Dialect::Plain)
         .then(|| Plain::begin(&mut session.lock().session, &mut peer, terms.scope, now));
     let mut client = StreamClient { socket, session, peer, plain, has_spoken: false, reads: true };
-    let end = client.run(&mut closing).await;
+    let end = client.run(&mut lease).await;
     let StreamClient { socket, session, peer, .. } = client;
     tracing::debug!(?end, "client left");
     leave(peer, &session);
@@ -126,8 +127,8 @@ struct StreamClient {
 }
 
 impl StreamClient {
-    async fn run(&mut self, closing: &mut watch::Receiver<bool>) -> StreamEnd {
-        match self.converse(closing).await {
+    async fn run(&mut self, lease: &mut AccessLease) -> StreamEnd {
+        match self.converse(lease).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
@@ -135,19 +136,19 @@ impl StreamClient {
 
     async fn converse(
         &mut self,
-        closing: &mut watch::Receiver<bool>,
+        lease: &mut AccessLease,
     ) -> Result<std::convert::Infallible, StreamEnd> {
         let mut changed = self.session.subscribe();
         let mut timer = pin!(sleep_until(tokio::time::Instant::now()));
         let mut batch = Vec::new();
         loop {
             changed.mark_unchanged();
-            let next = self.fill(&mut batch, closing);
+            let next = self.fill(&mut batch, lease);
             let session = Arc::clone(&self.session);
             tokio::select! {
                 biased;
                 sent = self.send_all(&mut batch) => sent?,
-                end = over(session, closing.clone()) => return Err(end),
+                end = over(session, lease) => return Err(end),
             }
             match next {
                 AfterBatch::More => continue,
@@ -162,19 +163,19 @@ impl StreamClient {
                 message = self.socket.next(), if self.reads => self.incoming(message)?,
                 _ = changed.changed() => {}
                 () = timer.as_mut() => {}
-                Ok(()) = closing.changed() => {}
+                _ = lease.ended() => {}
             }
         }
     }
 
     /// Takes the next batch to send to the client, and returns the next step once it is sent.
-    fn fill(&mut self, batch: &mut Vec<PeerOutput>, closing: &watch::Receiver<bool>) -> AfterBatch {
+    fn fill(&mut self, batch: &mut Vec<PeerOutput>, lease: &AccessLease) -> AfterBatch {
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
         // Checked under the lock: sessions that end because of the shutdown end after it began, so
         // their clients learn of the shutdown and not of the end.
-        if *closing.borrow() {
-            self.peer.close(close::GOING_AWAY, "the relay is shutting down");
+        if let Some((code, reason)) = lease.ending().map(AccessEnd::close) {
+            self.peer.close(code, reason);
         }
         if let Some(plain) = &mut self.plain {
             self.reads = plain.advance(&mut state.session);
@@ -327,20 +328,17 @@ impl StreamClient {
 
 /// Waits for events that end the connection of a stalled client. Such a client cannot be closed
 /// through its queue of output.
-async fn over(session: Arc<SessionHandle>, mut closing: watch::Receiver<bool>) -> StreamEnd {
+async fn over(session: Arc<SessionHandle>, lease: &mut AccessLease) -> StreamEnd {
     loop {
-        if *closing.borrow() {
-            return StreamEnd::Close {
-                code: close::GOING_AWAY,
-                reason: "the relay is shutting down",
-            };
+        if let Some((code, reason)) = lease.ending().map(AccessEnd::close) {
+            return StreamEnd::Close { code, reason };
         }
         if session.lock().session.is_deleted() {
             return StreamEnd::Close { code: close::NOT_FOUND, reason: "the session was deleted" };
         }
         tokio::select! {
             () = sleep(STALLED_CHECK) => {}
-            Ok(()) = closing.changed() => {}
+            _ = lease.ended() => {}
         }
     }
 }

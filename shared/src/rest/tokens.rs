@@ -7,15 +7,46 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CreateToken {
-    /// The rights of the token: `admin`, `host`, `session:<id>:write` or `session:<id>:read`.
+    /// The rights of the token: `admin`, `host`, `project:<id>:write`, `project:<id>:read`,
+    /// `session:<id>:write` or `session:<id>:read`.
     pub scope: String,
-    /// The token's purpose, to tell tokens apart later.
+    /// The token's purpose, to tell tokens apart later. Others see it as the name of who decides and
+    /// prompts with the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub label: Option<String>,
     /// Milliseconds for which the token is valid; by default until it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in_ms: Option<u64>,
+}
+
+/// The body of `PATCH /api/tokens/:id`. What is absent stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ChangeToken {
+    /// The rights of the token from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// The token's purpose; empty for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 200))]
+    pub label: Option<String>,
+    /// Milliseconds from now until the token expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in_ms: Option<u64>,
+}
+
+/// The answer to `PATCH /api/tokens/:id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TokenChanged {
+    /// Always true.
+    pub success: bool,
+    /// The token as it is now.
+    #[serde(flatten)]
+    pub summary: TokenSummary,
 }
 
 /// The answer to `POST /api/tokens`.
@@ -56,4 +87,7 @@ pub struct TokenSummary {
     /// When it expires, as RFC 3339; absent if it is valid until it is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// When it was last used, as RFC 3339, to a minute; absent if it was not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<String>,
 }

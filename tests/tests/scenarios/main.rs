@@ -1,6 +1,7 @@
 //! What must work, against the program as users run it. One binary: the browser's protocol is
 //! large, and is linked once.
 
+mod access;
 mod acp;
 mod agents;
 mod agreement;

@@ -8,6 +8,7 @@ use moorline_shared::limits::{
     ACP_MESSAGE_BYTES, ACP_MESSAGE_TOO_LARGE, ACP_REQUESTS, ACP_SESSIONS, ACP_SESSIONS_ATTACHED,
 };
 use moorline_shared::link::Generation;
+use moorline_shared::message::Scope;
 use moorline_shared::rest::{CreateSession, Created, SessionList, SessionSummary};
 use moorline_shared::rpc::{
     self, INVALID_REQUEST, PARSE_ERROR, RpcError, RpcFault, RpcId, RpcMessage,
@@ -282,7 +283,9 @@ impl AcpServer {
 
     fn may_open(&self, session: &SessionId) -> bool {
         let is_of_connection = self.terms.session.as_ref().is_none_or(|only| only == session);
-        is_of_connection && self.terms.access.scope_of(session).is_some()
+        // Only the relay knows which sessions are in the project of a token: it refuses the stream.
+        let access = &self.terms.access;
+        is_of_connection && access.scope_of(session, access.only_project()).is_some()
     }
 
     /// Attaches to a session, or attaches again.
@@ -306,7 +309,8 @@ impl AcpServer {
 
     /// Starts a session with the agent that the client or the address names.
     fn start(&mut self, id: &RpcId, params: &Value) -> Result<(), RpcError> {
-        if !self.terms.access.is_admin() {
+        let access = &self.terms.access;
+        if access.scope_in(access.only_project()) != Some(Scope::Write) {
             let message = "This token does not allow to start sessions.";
             return Err(failure(INVALID_REQUEST, "forbidden", message));
         }
@@ -331,7 +335,9 @@ impl AcpServer {
     }
 
     fn list(&mut self, id: &RpcId, params: &Value) -> Result<(), RpcError> {
-        let (purpose, parts) = match (&self.terms.session, self.terms.access.is_admin()) {
+        let access = &self.terms.access;
+        let lists = access.scope_in(access.only_project()).is_some();
+        let (purpose, parts) = match (&self.terms.session, lists) {
             (Some(session), _) => (CallPurpose::ListOne(id.clone()), describe(session)),
             (None, true) => (CallPurpose::List(id.clone()), list::page(params)?),
             (None, false) => {
@@ -446,7 +452,8 @@ impl AcpServer {
 pub fn admit(access: &Access, session: Option<SessionId>) -> Result<Option<SessionId>, ApiError> {
     match (access, session) {
         (Access::Host, _) => Err(ApiError::forbidden()),
-        (Access::Admin, session) => Ok(session),
+        // The stream of a session that is not in the project is refused.
+        (Access::Admin | Access::Project { .. }, session) => Ok(session),
         (Access::Session { id, .. }, None) => Ok(Some(id.clone())),
         (Access::Session { id, .. }, Some(session)) if *id == session => Ok(Some(session)),
         (Access::Session { .. }, Some(_)) => Err(ApiError::forbidden()),

@@ -9,20 +9,22 @@ use moorline_shared::rest::{ChangeProject, CreateProject, Project};
 use super::Directory;
 use super::change::{Change, Row};
 use crate::api::{ApiError, project_name};
+use crate::auth::Access;
 use crate::plan::check_folder;
 use crate::record::ProjectRecord;
 use crate::rfc3339;
 
 impl Directory {
-    /// Returns all projects, sorted by name.
+    /// Returns the projects that a token with this access reaches, sorted by name.
     #[must_use]
-    pub fn projects(&self) -> Vec<Project> {
+    pub fn projects(&self, access: &Access) -> Vec<Project> {
         let mut counts: BTreeMap<&ProjectId, usize> = BTreeMap::new();
         for id in self.sessions.values().filter_map(|listed| listed.record.project.as_ref()) {
             *counts.entry(id).or_default() += 1;
         }
         let count = |id| counts.get(id).copied().unwrap_or_default();
-        let records = self.projects.values();
+        let reached = |record: &&ProjectRecord| access.scope_in(Some(&record.id)).is_some();
+        let records = self.projects.values().filter(reached);
         let mut projects: Vec<_> =
             records.map(|record| project(record, count(&record.id))).collect();
         projects.sort_by_cached_key(|project| (project.name.to_lowercase(), project.id.clone()));

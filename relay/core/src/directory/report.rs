@@ -10,6 +10,7 @@ use moorline_shared::session::Lifecycle;
 
 use super::change::Row;
 use super::{Directory, SessionReport};
+use crate::auth::Access;
 use crate::profile::Profile;
 use crate::record::{SessionRecord, name};
 use crate::session::Session;
@@ -76,16 +77,21 @@ impl Directory {
         }
     }
 
-    /// Returns the approvals of all sessions that are open at `now_ms`, oldest first.
+    /// Returns the approvals that are open at `now_ms`, oldest first, of the sessions that a token with this access
+    /// reaches.
     #[must_use]
-    pub fn open_approvals(&self, now_ms: u64) -> Vec<ApprovalCard> {
+    pub fn open_approvals(&self, access: &Access, now_ms: u64) -> Vec<ApprovalCard> {
         let mut cards = Vec::new();
         for listed in self.sessions.values() {
+            let record = &listed.record;
+            if access.scope_of(&record.id, record.project.as_ref()).is_none() {
+                continue;
+            }
             let reported = listed.report.iter().flat_map(|report| &report.approvals);
             let open = reported.filter(|approval| approval.is_open(now_ms));
             cards.extend(open.map(|approval| ApprovalCard {
-                session_id: listed.record.id.clone(),
-                session_name: name(&listed.record),
+                session_id: record.id.clone(),
+                session_name: name(record),
                 approval: approval.clone(),
             }));
         }

@@ -6,15 +6,32 @@ use moorline_shared::rest::{MoveSession, Overview, RenameSession, SessionList, S
 use super::change::{Change, Row};
 use super::{Directory, ListedSession};
 use crate::api::{ApiError, ListQuery, name, sort};
+use crate::auth::Access;
 use crate::record::SessionRecord;
 
 impl Directory {
-    /// Returns a page of the list.
+    /// Returns a page of the sessions that a token with this access reaches.
     ///
     /// # Errors
     /// Those of [`ListQuery::filter`].
-    pub fn list(&self, wanted: ListQuery) -> Result<SessionList, ApiError> {
-        Ok(wanted.filter()?.page(self.summaries()))
+    pub fn list(&self, wanted: ListQuery, access: &Access) -> Result<SessionList, ApiError> {
+        Ok(wanted.filter()?.page(self.reached(access)))
+    }
+
+    /// Returns the sessions that a token with this access reaches, newest first.
+    fn reached(&self, access: &Access) -> Vec<SessionSummary> {
+        let mut list = self.summaries();
+        list.retain(|session| {
+            access.scope_of(&session.session_id, session.project.as_ref()).is_some()
+        });
+        list
+    }
+
+    /// Returns true if a token with this access reaches a session.
+    #[must_use]
+    pub fn reaches(&self, access: &Access, session: &SessionId) -> bool {
+        let project = self.record(session).and_then(|record| record.project.as_ref());
+        access.scope_of(session, project).is_some()
     }
 
     /// Returns all sessions, newest first.
@@ -25,10 +42,10 @@ impl Directory {
         list
     }
 
-    /// Returns everything that lists show.
+    /// Returns everything that lists show to a token with this access.
     #[must_use]
-    pub fn overview(&self) -> Overview {
-        Overview { sessions: self.summaries(), projects: self.projects() }
+    pub fn overview(&self, access: &Access) -> Overview {
+        Overview { sessions: self.reached(access), projects: self.projects(access) }
     }
 
     /// Returns one session, as lists show it.

@@ -80,7 +80,7 @@ impl Peer {
             // The client repeats it, as it did not get the answer.
             Ok(ActionRequest::nothing())
         } else {
-            plan_prompt(session, prompt, turn_id, &self.by, wall_ms).map(ActionRequest::act)
+            plan_prompt(session, prompt, turn_id, &self.by(), wall_ms).map(ActionRequest::act)
         };
         self.requests.begin(request, planned, wall_ms);
     }
@@ -88,7 +88,7 @@ impl Peer {
     pub(super) fn decide(&mut self, message: DecideMessage, wall_ms: u64) {
         let DecideMessage { request, approval_id, decision } = message;
         if self.may_ask(request) {
-            let planned = plan_decision(decision, approval_id, &self.by);
+            let planned = plan_decision(decision, approval_id, &self.by());
             self.requests.begin(request, planned.map(ActionRequest::decide), wall_ms);
         }
     }

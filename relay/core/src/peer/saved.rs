@@ -9,6 +9,7 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 use super::{Peer, PeerInput, PeerPhase, PeerPlace, Terms, Told};
+use crate::auth::Grant;
 use crate::pending::PendingReport;
 use crate::session::{Session, TooManyClients};
 
@@ -31,7 +32,7 @@ pub struct SavedPeer {
     #[serde(default)]
     told_pending: bool,
     #[serde(default)]
-    by: Option<String>,
+    grant: Option<Grant>,
     received_input: Option<Seq>,
     refused: bool,
     sent_bytes: u64,
@@ -74,7 +75,7 @@ impl Peer {
             sender: self.place.sender.clone(),
             told_state: self.told.status,
             told_input: self.told.input,
-            by: Some(self.by.clone()),
+            grant: self.grant.clone(),
             told_pending: self.told.pending.waits(),
             received_input: self.input.received,
             refused: self.input.is_refused,
@@ -124,7 +125,7 @@ impl Peer {
             // host knows which pieces it has.
             peer.closing = Some((close::GOING_AWAY, "the relay was restarted"));
         }
-        peer.by = saved.by.unwrap_or(peer.by);
+        peer.grant = saved.grant;
         peer.client_id = saved.client_id;
         peer.epoch = saved.epoch;
         let pending = PendingReport::restored(saved.told_pending);

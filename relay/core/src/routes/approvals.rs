@@ -70,7 +70,7 @@ pub(crate) fn get(session: &Session, request: &Request) -> Result<Reply, ApiErro
 pub(crate) fn decide(session: &Session, request: &Request) -> Result<Asked, ApiError> {
     let wanted = request.body()?;
     let id = approval(session, request)?;
-    plan_decision(wanted, id, &request.by).map(Asked::decide)
+    plan_decision(wanted, id, &request.by()).map(Asked::decide)
 }
 
 /// Plans a decision.
@@ -107,7 +107,7 @@ pub(crate) fn plan_decision(
 pub(crate) fn seen(session: &Session, request: &Request) -> Result<Asked, ApiError> {
     let id = approval(session, request)?;
     let reply = entry(session, &id, request.now_ms)?;
-    Ok(Asked::Act(Box::new(ActionRequest::see(id, request.by.clone(), reply))))
+    Ok(Asked::Act(Box::new(ActionRequest::see(id, request.by(), reply))))
 }
 
 /// List the open approvals of all sessions
@@ -117,7 +117,7 @@ pub(crate) fn seen(session: &Session, request: &Request) -> Result<Asked, ApiErr
         (status = 200, description = "The approvals that await a decision, oldest first.", body = ApprovalCards)),
 ))]
 pub(crate) fn all(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
-    let approvals = view.directory.open_approvals(request.now_ms);
+    let approvals = view.directory.open_approvals(&request.grant.access, request.now_ms);
     Ok(Reply::ok(&ApprovalCards { approvals }))
 }
 

@@ -97,7 +97,7 @@ mod tests {
     fn request(body: &Value) -> Request {
         Request {
             item: String::new(),
-            by: String::new(),
+            grant: crate::auth::Grant::unstored(),
             id: "abcdefgh".to_owned(),
             query: String::new(),
             content_type: "application/json".to_owned(),

@@ -55,7 +55,7 @@ mod tests {
     fn wanted(query: &str) -> Result<String, u16> {
         let request = Request {
             item: String::new(),
-            by: String::new(),
+            grant: crate::auth::Grant::unstored(),
             id: "abcdefgh".to_owned(),
             query: query.to_owned(),
             content_type: String::new(),

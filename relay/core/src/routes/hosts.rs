@@ -126,7 +126,7 @@ mod tests {
         Request {
             id: id.to_owned(),
             item: String::new(),
-            by: String::new(),
+            grant: crate::auth::Grant::unstored(),
             query: query.to_owned(),
             content_type: String::new(),
             body: bytes::Bytes::new(),

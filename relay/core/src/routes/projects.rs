@@ -16,8 +16,8 @@ use moorline_shared::id::ProjectId;
     get, path = "/api/projects", tag = "Projects", operation_id = "listProjects",
     responses(Guarded, (status = 200, description = "All projects.", body = ProjectList)),
 ))]
-pub(crate) fn list(view: &View<'_>, _: &Request) -> Result<Reply, ApiError> {
-    Ok(Reply::ok(&ProjectList { projects: view.directory.projects() }))
+pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
+    Ok(Reply::ok(&ProjectList { projects: view.directory.projects(&request.grant.access) }))
 }
 
 /// Create a project

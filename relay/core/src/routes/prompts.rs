@@ -40,7 +40,7 @@ pub(crate) fn prompt(session: &Session, request: &Request) -> Result<Asked, ApiE
         return Ok(Asked::Write(Write { files, ..write }));
     }
     let turn_id = TurnId::from_random(request.random);
-    plan_prompt(session, wanted, turn_id, &request.by, request.now_ms).map(Asked::act)
+    plan_prompt(session, wanted, turn_id, &request.by(), request.now_ms).map(Asked::act)
 }
 
 /// Plans to queue a prompt, in a session of an agent.
@@ -197,7 +197,7 @@ pub(crate) fn retry(session: &Session, request: &Request) -> Result<Asked, ApiEr
         return Err(ApiError::queue_full(session.id()));
     }
     let (turn_id, new_turn_id) = (turn.turn_id.clone(), TurnId::from_random(request.random));
-    let by = request.by.clone();
+    let by = request.by();
     let action = SessionAction::Retry { turn_id, new_turn_id: new_turn_id.clone(), by };
     Ok(one(session, request, action, Some(new_turn_id)))
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::{ApiError, malformed};
+use crate::auth::Grant;
 
 /// A request whose caller was admitted.
 #[derive(Debug, Clone)]
@@ -16,8 +17,8 @@ pub struct Request {
     pub id: String,
     /// The second id in the path, of something in what `id` names; empty if the path has none.
     pub item: String,
-    /// Who asks, for people: the scope of the token.
-    pub by: String,
+    /// What the caller's token gives.
+    pub grant: Grant,
     /// The query of the address, without `?`.
     pub query: String,
     /// The header `Content-Type`.
@@ -31,6 +32,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// Returns who asks, as other people see it.
+    #[must_use]
+    pub fn by(&self) -> String {
+        self.grant.holder()
+    }
+
     /// Returns the session that the path names.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ use moorline_shared::{id::SessionId, rest::SessionList};
 ))]
 pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
     let wanted: ListQuery = request.query()?;
-    Ok(Reply::ok(&view.directory.list(wanted)?))
+    Ok(Reply::ok(&view.directory.list(wanted, &request.grant.access)?))
 }
 
 /// Start a session
@@ -34,7 +34,7 @@ pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError
 ))]
 pub(crate) fn create(_: &Directory, request: &Request) -> Result<Start, ApiError> {
     let wanted: CreateSession = request.body()?;
-    Directory::draft(wanted, request.new_session(), request.now_ms).map(start)
+    start(Directory::draft(wanted, request.new_session(), request.now_ms)?, request)
 }
 
 /// Rename a session
@@ -80,11 +80,11 @@ pub(crate) fn move_to(directory: &Directory, request: &Request) -> Result<Decisi
 pub(crate) fn duplicate(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
     let (source, wanted): (_, DuplicateSession) = (request.session()?, request.body()?);
     let (id, now_ms) = (request.new_session(), request.now_ms);
-    directory.draft_duplicate(&source, wanted, id, now_ms).map(start)
+    start(directory.draft_duplicate(&source, wanted, id, now_ms)?, request)
 }
 
-fn start(draft: Draft) -> Start {
-    Start { draft, then: Started { beside: None, reply: created } }
+fn start(draft: Draft, request: &Request) -> Result<Start, ApiError> {
+    Start::admit(draft, Started { beside: None, reply: created }, &request.grant.access)
 }
 
 /// Returns the answer to a fork.

@@ -42,7 +42,12 @@ const fn of_terminal(method: Method, path: &'static str, need: Need, handler: Ha
     about(Subject::Terminal, method, path, need, handler)
 }
 
-/// Returns a route about a project, token or host.
+/// Returns a route about a project.
+const fn of_project(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
+    about(Subject::Project, method, path, need, handler)
+}
+
+/// Returns a route about a token or host.
 const fn of_other(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Other, method, path, need, handler)
 }
@@ -59,32 +64,35 @@ pub static ROUTES: &[Route] = &[
     plain(POST, "/api/tickets", Need::Token, Relay(Call::CreateTicket)),
     plain(GET, "/api/tokens", Need::Admin, Relay(Call::ListTokens)),
     plain(POST, "/api/tokens", Need::Admin, Relay(Call::CreateToken)),
+    of_other(PATCH, "/api/tokens/{id}", Need::Admin, Relay(Call::ChangeToken)),
     of_other(DELETE, "/api/tokens/{id}", Need::Admin, Relay(Call::RevokeToken)),
+    plain(DELETE, "/api/login/all", Need::Token, Relay(Call::LogOutEverywhere)),
+    plain(GET, "/api/audit", Need::Admin, Relay(Call::Audit)),
     // Notices.
     plain(GET, "/api/push", Need::Token, Relay(Call::PushKey)),
     plain(POST, "/api/push/subscriptions", Need::Token, Relay(Call::SubscribePush)),
     of_other(DELETE, "/api/push/subscriptions/{id}", Need::Token, Relay(Call::UnsubscribePush)),
     // Hosts.
-    plain(GET, "/api/hosts", Need::Admin, Read(hosts::list)),
-    of_other(GET, "/api/hosts/{id}/agents", Need::Admin, Relay(Call::HostAgents)),
+    plain(GET, "/api/hosts", Need::List, Read(hosts::list)),
+    of_other(GET, "/api/hosts/{id}/agents", Need::List, Relay(Call::HostAgents)),
     of_other(GET, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::HostRules)),
     of_other(DELETE, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::RevokeRule)),
     of_other(GET, "/hosts/{id}/control", Need::Host, Relay(Call::Control)),
     of_session(GET, "/sessions/{id}/publish", Need::Host, Relay(Call::Publish)),
     // Projects.
-    plain(GET, "/api/projects", Need::Admin, Read(projects::list)),
+    plain(GET, "/api/projects", Need::List, Read(projects::list)),
     plain(POST, "/api/projects", Need::Admin, Change(projects::create)),
-    of_other(GET, "/api/projects/{id}", Need::Admin, Read(projects::get)),
-    of_other(PATCH, "/api/projects/{id}", Need::Admin, Change(projects::change)),
-    of_other(DELETE, "/api/projects/{id}", Need::Admin, Change(projects::delete)),
+    of_project(GET, "/api/projects/{id}", Need::Read, Read(projects::get)),
+    of_project(PATCH, "/api/projects/{id}", Need::Admin, Change(projects::change)),
+    of_project(DELETE, "/api/projects/{id}", Need::Admin, Change(projects::delete)),
     // Sessions.
-    plain(GET, "/api/events", Need::Admin, Relay(Call::ListEvents)),
-    plain(GET, "/api/sessions", Need::Admin, Read(sessions::list)),
-    plain(POST, "/api/sessions", Need::Admin, Start(sessions::create)),
+    plain(GET, "/api/events", Need::List, Relay(Call::ListEvents)),
+    plain(GET, "/api/sessions", Need::List, Read(sessions::list)),
+    plain(POST, "/api/sessions", Need::Start, Start(sessions::create)),
     of_session(PATCH, "/api/sessions/{id}", Need::Write, Change(sessions::rename)),
     of_session(POST, "/api/sessions/{id}/move", Need::Admin, Change(sessions::move_to)),
-    of_session(POST, "/api/sessions/{id}/duplicate", Need::Admin, Start(sessions::duplicate)),
-    of_session(POST, "/api/sessions/{id}/fork", Need::Admin, Relay(Call::Fork)),
+    of_session(POST, "/api/sessions/{id}/duplicate", Need::Start, Start(sessions::duplicate)),
+    of_session(POST, "/api/sessions/{id}/fork", Need::Start, Relay(Call::Fork)),
     // One session.
     of_session(DELETE, "/api/session/{id}", Need::Write, Remove(session::delete)),
     of_session(GET, "/api/session/{id}/status", Need::Read, Session(session::status)),
@@ -118,19 +126,19 @@ pub static ROUTES: &[Route] = &[
     of_session(POST, "/api/session/{id}/config", Need::Write, Act(prompts::configure)),
     of_session(POST, "/api/session/{id}/login", Need::Write, Act(prompts::log_in)),
     // Approvals.
-    plain(GET, "/api/approvals", Need::Admin, Read(approvals::all)),
+    plain(GET, "/api/approvals", Need::List, Read(approvals::all)),
     of_session(GET, "/api/session/{id}/approvals", Need::Read, Session(approvals::list)),
     of_session(GET, "/api/session/{id}/approvals/{item}", Need::Read, Session(approvals::get)),
     of_session(POST, "/api/session/{id}/approvals/{item}", Need::Write, Act(approvals::decide)),
     of_session(POST, "/api/session/{id}/approvals/{item}/seen", Need::Write, Act(approvals::seen)),
     // Terminals.
-    plain(POST, "/api/terminal", Need::Admin, Start(terminals::create)),
+    plain(POST, "/api/terminal", Need::Start, Start(terminals::create)),
     of_terminal(DELETE, "/api/terminal/{id}", Need::Write, Remove(terminals::close)),
     of_terminal(GET, "/api/terminal/{id}/output", Need::Read, Output(output::open)),
     of_terminal(POST, "/api/terminal/{id}/input", Need::Write, Write(terminals::input)),
     of_terminal(GET, "/api/terminal/ws/{id}", Need::Read, Relay(Call::Plain)),
     // Deprecated.
-    plain(GET, legacy::SESSIONS, Need::Admin, Read(sessions::list)),
-    plain(POST, legacy::SESSIONS, Need::Admin, Start(sessions::create)),
+    plain(GET, legacy::SESSIONS, Need::List, Read(sessions::list)),
+    plain(POST, legacy::SESSIONS, Need::Start, Start(sessions::create)),
     plain(GET, legacy::CHAT, Need::Token, Relay(Call::Chat)),
 ];

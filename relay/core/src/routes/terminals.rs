@@ -35,7 +35,7 @@ pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, 
             Reply::ok(&CreatedTerminal { success: true, terminal_id: session.session_id })
         },
     };
-    Ok(Start { draft, then })
+    Start::admit(draft, then, &request.grant.access)
 }
 
 /// Type into a terminal

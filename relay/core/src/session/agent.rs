@@ -27,12 +27,13 @@ use moorline_shared::id::{ApprovalId, Seq};
 use moorline_shared::limits::AGENT_EVENT_BYTES;
 use moorline_shared::log::{Entry, Log};
 use moorline_shared::publish::HostCommand;
-use moorline_shared::rest::AgentOverview;
+use moorline_shared::rest::{AgentOverview, AuditKind};
 use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::actions::{ActionQueue, WaitingAction};
 use crate::action::ActionRefused;
+use crate::audit::AuditRecord;
 use crate::decision::{self, DecisionUnfit};
 
 /// Most bytes of JSON of the turns in an `agent-pending` event, which has other fields.
@@ -346,9 +347,13 @@ impl Session {
             },
             Err(refused) => return Err(refused.into()),
         }
-        let now_ms = decision.at;
+        let (now_ms, by) = (decision.at, decision.by.clone());
+        let answer = if decision.approved { "approved" } else { "denied" };
         let action = SessionAction::Decide { approval_id: id.clone(), decision };
-        Ok(Some(self.act(action, now_ms)?))
+        let number = self.act(action, now_ms)?;
+        let record = AuditRecord { who: by, ..AuditRecord::nobodys(now_ms, AuditKind::Decided) };
+        self.audit(record.with(format!("{answer} {id}")));
+        Ok(Some(number))
     }
 
     /// Reports that a person has an approval on screen. Does nothing if the host is away, or the

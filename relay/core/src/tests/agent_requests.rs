@@ -24,7 +24,7 @@ pub(super) fn asked(
     let request = Request {
         id: matched.id,
         item: matched.item,
-        by: "admin".into(),
+        grant: crate::auth::Grant::unstored(),
         query: query.into(),
         content_type: "application/json".into(),
         body: body.to_string().into(),
@@ -93,7 +93,7 @@ fn a_shell_is_typed_into() {
     let request = Request {
         id: found.id,
         item: String::new(),
-        by: String::new(),
+        grant: crate::auth::Grant::unstored(),
         query: String::new(),
         content_type: "application/json".into(),
         body: json!({ "command": "ls" }).to_string().into(),

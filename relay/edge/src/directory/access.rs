@@ -1,74 +1,156 @@
 //! Tokens, and the tickets and cookies that stand for them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 use http::StatusCode;
-use moorline_core::api::{ApiError, name};
+use moorline_core::api::ApiError;
 use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
-use moorline_core::auth::{Access, Count, SecretHash, TICKETS, hash_secret, random_secret};
+use moorline_core::auth::{
+    Count, Grant, SecretHash, TICKETS, USE_RECORD_INTERVAL, hash_secret, random_secret,
+};
 use moorline_core::record::TokenRecord;
+use moorline_core::routes::{changed_token, new_token};
+use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::limits::TICKET_LIFETIME;
-use moorline_shared::rest::{CreateToken, Done, Ticket, TokenCreated, TokenList};
+use moorline_shared::rest::{
+    AuditKind, ChangeToken, CreateToken, Done, Ticket, TokenChanged, TokenCreated, TokenList,
+};
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
-use worker::{Request, ResponseBuilder, console_warn};
+use worker::{ResponseBuilder, console_warn};
 
 use super::{DirectoryState, now_ms};
-use crate::internal::{ACCESS, Allowed, Keep, Presented};
+use crate::internal::{Allowed, Caller, Keep, Presented};
 use crate::reply::{Answer, RequestFailure, json, nothing};
 
-/// Prefix of every token, so that people and scanners recognize one.
-const PREFIX: &str = "moor_";
-/// JavaScript's largest exact integer: as a time, beyond the year 280,000.
-const NEVER: u64 = (1 << 53) - 1;
-
 impl DirectoryState {
-    /// Answers with the access that a token grants.
+    /// Answers with the holder of a token.
     pub(super) fn verify(&self, presented: &Presented) -> Answer {
-        match self.access_of(&presented.hash)? {
-            Some(access) => json(StatusCode::OK, &Allowed { access, token: None }),
+        match self.grant_of(&presented.hash)? {
+            Some(grant) => self.allowed(grant, presented.hash, None, presented),
             None => Err(self.wrong(presented)),
         }
     }
 
-    /// Answers with the access of the token that a cookie stands for.
+    /// Answers with the holder of the token that a cookie stands for.
     pub(super) fn verify_cookie(&self, presented: &Presented) -> Answer {
         let now = now_ms();
         let token = self.with(|memory| Ok(memory.database.cookie(&presented.hash, now)?))?;
         let Some(token) = token else { return Err(self.wrong(presented)) };
         let is_own = presented.own.is_some_and(|own| own.ct_eq(&token).into());
-        let access = if is_own { Some(Access::Admin.to_string()) } else { self.access_of(&token)? };
-        match access {
-            Some(access) => json(StatusCode::OK, &Allowed { access, token: Some(token) }),
+        let grant = if is_own { Some(Grant::unstored()) } else { self.grant_of(&token)? };
+        match grant {
+            Some(grant) => self.allowed(grant, token, Some(presented.hash), presented),
             None => Err(self.wrong(presented)),
         }
+    }
+
+    fn allowed(
+        &self,
+        grant: Grant,
+        token: SecretHash,
+        cookie: Option<SecretHash>,
+        presented: &Presented,
+    ) -> Answer {
+        self.note_use(&grant)?;
+        let project = match &presented.session {
+            Some(session) if grant.access.only_project().is_some() => self.project_of(session)?,
+            _ => None,
+        };
+        let caller = Caller { grant, token, cookie, address: presented.from.clone() };
+        json(StatusCode::OK, &Allowed { caller, project })
+    }
+
+    /// Stores a token's use, at most once a minute.
+    fn note_use(&self, grant: &Grant) -> Result<(), RequestFailure> {
+        let Some(id) = &grant.token_id else { return Ok(()) };
+        let now = now_ms();
+        let is_recent = |at_ms: &u64| u128::from(now - at_ms) < USE_RECORD_INTERVAL.as_millis();
+        if self.used.borrow().get(id).is_some_and(is_recent) {
+            return Ok(());
+        }
+        self.used.borrow_mut().insert(id.clone(), now);
+        self.with(|memory| Ok(memory.database.use_token(id, now)?))
+    }
+
+    pub(super) fn project_of(
+        &self,
+        session: &SessionId,
+    ) -> Result<Option<ProjectId>, RequestFailure> {
+        self.ask(|it| Ok(it.record(session).and_then(|record| record.project.clone())))
+    }
+
+    /// What a stored token gives now.
+    fn grant_of(&self, token: &SecretHash) -> Result<Option<Grant>, RequestFailure> {
+        let found = self.with(|memory| Ok(memory.database.token_by_hash(token)?))?;
+        Ok(found.and_then(|found| Grant::of(found, token, Time::from_ms(now_ms()))))
+    }
+
+    /// What a caller's token gives now; `None` if the caller is not allowed what it was. `session` is
+    /// what its connection is about.
+    pub(super) fn still(
+        &self,
+        caller: &Caller,
+        session: Option<&SessionId>,
+    ) -> Result<Option<Grant>, RequestFailure> {
+        if let Some(cookie) = &caller.cookie {
+            let token = self.with(|memory| Ok(memory.database.cookie(cookie, now_ms())?))?;
+            if token != Some(caller.token) {
+                return Ok(None);
+            }
+        }
+        let now = match &caller.grant.token_id {
+            // The Worker's own token does not change while the Worker runs.
+            None => Some(caller.grant.clone()),
+            Some(_) => self.grant_of(&caller.token)?,
+        };
+        let Some(now) = now.filter(|now| now.access == caller.grant.access) else {
+            return Ok(None);
+        };
+        let reaches = match (now.access.only_project(), session) {
+            (Some(_), Some(session)) => {
+                now.access.scope_of(session, self.project_of(session)?.as_ref()).is_some()
+            }
+            _ => true,
+        };
+        Ok(reaches.then_some(now))
     }
 
     /// Stores a cookie with the token that it stands for.
     pub(super) fn keep_cookie(&self, kept: &Keep) -> Answer {
         let now = now_ms();
         let lifetime = u64::try_from(COOKIE_LIFETIME.as_millis()).unwrap_or(u64::MAX);
-        let expires_at = now.saturating_add(lifetime);
+        let (expires_at, token) = (now.saturating_add(lifetime), &kept.caller.token);
         self.with(|memory| {
-            Ok(memory.database.put_cookie(&kept.hash, &kept.token, now, expires_at, COOKIES)?)
+            Ok(memory.database.put_cookie(&kept.hash, token, now, expires_at, COOKIES)?)
         })?;
+        self.record(&kept.caller.event(AuditKind::LoggedIn));
         nothing()
     }
 
-    /// Deletes a cookie, so that it grants nothing any more.
-    pub(super) fn drop_cookie(&self, presented: &Presented) -> Answer {
-        self.with(|memory| Ok(memory.database.delete_cookie(&presented.hash)?))?;
+    /// Deletes a cookie, so that it grants nothing any more, and closes what it has opened.
+    pub(super) async fn drop_cookie(self: &Rc<Self>, presented: &Presented) -> Answer {
+        let token = self.with(|memory| {
+            let token = memory.database.cookie(&presented.hash, now_ms())?;
+            memory.database.delete_cookie(&presented.hash)?;
+            Ok(token)
+        })?;
+        if let Some(token) = token {
+            let grant = self.grant_of(&token)?.unwrap_or_else(Grant::unstored);
+            let caller = Caller { grant, token, cookie: None, address: presented.from.clone() };
+            self.record(&caller.event(AuditKind::LoggedOut));
+            self.recheck_token(&token).await;
+        }
         nothing()
     }
 
-    fn access_of(&self, token: &SecretHash) -> Result<Option<String>, RequestFailure> {
-        let found = self.with(|memory| Ok(memory.database.token_by_hash(token)?))?;
-        let now = Time::from_ms(now_ms());
-        let valid = found.filter(|found| {
-            let same: bool = found.hash.ct_eq(token.as_slice()).into();
-            same && found.expires_at.is_none_or(|expires_at| now < expires_at)
-        });
-        Ok(valid.map(|found| found.scope))
+    /// Deletes every cookie of the caller's token, and closes what they have opened.
+    pub(super) async fn log_out_everywhere(self: &Rc<Self>, caller: &Caller) -> Answer {
+        self.with(|memory| Ok(memory.database.delete_cookies(&caller.token)?))?;
+        self.record(&caller.event(AuditKind::LoggedOut).with("everywhere"));
+        self.recheck_token(&caller.token).await;
+        json(StatusCode::OK, &Done { success: true })
     }
 
     /// Counts a wrong token. An address that has sent many is told to wait.
@@ -80,6 +162,7 @@ impl DirectoryState {
             console_warn!(
                 "wrong, expired or revoked tokens from {from}: {here}, from elsewhere: {elsewhere}"
             );
+            self.record(&super::audit::wrong_token(now_ms(), presented.from.as_deref()));
         }
         match judged.wait {
             Some(wait) => ApiError::too_many_wrong_tokens(wait).into(),
@@ -95,44 +178,57 @@ impl DirectoryState {
         )
     }
 
-    pub(super) fn create_token(&self, wanted: &CreateToken) -> Answer {
-        let label = name(wanted.label.as_deref())?;
-        let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
-        let mut id = [0; 8];
-        getrandom::fill(&mut id)?;
-        let token = format!("{PREFIX}{}", random_secret()?);
-        let now = now_ms();
-        let record = TokenRecord {
-            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
-            scope: access.to_string(),
-            label,
-            created_at_ms: now,
-            expires_at_ms: wanted.expires_in_ms.map(|ms| now.saturating_add(ms).min(NEVER)),
-        };
-        self.with(|memory| Ok(memory.database.insert_token(&record, &hash_secret(&token))?))?;
+    pub(super) fn create_token(&self, caller: &Caller, wanted: &CreateToken) -> Answer {
+        let made = new_token(wanted, Time::from_ms(now_ms()))?;
+        self.with(|memory| Ok(memory.database.insert_token(&made.record, &made.hash)?))?;
+        self.record(&made.record.event(&caller.event(AuditKind::Shared)));
         let response = ResponseBuilder::new()
             .with_status(StatusCode::CREATED.as_u16())
             .with_header("cache-control", "no-store")?;
-        Ok(response.from_json(&TokenCreated { token, summary: record.summary() })?)
+        let created = TokenCreated { token: made.text, summary: made.record.summary() };
+        Ok(response.from_json(&created)?)
     }
 
-    pub(super) fn revoke_token(&self, id: &str) -> Answer {
-        if self.with(|memory| Ok(memory.database.delete_token(id)?))? {
-            json(StatusCode::OK, &Done { success: true })
-        } else {
-            Err(ApiError::no_token_named(id).into())
-        }
+    pub(super) async fn change_token(
+        self: &Rc<Self>,
+        caller: &Caller,
+        id: &str,
+        wanted: &ChangeToken,
+    ) -> Answer {
+        let (found, hash) = self.stored_token(id)?.ok_or_else(|| ApiError::no_token_named(id))?;
+        let record = changed_token(found, wanted, Time::from_ms(now_ms()))?;
+        self.with(|memory| Ok(memory.database.change_token(&record)?))?;
+        self.record(&record.event(&caller.event(AuditKind::Changed)));
+        self.recheck_token(&hash).await;
+        json(StatusCode::OK, &TokenChanged { success: true, summary: record.summary() })
+    }
+
+    pub(super) async fn revoke_token(self: &Rc<Self>, caller: &Caller, id: &str) -> Answer {
+        let (record, hash) = self.stored_token(id)?.ok_or_else(|| ApiError::no_token_named(id))?;
+        self.with(|memory| Ok(memory.database.delete_token(id)?))?;
+        self.record(&record.event(&caller.event(AuditKind::Revoked)));
+        self.recheck_token(&hash).await;
+        self.with(|memory| Ok(memory.database.forget_token(&hash)?))?;
+        json(StatusCode::OK, &Done { success: true })
+    }
+
+    fn stored_token(&self, id: &str) -> Result<Option<(TokenRecord, SecretHash)>, RequestFailure> {
+        self.with(|memory| {
+            let Some(hash) = memory.database.token_hash(id)? else { return Ok(None) };
+            let record = memory.database.tokens()?.into_iter().find(|record| record.id == id);
+            Ok(record.map(|record| (record, hash)))
+        })
     }
 
     /// Creates a single-use ticket with the caller's access.
-    pub(super) fn ticket(&self, request: &Request) -> Answer {
-        let access = request.headers().get(ACCESS)?.unwrap_or_default();
+    pub(super) fn ticket(&self, caller: &Caller) -> Answer {
+        let caller = serde_json::to_string(caller).map_err(worker::Error::from)?;
         let ticket = random_secret()?;
         let expires_in_ms = u64::try_from(TICKET_LIFETIME.as_millis()).unwrap_or(u64::MAX);
         let (hash, now) = (hash_secret(&ticket), now_ms());
         let kept = self.with(|memory| {
             let expires_at = now.saturating_add(expires_in_ms);
-            Ok(memory.database.put_ticket(&hash, &access, now, expires_at, TICKETS as u64)?)
+            Ok(memory.database.put_ticket(&hash, &caller, now, expires_at, TICKETS as u64)?)
         })?;
         if !kept {
             return Err(
@@ -143,11 +239,13 @@ impl DirectoryState {
         Ok(response.from_json(&Ticket { ticket, expires_in_ms })?)
     }
 
-    /// Answers with a ticket's access, and uses the ticket up.
+    /// Answers with a ticket's holder, and uses the ticket up.
     pub(super) fn redeem(&self, presented: &Presented) -> Answer {
-        let access =
+        let caller =
             self.with(|memory| Ok(memory.database.take_ticket(&presented.hash, now_ms())?))?;
-        let access = access.ok_or_else(ApiError::wrong_token)?;
-        json(StatusCode::OK, &Allowed { access, token: None })
+        let caller = caller.and_then(|caller| serde_json::from_str::<Caller>(&caller).ok());
+        let caller = caller.ok_or_else(ApiError::wrong_token)?;
+        let grant = self.still(&caller, None)?.ok_or_else(ApiError::wrong_token)?;
+        self.allowed(grant, caller.token, caller.cookie, presented)
     }
 }

@@ -1,7 +1,7 @@
 //! Hosts: their control links, their sessions, and requests to them.
 //!
 //! A link is a WebSocket that stays open while the object hibernates. Its tag is the host's id; its
-//! attachment is [`WELCOMED`] once the host has been greeted.
+//! attachment is a [`SocketNote`].
 
 use std::time::Duration;
 
@@ -30,18 +30,20 @@ use worker::{
 };
 
 use super::change::OBJECTS_AT_ONCE;
+use super::leases::SocketNote;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
 use crate::internal::{
-    CREATE, ChangesWanted, Create, Files, FilesWanted, FindFilesWanted, HOST_LOST, OperationsWanted,
+    CREATE, Caller, ChangesWanted, Create, Files, FilesWanted, FindFilesWanted, HOST_LOST, Opened,
+    OperationsWanted,
 };
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// Attachment of the link of a host that has been welcomed.
-const WELCOMED: &str = "welcomed";
 const OPEN: u16 = 1;
+/// The path of the route of a host's link.
+const CONTROL_PATH: &str = "/hosts/{id}/control";
 /// Time allowed for a host to find files.
 const FILES_PATIENCE: Duration = Duration::from_secs(5);
 /// Time allowed for a host to list its rules.
@@ -59,7 +61,7 @@ pub(super) struct AskedHost {
 
 impl DirectoryState {
     /// Opens a host's control link.
-    pub(super) fn open_control(&self, id: &str, request: &Request) -> Answer {
+    pub(super) async fn open_control(&self, id: &str, request: &Request) -> Answer {
         let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
         if !is_upgrade(request) {
             let why = "Connect with a WebSocket.";
@@ -72,6 +74,13 @@ impl DirectoryState {
             .map_err(worker::Error::from)?;
         let tags = vec![JsValue::from_str(id.as_str())];
         raw.accept_websocket_with_tags(server.as_ref(), tags).map_err(worker::Error::from)?;
+        let (caller, path) = (Caller::of(request)?, CONTROL_PATH.to_owned());
+        let ends_at = caller.ends_at();
+        let opened = Some(Opened { caller, path, session: None });
+        SocketNote { welcomed: false, opened }.keep(&server);
+        if let Some(at) = ends_at {
+            self.wake_at(at).await?;
+        }
         let response = ResponseBuilder::new()
             .with_status(StatusCode::SWITCHING_PROTOCOLS.as_u16())
             .with_header("sec-websocket-protocol", SUBPROTOCOL)?;
@@ -284,7 +293,7 @@ impl DirectoryState {
         let effects = self.with(|memory| Ok(memory.make(change)?))?;
         self.adopt(adopted).await;
         self.lose_all(lost).await;
-        socket.serialize_attachment(WELCOMED)?;
+        SocketNote { welcomed: true, ..SocketNote::of(socket) }.keep(socket);
         say(socket, ToHost::Welcome { version: VERSION.to_owned() });
         for session_id in forget {
             say(socket, ToHost::Forget { session_id });
@@ -388,8 +397,7 @@ impl DirectoryState {
 }
 
 fn is_welcomed(link: &WebSocket) -> bool {
-    let attached = link.deserialize_attachment::<String>().ok().flatten();
-    attached.is_some_and(|attached| attached == WELCOMED)
+    SocketNote::of(link).welcomed
 }
 
 fn is_open(link: &WebSocket) -> bool {

@@ -10,15 +10,20 @@ use futures_util::stream;
 use moorline_core::events::RETRY_MS;
 use moorline_core::overview::{OverviewStream, ROUND};
 use moorline_shared::limits::HEARTBEAT;
+use moorline_shared::rest::AuditKind;
 use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
 use super::{DirectoryState, now_ms};
 use crate::abort_guard::AbortGuard;
+use crate::internal::Caller;
 use crate::reply::Answer;
 
+/// The path of the route.
+const LIST_PATH: &str = "/api/events";
+
 pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer {
-    let reader = Rc::new(OverviewReader::counted(directory));
+    let reader = Rc::new(OverviewReader::counted(directory, Caller::of(request)?));
     let left = Rc::clone(&reader);
     let leaving = AbortGuard::watch(request, move || left.leave());
     let live = OverviewConnection::of(reader);
@@ -36,13 +41,25 @@ pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer 
 /// A reader of the list, counted in the directory's `streams` until it leaves.
 struct OverviewReader {
     directory: Rc<DirectoryState>,
+    caller: Caller,
     is_here: Cell<bool>,
 }
 
 impl OverviewReader {
-    fn counted(directory: &Rc<DirectoryState>) -> Self {
+    fn counted(directory: &Rc<DirectoryState>, caller: Caller) -> Self {
         directory.streams.set(directory.streams.get() + 1);
-        Self { directory: Rc::clone(directory), is_here: Cell::new(true) }
+        Self { directory: Rc::clone(directory), caller, is_here: Cell::new(true) }
+    }
+
+    /// Returns true if the reader may still read. A fault takes nobody's access away.
+    fn may_read(&self) -> bool {
+        match self.directory.still(&self.caller, None) {
+            Ok(grant) => grant.is_some(),
+            Err(failure) => {
+                console_error!("a reader of the lists was not checked: {failure}");
+                true
+            }
+        }
     }
 
     /// Counts the reader out, and wakes its stream so that it ends. All other streams wake too, for
@@ -98,11 +115,19 @@ impl OverviewConnection {
 
     async fn wait_for_change(&mut self) -> Option<String> {
         while self.reader.is_here.get() {
+            let access = self.reader.caller.ends_at();
+            let access = access.map(|at| Duration::from_millis(at.saturating_sub(now_ms())));
             let silence = until(self.said_ms, HEARTBEAT);
+            let wait = access.map_or(silence, |access| silence.min(access));
             let is_changed = {
                 let changed = pin!(self.reader.directory.changed.after(self.seen));
-                matches!(select(changed, Delay::from(silence)).await, Either::Left(_))
+                matches!(select(changed, Delay::from(wait)).await, Either::Left(_))
             };
+            if !self.reader.may_read() {
+                let caller = &self.reader.caller;
+                self.reader.directory.record(&caller.event_of(AuditKind::Cut, LIST_PATH, None));
+                return None;
+            }
             if !is_changed {
                 return Some(sse::HEARTBEAT.to_owned());
             }
@@ -118,7 +143,8 @@ impl OverviewConnection {
     fn look(&mut self) -> String {
         self.seen = self.reader.directory.changed.rung();
         self.looked_ms = now_ms();
-        match self.reader.directory.ask(|directory| Ok(directory.overview())) {
+        let access = &self.reader.caller.grant.access;
+        match self.reader.directory.ask(|directory| Ok(directory.overview(access))) {
             Ok(overview) => self.stream.update(overview),
             Err(failure) => {
                 console_error!("the list cannot be read: {failure}");

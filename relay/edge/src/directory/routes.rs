@@ -11,9 +11,11 @@ use moorline_shared::rest::PushKey;
 use worker::Request;
 
 use super::{DirectoryState, overview};
+use crate::address::asked;
 use crate::internal::{
-    CHANGES, DROP, ENSURE, Ensure, FILES, FIND_FILES, GONE, KEEP, OPERATIONS, PREFIX, REDEEM,
-    SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
+    AUDIT, Audited, CHANGES, Caller, DROP, ENSURE, Ensure, FILES, FIND_FILES, GONE, KEEP, LEASE,
+    OPENED, OPERATIONS, Opened, PREFIX, REDEEM, STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY,
+    VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -68,17 +70,23 @@ async fn own(
     match call {
         Call::Metrics => directory.metrics(),
         Call::DebugMetrics => directory.debug_metrics(),
-        Call::Control => directory.open_control(id, request),
+        Call::Control => directory.open_control(id, request).await,
         Call::HostAgents => directory.agents(id).await,
         Call::HostRules | Call::RevokeRule => {
             let request = reply::incoming(id, request)?;
             reply::answer(directory.rules(call, &request).await?)
         }
         Call::ListEvents => overview::open(directory, request),
-        Call::CreateTicket => directory.ticket(request),
+        Call::CreateTicket => directory.ticket(&Caller::of(request)?),
         Call::ListTokens => directory.tokens(),
-        Call::CreateToken => directory.create_token(&body(request).await?),
-        Call::RevokeToken => directory.revoke_token(id),
+        Call::CreateToken => directory.create_token(&Caller::of(request)?, &body(request).await?),
+        Call::ChangeToken => {
+            let caller = Caller::of(request)?;
+            directory.change_token(&caller, id, &body(request).await?).await
+        }
+        Call::RevokeToken => directory.revoke_token(&Caller::of(request)?, id).await,
+        Call::LogOutEverywhere => directory.log_out_everywhere(&Caller::of(request)?).await,
+        Call::Audit => directory.audit(&reply::incoming(id, request)?),
         Call::PushKey => reply::answer(Reply::ok(&PushKey { public_key: None })),
         Call::SubscribePush | Call::UnsubscribePush => Err(ApiError::no_push().into()),
         Call::Fork => directory.fork(&named(id)?, body(request).await?).await,
@@ -125,7 +133,19 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),
         KEEP => directory.keep_cookie(&body(request).await?),
-        DROP => directory.drop_cookie(&body(request).await?),
+        DROP => directory.drop_cookie(&body(request).await?).await,
+        STILL => directory.still_all(&body(request).await?),
+        OPENED => directory.note(&body(request).await?),
+        LEASE => {
+            let path = asked(&request.inner().url(), &["path"]).unwrap_or_default();
+            let opened = Opened { caller: Caller::of(request)?, path, session: None };
+            directory.open_lease(opened, request).await
+        }
+        AUDIT => {
+            let Audited { records } = body(request).await?;
+            records.iter().for_each(|record| directory.record(record));
+            nothing()
+        }
         REDEEM => directory.redeem(&body(request).await?),
         ENSURE => {
             let Ensure { session_id, name } = body(request).await?;

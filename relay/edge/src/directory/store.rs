@@ -1,35 +1,51 @@
 //! The directory's rows: the core's tables, and two of its own.
 
+use moorline_core::audit::{AUDIT_EVENTS, AuditRecord};
+use moorline_core::auth::SecretHash;
 use moorline_core::directory::SessionReport;
 use moorline_core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
+use moorline_core::routes::AuditPage;
 use moorline_core::schema;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::rest::{AuditEvent, AuditKind};
 use moorline_shared::time::Time;
 
 use crate::sql::{ObjectDatabase, Result, SqlError};
 
-/// Each session's last report and the session beside which it was opened; and tickets, which must
-/// outlive the object's sleep.
+/// Each session's last report and the session beside which it was opened; tickets, which must
+/// outlive the object's sleep, as their callers; and the sessions that each token has opened
+/// connections to, by the token's hash.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS listed (
     session TEXT PRIMARY KEY NOT NULL,
     told    TEXT,
     beside  TEXT
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tickets (
+DROP TABLE IF EXISTS tickets;
+CREATE TABLE IF NOT EXISTS issued_tickets (
     hash       BLOB PRIMARY KEY NOT NULL,
-    access     TEXT NOT NULL,
+    caller     TEXT NOT NULL,
     expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS opened (
+    token   BLOB NOT NULL,
+    session TEXT NOT NULL,
+    PRIMARY KEY (token, session)
 ) WITHOUT ROWID;";
 
 const LISTED: &str = "SELECT session, told, beside FROM listed";
 const PUT_LISTED: &str =
     "INSERT OR REPLACE INTO listed (session, told, beside) VALUES (?1, ?2, ?3)";
 const DELETE_LISTED: &str = "DELETE FROM listed WHERE session = ?1";
-const PUT_TICKET: &str = "INSERT INTO tickets (hash, access, expires_at) VALUES (?1, ?2, ?3)";
-const TAKE_TICKET: &str = "DELETE FROM tickets WHERE hash = ?1 RETURNING access, expires_at";
-const EXPIRE_TICKETS: &str = "DELETE FROM tickets WHERE expires_at <= ?1";
-const COUNT_TICKETS: &str = "SELECT count(*) FROM tickets";
+const PUT_TICKET: &str =
+    "INSERT INTO issued_tickets (hash, caller, expires_at) VALUES (?1, ?2, ?3)";
+const TAKE_TICKET: &str = "DELETE FROM issued_tickets WHERE hash = ?1 RETURNING caller, expires_at";
+const EXPIRE_TICKETS: &str = "DELETE FROM issued_tickets WHERE expires_at <= ?1";
+const COUNT_TICKETS: &str = "SELECT count(*) FROM issued_tickets";
+const PUT_OPENED: &str = "INSERT OR IGNORE INTO opened (token, session) VALUES (?1, ?2)";
+const OPENED_BY: &str = "SELECT session FROM opened WHERE token = ?1";
+const FORGET_TOKEN: &str = "DELETE FROM opened WHERE token = ?1";
+const FORGET_SESSION: &str = "DELETE FROM opened WHERE session = ?1";
 /// All deletions that hosts have not heard of yet: (session, host).
 const ALL_DELETED: &str = "SELECT session, host FROM deleted";
 
@@ -73,6 +89,7 @@ impl ObjectDatabase {
     }
 
     pub(super) fn delete_listed(&self, id: &SessionId) -> Result<()> {
+        self.run(FORGET_SESSION, &[id.as_str().into()])?;
         self.run(DELETE_LISTED, &[id.as_str().into()])
     }
 
@@ -146,6 +163,7 @@ impl ObjectDatabase {
                 label: row.optional_text(2)?.map(str::to_owned),
                 created_at_ms: row.number(3)?,
                 expires_at_ms: row.optional_number(4)?,
+                last_used_ms: row.optional_number(5)?,
             })
         };
         rows.iter().map(row).collect()
@@ -163,10 +181,79 @@ impl ObjectDatabase {
             return Ok(None);
         };
         Ok(Some(FoundToken {
-            hash: row.take_blob(0)?,
-            scope: row.text(1)?.to_owned(),
-            expires_at: row.optional_number(2)?.map(Time::from_ms),
+            id: row.text(0)?.to_owned(),
+            hash: row.take_blob(1)?,
+            scope: row.text(2)?.to_owned(),
+            label: row.optional_text(3)?.map(str::to_owned),
+            expires_at: row.optional_number(4)?.map(Time::from_ms),
         }))
+    }
+
+    pub(super) fn token_hash(&self, id: &str) -> Result<Option<SecretHash>> {
+        let Some(mut row) = self.row(schema::TOKEN_HASH, &[id.into()])? else { return Ok(None) };
+        Ok(row.take_blob(0)?.try_into().ok())
+    }
+
+    pub(super) fn change_token(&self, record: &TokenRecord) -> Result<()> {
+        let (id, scope) = (record.id.as_str().into(), record.scope.as_str().into());
+        let label = record.label.as_deref().into();
+        self.run(schema::CHANGE_TOKEN, &[id, scope, label, record.expires_at_ms.into()])
+    }
+
+    pub(super) fn use_token(&self, id: &str, at_ms: u64) -> Result<()> {
+        self.run(schema::USE_TOKEN, &[id.into(), at_ms.into()])
+    }
+
+    /// Notes that a token has opened a connection to a session.
+    pub(super) fn put_opened(&self, token: &[u8], session: &SessionId) -> Result<()> {
+        self.run(PUT_OPENED, &[token.into(), session.as_str().into()])
+    }
+
+    /// The sessions that a token has opened connections to.
+    pub(super) fn opened_by(&self, token: &[u8]) -> Result<Vec<SessionId>> {
+        self.rows(OPENED_BY, &[token.into()])?.iter().map(|row| row.parsed(0)).collect()
+    }
+
+    /// Forgets what a token has opened.
+    pub(super) fn forget_token(&self, token: &[u8]) -> Result<()> {
+        self.run(FORGET_TOKEN, &[token.into()])
+    }
+
+    pub(super) fn put_audit(&self, record: &AuditRecord) -> Result<()> {
+        self.run(
+            schema::PUT_AUDIT,
+            &[
+                record.at_ms.into(),
+                record.kind.as_str().into(),
+                record.who.as_str().into(),
+                record.token_id.as_deref().into(),
+                record.address.as_deref().into(),
+                record.session.as_ref().map(SessionId::as_str).into(),
+                record.detail.as_deref().into(),
+            ],
+        )
+    }
+
+    pub(super) fn trim_audit(&self) -> Result<()> {
+        self.run(schema::TRIM_AUDIT, &[AUDIT_EVENTS.into()])
+    }
+
+    /// A page of the audit events, newest first.
+    pub(super) fn audit(&self, page: AuditPage) -> Result<Vec<AuditEvent>> {
+        let rows = self.rows(schema::AUDIT, &[page.before.into(), page.limit.into()])?;
+        let row = |row: &crate::sql::ResultRow| {
+            let record = AuditRecord {
+                at_ms: row.number(1)?,
+                kind: AuditKind::named(row.text(2)?),
+                who: row.text(3)?.to_owned(),
+                token_id: row.optional_text(4)?.map(str::to_owned),
+                address: row.optional_text(5)?.map(str::to_owned),
+                session: row.optional_text(6)?.and_then(|id| id.parse().ok()),
+                detail: row.optional_text(7)?.map(str::to_owned),
+            };
+            Ok(record.event(row.number(0)?))
+        };
+        rows.iter().map(row).collect()
     }
 
     pub(super) fn delete_token(&self, id: &str) -> Result<bool> {
@@ -179,7 +266,7 @@ impl ObjectDatabase {
     pub(super) fn put_ticket(
         &self,
         hash: &[u8],
-        access: &str,
+        caller: &str,
         now: u64,
         expires_at: u64,
         most: u64,
@@ -189,11 +276,11 @@ impl ObjectDatabase {
         if count >= most {
             return Ok(false);
         }
-        self.run(PUT_TICKET, &[hash.into(), access.into(), expires_at.into()])?;
+        self.run(PUT_TICKET, &[hash.into(), caller.into(), expires_at.into()])?;
         Ok(true)
     }
 
-    /// Takes a ticket, which is void from then on. Returns its access, or `None` if it is unknown
+    /// Takes a ticket, which is void from then on. Returns its caller, or `None` if it is unknown
     /// or has expired.
     pub(super) fn take_ticket(&self, hash: &[u8], now: u64) -> Result<Option<String>> {
         let Some(row) = self.row(TAKE_TICKET, &[hash.into()])? else { return Ok(None) };
@@ -220,6 +307,11 @@ impl ObjectDatabase {
             return Ok(None);
         };
         Ok(row.take_blob(0)?.try_into().ok())
+    }
+
+    /// Deletes every cookie that stands for a token.
+    pub(super) fn delete_cookies(&self, token: &[u8]) -> Result<()> {
+        self.run(schema::DELETE_COOKIES, &[token.into()])
     }
 
     /// Deletes a cookie.

@@ -1,14 +1,20 @@
 //! Identifying the caller of a request.
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use moorline_core::api::ApiError;
-use moorline_core::auth::{Access, Credential, SecretHash, fixed_token, hash_secret, presented};
+use moorline_core::audit::AuditRecord;
+use moorline_core::auth::{Credential, Grant, SecretHash, fixed_token, hash_secret, presented};
+use moorline_core::routes::Matched;
+use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::rest::AuditKind;
 use subtle::ConstantTimeEq as _;
-use worker::{Request, console_error};
+use worker::{Env, Request, console_error};
 
 use super::Gateway;
 use crate::address::asked;
-use crate::internal::{Allowed, Presented, REDEEM, VERIFY, VERIFY_COOKIE};
+use crate::internal::{
+    AUDIT, Allowed, Audited, Caller, Held, Presented, REDEEM, STILL, VERIFY, VERIFY_COOKIE,
+};
 use crate::object_client;
 use crate::reply::RequestFailure;
 
@@ -19,21 +25,29 @@ pub(super) fn ticket(request: &Request) -> Option<String> {
     asked(&request.inner().url(), &["ticket"])
 }
 
-/// An authenticated caller.
-pub(super) struct Caller {
-    /// Access that its credential grants.
-    pub(super) access: Access,
-    /// Hash of its token. For a ticket it matches no token.
-    pub(super) token: SecretHash,
+/// A caller, and what the directory says of the session that the request is about.
+pub(super) struct Identified {
+    /// The caller.
+    pub(super) caller: Caller,
+    /// The project of the session, for a caller whose access depends on it.
+    pub(super) project: Option<ProjectId>,
 }
 
 impl Gateway {
     /// Identifies the caller by its ticket, if valid, else by the token or cookie that it presents.
-    pub(super) async fn caller(&self, ticket: Option<String>) -> Result<Caller> {
-        if let Some(ticket) = &ticket
-            && let Some(caller) = self.asked(REDEEM, Presented::of(ticket)).await?
-        {
-            return Ok(caller);
+    /// `session` is what the request is about.
+    pub(super) async fn caller(
+        &self,
+        ticket: Option<String>,
+        session: Option<SessionId>,
+    ) -> Result<Identified> {
+        let from = self.headers.get("cf-connecting-ip").and_then(text);
+        if let Some(ticket) = &ticket {
+            let presented =
+                Presented { session: session.clone(), from: from.clone(), ..Presented::of(ticket) };
+            if let Some(identified) = self.asked(REDEEM, &presented).await? {
+                return Ok(identified);
+            }
         }
         let own = self.own();
         let (path, presented) = match presented(&self.headers) {
@@ -42,17 +56,40 @@ impl Gateway {
             Some(Credential::Token(token)) => {
                 let token = hash_secret(token);
                 if own.is_some_and(|own| own.ct_eq(&token).into()) {
-                    return Ok(Caller { access: Access::Admin, token });
+                    let grant = Grant::unstored();
+                    let caller = Caller { grant, token, cookie: None, address: from };
+                    return Ok(Identified { caller, project: None });
                 }
-                (VERIFY, Presented { hash: token, own: None, from: None })
+                (VERIFY, Presented { hash: token, own: None, from: None, session: None })
             }
             Some(Credential::Cookie(secret)) => {
                 (VERIFY_COOKIE, Presented { own, ..Presented::of(secret) })
             }
         };
-        let from = self.headers.get("cf-connecting-ip").and_then(text);
-        let caller = self.asked(path, Presented { from, ..presented }).await?;
-        caller.ok_or_else(|| ApiError::wrong_token().into())
+        let identified = self.asked(path, &Presented { from, session, ..presented }).await?;
+        identified.ok_or_else(|| ApiError::wrong_token().into())
+    }
+
+    /// Admits a caller to a route. The directory records a refusal.
+    pub(super) async fn admitted(&self, matched: &Matched, found: &Identified) -> Result<()> {
+        let (caller, route) = (&found.caller, matched.route);
+        let admitted = route.admit(&caller.grant.access, &matched.id, |_| found.project.clone());
+        if admitted.as_ref().is_err_and(|error| error.status() == StatusCode::FORBIDDEN) {
+            let record = caller.event(AuditKind::Denied);
+            self.audit(record.with(format!("{} {}", route.method, route.path))).await;
+        }
+        Ok(admitted.map(drop)?)
+    }
+
+    /// Has the directory record an event.
+    async fn audit(&self, record: AuditRecord) {
+        let told = async {
+            let audited = Audited { records: vec![record] };
+            object_client::post(&object_client::directory(&self.env)?, AUDIT, &audited).await
+        };
+        if let Err(failure) = told.await {
+            console_error!("an audit event was not recorded: {failure}");
+        }
     }
 
     /// Hash of the token in the Worker's secret `MOORLINE_TOKEN`, which grants admin access.
@@ -69,16 +106,30 @@ impl Gateway {
         token.ok().map(hash_secret)
     }
 
-    async fn asked(&self, path: &str, presented: Presented) -> Result<Option<Caller>> {
+    async fn asked(&self, path: &str, presented: &Presented) -> Result<Option<Identified>> {
         let directory = object_client::directory(&self.env)?;
-        match object_client::ask::<Allowed>(&directory, path, &presented).await {
-            Ok(Allowed { access, token }) => {
-                let token = token.unwrap_or(presented.hash);
-                Ok(access.parse().ok().map(|access| Caller { access, token }))
-            }
+        match object_client::ask::<Allowed>(&directory, path, presented).await {
+            Ok(Allowed { caller, project }) => Ok(Some(Identified { caller, project })),
             Err(RequestFailure::Passed(answer)) if answer.status_code() == 401 => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+}
+
+/// Returns what the caller's token gives now.
+///
+/// # Errors
+/// 401 if the caller is no longer allowed what it was: access to this session, if one is named.
+pub(super) async fn still(env: &Env, caller: &Caller, session: Option<&SessionId>) -> Result<()> {
+    if !caller.can_end() {
+        return Ok(());
+    }
+    let held = Held { session: session.cloned(), callers: vec![caller.clone()] };
+    let directory = object_client::directory(env)?;
+    let grants: Vec<Option<Grant>> = object_client::ask(&directory, STILL, &held).await?;
+    match grants.into_iter().next().flatten() {
+        Some(_) => Ok(()),
+        None => Err(ApiError::wrong_token().into()),
     }
 }
 

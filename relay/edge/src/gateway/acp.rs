@@ -13,7 +13,6 @@ use futures_util::future::{Either, select};
 use http::StatusCode;
 use moorline_core::acp::{AcpInput, AcpOutput, AcpServer, AcpTerms, ApiAnswer, ApiCall, admit};
 use moorline_core::api::ApiError;
-use moorline_core::auth::Access;
 use moorline_core::refusal::Why;
 use moorline_core::routes::{Call, Found, find};
 use moorline_shared::id::{ClientId, SessionId};
@@ -26,10 +25,12 @@ use worker::{
     console_error,
 };
 
+use super::access::still;
+use super::lease::Lease;
 use super::refusal::refuse;
 use super::{Gateway, owner};
 use crate::address::asked;
-use crate::internal::ACCESS;
+use crate::internal::{ACCESS, ACCESS_ENDED, Caller};
 use crate::object_client;
 use crate::reply::{Answer, RequestFailure, is_upgrade};
 use streams::SessionSockets;
@@ -44,8 +45,8 @@ impl Gateway {
         if !self.origins.allows(&self.headers) {
             return refuse(self, Call::Acp, Why::Origin, ApiError::origin().into());
         }
-        let access = match self.caller(None).await {
-            Ok(caller) => caller.access,
+        let caller = match self.caller(None, None).await {
+            Ok(found) => found.caller,
             Err(failure) => return refuse(self, Call::Acp, Why::Token, failure),
         };
         let address = request.inner().url();
@@ -58,7 +59,7 @@ impl Gateway {
                 }
             },
         };
-        let session: Option<SessionId> = match admit(&access, session) {
+        let session: Option<SessionId> = match admit(&caller.grant.access, session) {
             Ok(session) => session,
             Err(error) => return refuse(self, Call::Acp, Why::Session, error.into()),
         };
@@ -67,7 +68,7 @@ impl Gateway {
             return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
         }
         if let Some(id) = &session
-            && let Err(failure) = self.status(id, &access).await
+            && let Err(failure) = self.status(id, &caller).await
         {
             return refuse(self, Call::Acp, Why::Id, failure);
         }
@@ -77,9 +78,15 @@ impl Gateway {
         let version = env!("CARGO_PKG_VERSION");
         let agent = asked(&address, &["agent"]);
         // A socket here accepts everything at once, so the client says what it has read.
-        let terms = AcpTerms { session, access: access.clone(), agent, receipts: true, version };
+        let access = caller.grant.access.clone();
+        let terms = AcpTerms { session, access, agent, receipts: true, version };
+        let lease = match Lease::open(&self.env, &caller, "/acp").await {
+            Ok(lease) => lease,
+            Err(failure) => return refuse(self, Call::Acp, Why::Token, failure),
+        };
         let WebSocketPair { client, server: socket } = WebSocketPair::new()?;
-        spawn_local(serve(socket, AcpServer::new(terms, seed), self.env.clone(), access));
+        let server = AcpServer::new(terms, seed);
+        spawn_local(serve(socket, server, (self.env.clone(), caller), lease));
         let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
         if let Some(protocol) = self.protocol() {
             response = response.with_header("sec-websocket-protocol", protocol)?;
@@ -89,9 +96,9 @@ impl Gateway {
     }
 
     /// Asks whether a session exists.
-    async fn status(&self, id: &SessionId, access: &Access) -> Result<(), RequestFailure> {
+    async fn status(&self, id: &SessionId, caller: &Caller) -> Result<(), RequestFailure> {
         let path = format!("/api/session/{id}/status");
-        let answer = api(&self.env, access, &http::Method::GET, &path, None).await?;
+        let answer = api(&self.env, caller, &http::Method::GET, &path, None).await?;
         object_client::succeeded(answer).map(drop)
     }
 }
@@ -103,7 +110,7 @@ struct AcpConnection {
     streams: Rc<SessionSockets>,
     queue: Rc<WorkQueue>,
     env: Env,
-    access: Access,
+    caller: Caller,
     /// Events of streams that wait until the client has read more, oldest first. The credits of the
     /// streams bound them.
     held: VecDeque<AcpWork>,
@@ -112,13 +119,16 @@ struct AcpConnection {
 /// The end of a connection: the close code and the reason for the client.
 struct AcpClosed(u16, &'static str);
 
-async fn serve(socket: WebSocket, server: AcpServer, env: Env, access: Access) {
+async fn serve(socket: WebSocket, server: AcpServer, (env, caller): (Env, Caller), lease: Lease) {
     let queue = Rc::new(WorkQueue::default());
-    let streams = Rc::new(SessionSockets::new(env.clone(), access.clone(), Rc::clone(&queue)));
+    let streams = Rc::new(SessionSockets::new(env.clone(), caller.clone(), Rc::clone(&queue)));
     spawn_local(listen(socket.clone(), Rc::clone(&queue)));
     let held = VecDeque::new();
-    let mut connection = AcpConnection { server, socket, streams, queue, env, access, held };
-    let AcpClosed(code, reason) = connection.run().await;
+    let mut connection = AcpConnection { server, socket, streams, queue, env, caller, held };
+    let AcpClosed(code, reason) = match select(pin!(connection.run()), pin!(lease.ended())).await {
+        Either::Left((closed, _)) => closed,
+        Either::Right(_) => AcpClosed(close::UNAUTHORIZED, ACCESS_ENDED),
+    };
     connection.streams.close_all();
     // Does nothing if it is already closed.
     let _ = connection.socket.close(Some(code), Some(reason));
@@ -209,8 +219,8 @@ impl AcpConnection {
                 AcpOutput::HangUp(session) => self.streams.close(&session),
                 AcpOutput::Send(session, text) => self.streams.send(&session, &text),
                 AcpOutput::Call(call) => {
-                    let (env, access) = (self.env.clone(), self.access.clone());
-                    spawn_local(answer(call, env, access, Rc::clone(&self.queue)));
+                    let (env, caller) = (self.env.clone(), self.caller.clone());
+                    spawn_local(answer(call, env, caller, Rc::clone(&self.queue)));
                 }
                 AcpOutput::Close(code, reason) => return Err(AcpClosed(code, reason)),
             }
@@ -220,9 +230,9 @@ impl AcpConnection {
 }
 
 /// Sends a request to the API, and posts the answer.
-async fn answer(call: ApiCall, env: Env, access: Access, queue: Rc<WorkQueue>) {
+async fn answer(call: ApiCall, env: Env, caller: Caller, queue: Rc<WorkQueue>) {
     let ApiCall { number, method, path, body } = call;
-    let answered = match api(&env, &access, &method, &path, body.as_deref()).await {
+    let answered = match api(&env, &caller, &method, &path, body.as_deref()).await {
         Ok(mut response) => {
             let status = response.status_code();
             response.bytes().await.map(|body| ApiAnswer::Answered { status, body }).ok()
@@ -242,7 +252,7 @@ async fn answer(call: ApiCall, env: Env, access: Access, queue: Rc<WorkQueue>) {
 /// Sends a request with a caller's access to the object that owns its route.
 async fn api(
     env: &Env,
-    access: &Access,
+    caller: &Caller,
     method: &http::Method,
     path: &str,
     body: Option<&str>,
@@ -251,10 +261,14 @@ async fn api(
     let Found::Route(matched) = find(method, bare) else {
         return Err(ApiError::no_route(&crate::reply::uri(bare)).into());
     };
-    matched.route.admit(access, &matched.id)?;
-    let (object, access) = owner(env, &matched, access)?;
+    // The directory knows whether the session is in the project of the token.
+    let session = matched.id.parse().ok().filter(|_| matched.route.is_of_session());
+    still(env, caller, session.as_ref()).await?;
+    let access = &caller.grant.access;
+    matched.route.admit(access, &matched.id, |_| access.only_project().cloned())?;
+    let object = owner(env, &matched)?;
     let headers = Headers::new();
-    headers.set(ACCESS, &access)?;
+    headers.set(ACCESS, &caller.header())?;
     Ok(object_client::call_by(&object, method, path, &headers, body).await?)
 }
 

@@ -57,10 +57,10 @@ impl Gateway {
         matched: &Matched,
         request: &Request,
     ) -> std::result::Result<Response, RequestFailure> {
-        let access = self.admit(matched, request).await?;
-        let (object, access) = owner(&self.env, matched, &access)?;
+        let caller = self.admit(matched, request).await?;
+        let object = owner(&self.env, matched)?;
         let headers = Headers::new();
-        headers.set(ACCESS, &access)?;
+        headers.set(ACCESS, &caller.header())?;
         let address = request.inner().url();
         let path = format!("{}?{}", self.path, query(&address));
         Ok(object_client::call(&object, &path, &headers, None).await?)

@@ -9,7 +9,6 @@ use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::auth::Access;
 use moorline_core::legacy::{self, Chat, ChatAction, HEADERS, Warned, refusal};
 use moorline_core::profile::Profile;
 use moorline_shared::id::SessionId;
@@ -21,9 +20,11 @@ use worker::{
     WebSocketPair, WebsocketEvent, console_error, console_warn,
 };
 
-use super::{Gateway, word};
+use super::Gateway;
+use super::access::still;
+use super::lease::Lease;
 use crate::address::asked;
-use crate::internal::ACCESS;
+use crate::internal::{ACCESS, ACCESS_ENDED, Caller};
 use crate::object_client;
 use crate::reply::{Answer, RequestFailure, is_upgrade, send};
 
@@ -60,18 +61,19 @@ impl Gateway {
         if !self.origins.allows(&self.headers) {
             return Err(ApiError::origin().into());
         }
-        let access = self.caller(None).await?.access;
+        let caller = self.caller(None, None).await?.caller;
         if !is_upgrade(request) {
             let why = "Connect with a WebSocket.";
             return Err(ApiError::no_upgrade(StatusCode::BAD_REQUEST, why).into());
         }
         let wanted = asked(&request.inner().url(), &["sessionId", "session"]);
         let WebSocketPair { client, server } = WebSocketPair::new()?;
+        let lease = Lease::open(&self.env, &caller, legacy::CHAT).await?;
         let (chat, hello) = Chat::open();
         let left_bytes = Profile::EDGE.budget_bytes.unwrap_or(u64::MAX);
         let env = self.env.clone();
-        let talk = ChatTalk { env, access, socket: server, chat, followed: None, left_bytes };
-        spawn_local(talk.begin(hello, wanted));
+        let talk = ChatTalk { env, caller, socket: server, chat, followed: None, left_bytes };
+        spawn_local(talk.begin(hello, wanted, lease));
         let mut response = ResponseBuilder::new().with_status(101).with_websocket(client);
         if let Some(protocol) = self.protocol() {
             response = response.with_header("sec-websocket-protocol", protocol)?;
@@ -131,7 +133,7 @@ impl<'a> Hearing<'a> {
 /// A chat with one connected client.
 struct ChatTalk {
     env: Env,
-    access: Access,
+    caller: Caller,
     socket: WebSocket,
     chat: Chat,
     followed: Option<FollowedEvents>,
@@ -148,9 +150,13 @@ struct FollowedEvents {
 struct Over(u16, &'static str);
 
 impl ChatTalk {
-    async fn begin(mut self, hello: String, wanted: Option<String>) {
+    async fn begin(mut self, hello: String, wanted: Option<String>, lease: Lease) {
         let socket = self.socket.clone();
-        let Over(code, reason) = self.serve(&socket, hello, wanted).await;
+        let served = pin!(self.serve(&socket, hello, wanted));
+        let Over(code, reason) = match select(served, pin!(lease.ended())).await {
+            Either::Left((over, _)) => over,
+            Either::Right(_) => Over(close::UNAUTHORIZED, ACCESS_ENDED),
+        };
         // Does nothing if it is already closed.
         let _ = socket.close(Some(code), Some(reason));
     }
@@ -263,11 +269,14 @@ impl ChatTalk {
         after: Option<&str>,
         body: Option<&str>,
     ) -> Result<Response, RequestFailure> {
-        if self.access.scope_of(id).is_none() {
+        let access = &self.caller.grant.access;
+        if access.scope_of(id, access.only_project()).is_none() {
             return Err(ApiError::forbidden().into());
         }
+        // The directory knows whether the session is in the project of the token.
+        still(&self.env, &self.caller, Some(id)).await.map_err(|_| ApiError::forbidden())?;
         let headers = Headers::new();
-        headers.set(ACCESS, word(&self.access))?;
+        headers.set(ACCESS, &self.caller.header())?;
         if let Some(after) = after {
             headers.set("last-event-id", after)?;
         }

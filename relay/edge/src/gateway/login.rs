@@ -3,8 +3,9 @@
 
 use moorline_core::api::ApiError;
 use moorline_core::auth::{Credential, cookie, hash_secret, presented, random_secret};
+use moorline_core::routes::Matched;
 use moorline_shared::rest::Done;
-use worker::{Response, ResponseBuilder};
+use worker::{Request, Response, ResponseBuilder};
 
 use super::Gateway;
 use crate::internal::{DROP, KEEP, Keep, Presented};
@@ -14,12 +15,12 @@ use crate::reply::Answer;
 impl Gateway {
     /// Sets a cookie in the browser, if the connection is fit for one.
     pub(super) async fn log_in(&self) -> Answer {
-        let caller = self.caller(None).await?;
+        let caller = self.caller(None, None).await?.caller;
         if !cookie::may_keep(&self.headers) {
             return Err(ApiError::no_cookie().into());
         }
         let secret = random_secret()?;
-        let kept = Keep { hash: hash_secret(&secret), token: caller.token };
+        let kept = Keep { hash: hash_secret(&secret), caller };
         object_client::post(&object_client::directory(&self.env)?, KEEP, &kept).await?;
         with_cookies(&[cookie::set(&self.headers, &secret)])
     }
@@ -30,6 +31,12 @@ impl Gateway {
             let void = Presented::of(secret);
             object_client::post(&object_client::directory(&self.env)?, DROP, &void).await?;
         }
+        with_cookies(&cookie::clear(&self.headers))
+    }
+
+    /// Clears the cookie, and revokes the secrets of every cookie of the same token.
+    pub(super) async fn log_out_everywhere(&self, matched: &Matched, request: &Request) -> Answer {
+        object_client::succeeded(self.pass_on(matched, request).await?)?;
         with_cookies(&cookie::clear(&self.headers))
     }
 }

@@ -3,21 +3,22 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use moorline_core::api::ApiError;
 use moorline_core::peer::{Peer, Terms};
 use moorline_core::plain::{Plain, PlainOverrun};
 use moorline_core::profile::Profile;
 use moorline_core::refusal::{PlainRefusal, SEE_TEXT, StreamRefusal};
 use moorline_core::subprotocol;
-use moorline_shared::message::{SUBPROTOCOL, Scope, close};
+use moorline_shared::message::{SUBPROTOCOL, close};
 use worker::{
     Request, Response, ResponseBuilder, Result, WebSocket, WebSocketIncomingMessage, WebSocketPair,
 };
 
-use super::answers::caller;
 use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::sockets::{self, Attachment, SocketOwner};
 use super::state::{Client, SessionState};
+use crate::internal::Caller;
 use crate::reply::Answer;
 
 /// Protocol that a client speaks.
@@ -32,25 +33,21 @@ pub(super) enum SocketDialect {
 }
 
 /// Opens a client's stream, in the dialect that its subprotocol selects.
-pub(super) fn stream(object: &Rc<Object>, scope: Scope, request: &Request) -> Answer {
+pub(super) fn stream(object: &Rc<Object>, request: &Request) -> Answer {
     let is_full = chosen(request)?.is_some_and(|name| name == SUBPROTOCOL);
-    open(object, scope, if is_full { SocketDialect::Full } else { SocketDialect::Basic }, request)
+    open(object, if is_full { SocketDialect::Full } else { SocketDialect::Basic }, request)
 }
 
 /// Opens a client's socket.
-pub(super) fn open(
-    object: &Rc<Object>,
-    scope: Scope,
-    dialect: SocketDialect,
-    request: &Request,
-) -> Answer {
+pub(super) fn open(object: &Rc<Object>, dialect: SocketDialect, request: &Request) -> Answer {
+    let caller = Caller::of(request)?;
+    let scope = caller.grant.access.scope().ok_or_else(ApiError::forbidden)?;
     let protocol = chosen(request)?;
     let from_browser = request.headers().has("origin")?;
     let WebSocketPair { client, server } = WebSocketPair::new()?;
     let terms = Terms::new(&Profile::EDGE, scope, dialect == SocketDialect::Full);
     // The session must exist before the object accepts the socket.
-    let by = caller(request, &object.name());
-    let attached = object.with(|loaded| loaded.attach(object, &server, (terms, by), dialect));
+    let attached = object.with(|loaded| loaded.attach(object, &server, (terms, caller), dialect));
     match attached {
         Ok(Ok(())) => {}
         Ok(Err(refused)) => refuse(&server, refused)?,
@@ -106,21 +103,21 @@ impl SessionState {
         &mut self,
         object: &Object,
         socket: &WebSocket,
-        (terms, by): (Terms, String),
+        (terms, caller): (Terms, Caller),
         dialect: SocketDialect,
     ) -> std::result::Result<(), StreamRefusal> {
         self.check_host(&object.state);
         let now = now();
         let mut peer =
             Peer::attach(&mut self.session, now, terms).map_err(|_| StreamRefusal::OVERLOADED)?;
-        peer.set_by(by);
+        peer.set_grant(caller.grant.clone());
         if sockets::accept(&object.state, socket).is_err() {
             peer.detach(&mut self.session);
             return Err(StreamRefusal::OVERLOADED);
         }
         let plain = (dialect == SocketDialect::Plain)
             .then(|| Plain::begin(&mut self.session, &mut peer, terms.scope, now));
-        self.put_client(socket.clone(), peer, plain);
+        self.put_client(socket.clone(), peer, plain, Some(caller));
         Ok(())
     }
 
@@ -162,6 +159,7 @@ impl Client {
     pub(super) fn keep(&mut self) {
         self.has_moved = false;
         let (peer, plain) = (Box::new(self.peer.save()), self.plain.clone());
-        sockets::keep(&self.socket, &Attachment::Client { peer, plain });
+        let caller = self.caller.clone().map(Box::new);
+        sockets::keep(&self.socket, &Attachment::Client { peer, plain, caller });
     }
 }

@@ -3,6 +3,7 @@
 
 use std::mem;
 
+use moorline_core::audit::AuditRecord;
 use moorline_core::peer::PeerOutput;
 use moorline_core::profile::Profile;
 use moorline_core::session::{Session, SessionEffect, SessionInput};
@@ -18,7 +19,7 @@ use super::state::SessionState;
 use crate::sql::{ObjectDatabase, SqlError};
 
 /// Work that is left after an event.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Due {
     /// Time at which the session needs attention without an event.
     pub(super) wake_at: Option<Time>,
@@ -28,12 +29,15 @@ pub(super) struct Due {
     pub(super) tell: bool,
     /// True if readers without a socket may have something to read.
     pub(super) rings: bool,
+    /// What clients have done, for the directory to record.
+    pub(super) audit: Vec<AuditRecord>,
 }
 
 impl SessionState {
     /// Carries out what follows from an event.
     pub(super) fn settle(&mut self, now: Time) -> Result<Due, SqlError> {
         self.check_answer(now);
+        self.cut_expired(now);
         self.session.handle(now, SessionInput::Timeout);
         loop {
             let before = self.session.action_revision();
@@ -50,7 +54,8 @@ impl SessionState {
             client.keep();
         }
         let (tell, rings) = (self.tells_directory(now), self.visible.changed(&self.session));
-        Ok(Due { wake_at: self.wake_at(), alarm_at: self.alarm_at(now), tell, rings })
+        let audit = mem::take(&mut self.audit);
+        Ok(Due { wake_at: self.wake_at(), alarm_at: self.alarm_at(now), tell, rings, audit })
     }
 
     /// Stores what is due, and carries out what the session asks for.
@@ -63,6 +68,7 @@ impl SessionState {
                 SessionEffect::Held(change) => self.store.write_held(change)?,
                 SessionEffect::Commands => self.command_host(now),
                 SessionEffect::ListChanged => self.report.changed(&self.session),
+                SessionEffect::Audit(record) => self.audit.push(*record),
                 SessionEffect::Store(urgency) => {
                     self.store.ask(now, urgency, self.session.unstored_bytes());
                     if self.store.due() == Some(now) {
@@ -98,7 +104,12 @@ impl SessionState {
     fn alarm_at(&mut self, now: Time) -> Option<Time> {
         let unfinished =
             [self.store.due(), self.report.due(), self.ack_due()].iter().any(Option::is_some);
-        let wanted = unfinished.then(|| now + SAFETY).into_iter().chain(self.ends_at()).min();
+        let wanted = unfinished
+            .then(|| now + SAFETY)
+            .into_iter()
+            .chain(self.ends_at())
+            .chain(self.access_ends_at())
+            .min();
         self.expiry.alarm_at(wanted)
     }
 
@@ -178,6 +189,7 @@ impl SessionState {
             self.host_deadline(),
             self.ack_due(),
             self.session.poll_timeout(),
+            self.access_ends_at(),
         ];
         clients.chain(own.into_iter().flatten()).min()
     }

@@ -20,9 +20,11 @@ use worker::{Delay, Request, ResponseBuilder, console_error};
 
 use super::clock::{now, wall_ms};
 use super::object::Object;
+use super::readers::StreamReader;
 use super::state::SessionState;
 use crate::abort_guard::AbortGuard;
 use crate::address::asked;
+use crate::internal::Caller;
 use crate::reply::{Answer, RequestFailure, nothing};
 
 /// Bytes that a session's streams send together before they yield. The runtime handles requests,
@@ -39,7 +41,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Opens an event stream.
 pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
-    let wanted = wanted(request);
+    let (wanted, caller) = (wanted(request), Caller::of(request)?);
     // An unknown session is reported before a malformed request is.
     object.peek(|_| {})?;
     let (start, encoding) = wanted?;
@@ -56,7 +58,8 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
         Some(stream) => {
             let (object, life) = (Rc::clone(object), object.life());
             let (stream, turn_bytes) = (Cell::new(Some(stream)), Cell::new(0));
-            let live = Rc::new(EventConnection { object, life, stream, turn_bytes });
+            let reader = object.readers.add(caller);
+            let live = Rc::new(EventConnection { object, life, reader, stream, turn_bytes });
             let left = Rc::clone(&live);
             respond(live, AbortGuard::watch(request, move || left.detach()))
         }
@@ -86,6 +89,8 @@ fn wanted(request: &Request) -> Result<(Start, Encoding), RequestFailure> {
 /// One open event stream.
 struct EventConnection {
     object: Rc<Object>,
+    /// Who reads it.
+    reader: Rc<StreamReader>,
     /// The object's life in which the stream was attached.
     life: u64,
     /// `None` once it is detached.
@@ -122,6 +127,8 @@ impl EventConnection {
                     self.spend(LOAD_BYTES);
                 }
                 StreamStep::Wait(until) => {
+                    let access = self.reader.caller.grant.expires_at;
+                    let until = access.map_or(until, |access| access.min(until));
                     self.object.changed(seen, until).await;
                     self.spend(WAKE_BYTES);
                 }
@@ -157,6 +164,10 @@ impl EventConnection {
     }
 
     fn step(&self) -> StreamStep {
+        if self.reader.has_ended() {
+            self.detach();
+            return StreamStep::End;
+        }
         let stepped = self.peek(|loaded, mut stream| {
             let (step, ended) = step(&mut loaded.session, &mut stream);
             (step, ended, stream)

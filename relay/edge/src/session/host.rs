@@ -19,6 +19,7 @@ use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::sockets::{self, Attachment, Buffers};
 use super::state::{HostLink, SessionState};
+use crate::internal::Caller;
 use crate::reply::Answer;
 
 /// Time allowed for a host to answer where its log begins.
@@ -34,9 +35,9 @@ enum Broken {
 }
 
 /// Opens the host's link, which replaces an older one.
-pub(super) fn open(object: &Rc<Object>) -> Answer {
+pub(super) fn open(object: &Rc<Object>, caller: Caller) -> Answer {
     let WebSocketPair { client, server } = WebSocketPair::new()?;
-    match object.with(|loaded| loaded.link(object, &server)) {
+    match object.with(|loaded| loaded.link(object, &server, caller)) {
         Ok(linked) => linked?,
         Err(fault) => {
             server.accept()?;
@@ -51,7 +52,7 @@ pub(super) fn open(object: &Rc<Object>) -> Answer {
 }
 
 impl SessionState {
-    fn link(&mut self, object: &Object, socket: &WebSocket) -> Result<()> {
+    fn link(&mut self, object: &Object, socket: &WebSocket, caller: Caller) -> Result<()> {
         sockets::accept(&object.state, socket)?;
         let mut since = now().ms;
         if let Some(older) = self.host.take() {
@@ -60,7 +61,15 @@ impl SessionState {
             sockets::close(&older.socket, close::REPLACED, "a newer link replaced this one");
         }
         let (socket, heard) = (socket.clone(), now());
-        let host = HostLink { socket, since, listed: None, heard, is_asked: false, withheld: None };
+        let host = HostLink {
+            socket,
+            since,
+            listed: None,
+            heard,
+            is_asked: false,
+            withheld: None,
+            caller: Some(caller),
+        };
         host.keep();
         self.session.handle(heard, SessionInput::HostArrived);
         self.put_host(host);
@@ -199,7 +208,8 @@ impl HostLink {
     /// Saves the link's lasting state as the socket's attachment.
     pub(super) fn keep(&self) {
         let Self { since, listed, is_asked: asked, .. } = *self;
-        sockets::keep(&self.socket, &Attachment::Host { since, listed, asked });
+        let caller = self.caller.clone().map(Box::new);
+        sockets::keep(&self.socket, &Attachment::Host { since, listed, asked, caller });
     }
 }
 

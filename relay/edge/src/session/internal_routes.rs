@@ -13,6 +13,7 @@ use moorline_shared::session::Lifecycle;
 use serde::Serialize;
 use worker::{Request, console_error};
 
+use super::access;
 use super::clock::{now, wall_ms};
 use super::fork;
 use super::object::{Fault, Object};
@@ -20,8 +21,8 @@ use super::sockets;
 use super::state::SessionState;
 use super::storage::{AGENT, note_since};
 use crate::internal::{
-    APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, HostStarted, MOVE, Move, RENAME,
-    Rename, STARTED,
+    APPEND, Append, CREATE, Create, DELETE, FORK, HOST_LOST, HostStarted, MOVE, Move, RECHECK,
+    RENAME, Rename, STARTED,
 };
 use crate::reply::{self, Answer, body, nothing};
 use crate::sql::ObjectDatabase;
@@ -48,11 +49,18 @@ pub(super) async fn answer(object: &Rc<Object>, path: &str, request: &mut Reques
         }
         MOVE => {
             let Move { project } = body(request).await?;
-            changed(object, |session| session.move_to(project))
+            let answer = changed(object, |session| session.move_to(project));
+            // Tokens of a project lose the sessions that leave it.
+            access::recheck(object).await?;
+            answer
         }
         APPEND => {
             let Append { event } = body(request).await?;
             object.with(|loaded| loaded.session.append(event))?;
+            nothing()
+        }
+        RECHECK => {
+            access::recheck(object).await?;
             nothing()
         }
         FORK => fork::fork(object, body(request).await?).await,

@@ -17,8 +17,9 @@ use worker::{Delay, Env, State, console_error, console_warn};
 use super::clock::{now, number};
 use super::effects::Due;
 use super::notifier::ChangeNotifier;
+use super::readers::Readers;
 use super::state::SessionState;
-use crate::internal::{SUMMARY, SessionUpdate};
+use crate::internal::{AUDIT, Audited, SUMMARY, SessionUpdate};
 use crate::object_client;
 use crate::reply::RequestFailure;
 use crate::sql::SqlError;
@@ -52,6 +53,8 @@ pub(super) struct Object {
     removed: Cell<bool>,
     changed: ChangeNotifier,
     timer: Cell<Option<Timer>>,
+    /// Readers of event streams.
+    pub(super) readers: Readers,
     /// Share of events (0 to 1) at which the memory is dropped: [`FORGETS_VARIABLE`].
     forgets: f64,
 }
@@ -80,6 +83,7 @@ impl Object {
             removed: Cell::new(false),
             changed: ChangeNotifier::default(),
             timer: Cell::new(None),
+            readers: Readers::default(),
         })
     }
 
@@ -122,6 +126,11 @@ impl Object {
         let result = read(&mut loaded);
         self.loaded.set(Some(loaded));
         Ok(result)
+    }
+
+    /// Wakes those who wait for a change.
+    pub(super) fn ring(&self) {
+        self.changed.ring();
     }
 
     /// The same as [`Object::with`], for callers that cannot handle a fault: it is logged.
@@ -189,6 +198,10 @@ impl Object {
         if due.tell {
             self.tell(loaded);
         }
+        if !due.audit.is_empty() {
+            let (object, records) = (Rc::clone(self), due.audit);
+            spawn_local(async move { object.audit(&Audited { records }).await });
+        }
     }
 
     /// Sets the timer for the session to this time, or to none. An object that waits for a timer
@@ -228,6 +241,17 @@ impl Object {
 
 /// Reports to the directory.
 impl Object {
+    /// Has the directory record what clients have done.
+    pub(super) async fn audit(&self, audited: &Audited) {
+        let told = async {
+            let directory = object_client::directory(&self.env)?;
+            object_client::post(&directory, AUDIT, audited).await.map(drop)
+        };
+        if let Err(failure) = told.await {
+            console_warn!("audit events were not recorded: {failure}");
+        }
+    }
+
     /// Sends the directory a report, in the background.
     fn tell(self: &Rc<Self>, loaded: &mut SessionState) {
         let (object, update) = (Rc::clone(self), loaded.report.take(&loaded.session));

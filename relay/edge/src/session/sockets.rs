@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{State, WebSocket, WebSocketRequestResponsePair};
 
+use crate::internal::Caller;
+
 /// Tag of every socket that the object accepts.
 const TAG: &str = "session";
 
@@ -24,6 +26,9 @@ pub(super) enum Attachment {
         /// State of a plain client; `None` for one that speaks the protocol.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plain: Option<Plain>,
+        /// Who has opened it; `None` if an earlier version accepted it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Box<Caller>>,
     },
     /// State of the host's socket.
     Host {
@@ -34,6 +39,9 @@ pub(super) enum Attachment {
         /// True if the host was asked where its log begins and has not answered.
         #[serde(default)]
         asked: bool,
+        /// Who has opened it; `None` if an earlier version accepted it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Box<Caller>>,
     },
 }
 

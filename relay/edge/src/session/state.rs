@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_channel::oneshot;
 use moorline_core::LastStatus;
+use moorline_core::audit::AuditRecord;
 use moorline_core::peer::Peer;
 use moorline_core::plain::Plain;
 use moorline_core::profile::Profile;
@@ -22,6 +23,7 @@ use super::notifier::VisibleState;
 use super::report::ReportState;
 use super::sockets::{self, Attachment, Owners, SocketOwner};
 use super::storage::{AGENT, LAST_STATUS, SINCE, SessionStore};
+use crate::internal::Caller;
 use crate::sql::{ObjectDatabase, SqlError};
 
 /// A session in memory, with its sockets and its progress in storing and reporting.
@@ -36,6 +38,8 @@ pub(super) struct SessionState {
     pub(super) report: ReportState,
     pub(super) expiry: Expiry,
     pub(super) visible: VisibleState,
+    /// What clients have done, which the directory has not been told.
+    pub(super) audit: Vec<AuditRecord>,
     /// Requests that wait for the host to write something.
     pub(super) writing: Vec<(RequestId, oneshot::Sender<Result<(), WriteRefused>>)>,
 }
@@ -47,6 +51,8 @@ pub(super) struct Client {
     pub(super) peer: Peer,
     /// State of a plain client; `None` for one that speaks the protocol.
     pub(super) plain: Option<Plain>,
+    /// Who has opened it; `None` if an earlier version accepted it.
+    pub(super) caller: Option<Caller>,
     /// True if the socket's attachment is out of date.
     pub(super) has_moved: bool,
 }
@@ -67,6 +73,8 @@ pub(super) struct HostLink {
     /// Acknowledgement that is withheld until others were served, and since when: see
     /// [`SessionState::command_host`].
     pub(super) withheld: Option<(Seq, Time)>,
+    /// Who has opened it; `None` if an earlier version accepted it.
+    pub(super) caller: Option<Caller>,
 }
 
 impl SessionState {
@@ -118,6 +126,7 @@ impl SessionState {
             report: ReportState::default(),
             expiry,
             visible: VisibleState::default(),
+            audit: Vec::new(),
             writing: Vec::new(),
         })
     }
@@ -127,13 +136,15 @@ impl SessionState {
         let mut hosts = Vec::new();
         for (socket, attachment) in sockets {
             match attachment {
-                Some(Attachment::Client { peer, plain }) => {
+                Some(Attachment::Client { peer, plain, caller }) => {
                     match Peer::restore(&mut self.session, now, *peer) {
-                        Ok(peer) => self.put_client(socket, peer, plain),
+                        Ok(peer) => {
+                            self.put_client(socket, peer, plain, caller.map(|caller| *caller));
+                        }
                         Err(_) => sockets::close(&socket, close::OVERLOADED, "too many clients"),
                     }
                 }
-                Some(Attachment::Host { since, listed, asked }) => {
+                Some(Attachment::Host { since, listed, asked, caller }) => {
                     hosts.push(HostLink {
                         socket,
                         since,
@@ -141,6 +152,7 @@ impl SessionState {
                         heard: now,
                         is_asked: asked,
                         withheld: None,
+                        caller: caller.map(|caller| *caller),
                     });
                 }
                 None => sockets::close(&socket, close::GOING_AWAY, "reconnect"),
@@ -158,10 +170,16 @@ impl SessionState {
     }
 
     /// Registers a client and its socket.
-    pub(super) fn put_client(&mut self, socket: WebSocket, peer: Peer, plain: Option<Plain>) {
+    pub(super) fn put_client(
+        &mut self,
+        socket: WebSocket,
+        peer: Peer,
+        plain: Option<Plain>,
+        caller: Option<Caller>,
+    ) {
         let owner = self.next_owner();
         self.owners.insert(&socket, owner);
-        self.clients.insert(owner, Client { socket, peer, plain, has_moved: true });
+        self.clients.insert(owner, Client { socket, peer, plain, caller, has_moved: true });
     }
 
     /// Registers the host's link.

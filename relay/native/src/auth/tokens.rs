@@ -1,7 +1,7 @@
 //! Making, checking and revoking tokens. Only their SHA-256 is kept: a token is 256 random bits,
 //! so there is nothing to guess that a slow hash would protect.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::time::Time;
@@ -10,19 +10,9 @@ use subtle::ConstantTimeEq as _;
 use super::Passes;
 use crate::store::{Store, StoreError, TokenRecord};
 use moorline_core::auth::cookie::COOKIE_LIFETIME;
-use moorline_core::auth::{Access, SecretHash, hash_secret, random_secret};
-
-/// Prefix by which people and secret scanners recognize a token.
-const PREFIX: &str = "moor_";
-
-/// A new token. Its text is available only here.
-#[derive(Clone)]
-pub struct Minted {
-    /// The token's text, which is not stored.
-    pub token: String,
-    /// The stored record of the token.
-    pub record: TokenRecord,
-}
+use moorline_core::auth::{
+    Access, Grant, NewToken, SecretHash, USE_RECORD_INTERVAL, hash_secret, random_secret,
+};
 
 /// The reason that a token was not made.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +46,8 @@ pub struct Tokens {
     passes: Passes,
     /// Hashes of revoked tokens that could not be deleted from the store.
     void: Mutex<HashSet<SecretHash>>,
+    /// When each token was last used, by the token's id.
+    used: Mutex<HashMap<String, Time>>,
 }
 
 impl Tokens {
@@ -67,6 +59,7 @@ impl Tokens {
             fixed: fixed.map(hash_secret),
             passes: Passes::default(),
             void: Mutex::default(),
+            used: Mutex::default(),
         }
     }
 
@@ -76,28 +69,33 @@ impl Tokens {
         &self.passes
     }
 
-    /// Returns the access that the token with this hash gives at `now`, in milliseconds since 1970.
+    /// Returns what the token with this hash gives at `now`, in milliseconds since 1970.
     ///
     /// # Errors
     /// [`VerifyError`].
-    pub fn verify(&self, token: &SecretHash, now: Time) -> Result<Access, VerifyError> {
-        if self.fixed.is_some_and(|fixed| fixed.ct_eq(token).into()) {
-            return Ok(Access::Admin);
-        }
-        if self.passes.allow(token, now) {
-            return Ok(Access::Admin);
+    pub fn verify(&self, token: &SecretHash, now: Time) -> Result<Grant, VerifyError> {
+        let is_fixed = self.fixed.is_some_and(|fixed| fixed.ct_eq(token).into());
+        if is_fixed || self.passes.allow(token, now) {
+            return Ok(Grant::unstored());
         }
         if self.void().contains(token) {
             return Err(VerifyError::Refused);
         }
         let found = self.with_store(|store| store.token_by_hash(token))?;
-        let found = found.ok_or(VerifyError::Refused)?;
-        let same: bool = found.hash.ct_eq(token.as_slice()).into();
-        let valid = found.expires_at.is_none_or(|expires_at| now < expires_at);
-        if !(same && valid) {
-            return Err(VerifyError::Refused);
+        let grant = found.and_then(|found| Grant::of(found, token, now));
+        grant.ok_or(VerifyError::Refused)
+    }
+
+    /// Records that a token is used, to be stored soon. Returns true if it was not recorded within
+    /// the last minute.
+    pub fn note_use(&self, grant: &Grant, now: Time) -> bool {
+        let Some(id) = &grant.token_id else { return false };
+        let mut used = self.used();
+        let is_due = used.get(id).is_none_or(|at| now - *at >= USE_RECORD_INTERVAL);
+        if is_due {
+            used.insert(id.clone(), now);
         }
-        found.scope.parse().map_err(|_| VerifyError::Refused)
+        is_due
     }
 
     /// Makes and stores a token.
@@ -110,19 +108,34 @@ impl Tokens {
         label: Option<String>,
         now: Time,
         expires_at: Option<Time>,
-    ) -> Result<Minted, MintError> {
-        let mut name = [0_u8; 8];
-        getrandom::fill(&mut name)?;
-        let token = format!("{PREFIX}{}", random_secret()?);
-        let record = TokenRecord {
-            id: name.iter().map(|byte| format!("{byte:02x}")).collect(),
-            scope: access.to_string(),
-            label,
-            created_at_ms: now.ms,
-            expires_at_ms: expires_at.map(|time| time.ms),
-        };
-        self.with_store(|store| store.insert_token(&record, &hash_secret(&token)))?;
-        Ok(Minted { token, record })
+    ) -> Result<NewToken, MintError> {
+        let made = NewToken::make(access, label, now, expires_at)?;
+        self.put(&made)?;
+        Ok(made)
+    }
+
+    /// Stores a token that was made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put(&self, made: &NewToken) -> Result<(), StoreError> {
+        self.with_store(|store| store.insert_token(&made.record, &made.hash))
+    }
+
+    /// Returns a token's row; `None` if no token has this id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn get(&self, id: &str) -> Result<Option<TokenRecord>, StoreError> {
+        Ok(self.list()?.into_iter().find(|record| record.id == id))
+    }
+
+    /// Stores what a token allows from now on, its label and its expiry.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn change(&self, record: &TokenRecord) -> Result<(), StoreError> {
+        self.with_store(|store| store.change_token(record))
     }
 
     /// Returns all stored tokens, oldest first.
@@ -130,7 +143,13 @@ impl Tokens {
     /// # Errors
     /// [`StoreError`].
     pub fn list(&self) -> Result<Vec<TokenRecord>, StoreError> {
-        self.with_store(Store::tokens)
+        let mut records = self.with_store(Store::tokens)?;
+        let used = self.used();
+        for record in &mut records {
+            let last_used_ms = used.get(&record.id).map(|at| at.ms);
+            record.last_used_ms = record.last_used_ms.max(last_used_ms);
+        }
+        Ok(records)
     }
 
     /// Revokes a token. Returns false if no token has this id.
@@ -166,12 +185,32 @@ impl Tokens {
         found.ok_or(VerifyError::Refused)
     }
 
+    /// Returns true if the cookie with this hash still stands for a token.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_cookie(&self, secret: &SecretHash, now: Time) -> Result<bool, StoreError> {
+        self.with_store(|store| store.cookie(secret, now)).map(|token| token.is_some())
+    }
+
     /// Deletes a cookie: its secret no longer stands for a token.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn drop_cookie(&self, secret: &str) -> Result<(), StoreError> {
         self.with_store(|store| store.delete_cookie(&hash_secret(secret)))
+    }
+
+    /// Deletes every cookie that stands for the token with this hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn drop_cookies(&self, token: &SecretHash) -> Result<(), StoreError> {
+        self.with_store(|store| store.delete_cookies(token))
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashMap<String, Time>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn void(&self) -> MutexGuard<'_, HashSet<SecretHash>> {
@@ -183,17 +222,17 @@ impl Tokens {
     }
 }
 
-impl std::fmt::Debug for Minted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Minted").field("record", &self.record).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    impl Tokens {
+        fn access(&self, token: &str, now: Time) -> Option<Access> {
+            self.verify(&hash_secret(token), now).ok().map(|grant| grant.access)
+        }
+    }
     use moorline_core::auth::cookie::COOKIES;
 
     fn tokens(fixed: Option<&str>) -> (tempfile::TempDir, Tokens) {
@@ -209,18 +248,15 @@ mod tests {
         let forever = tokens.mint(&Access::Admin, None, now, None).unwrap();
         let until = Some(Time::from_ms(2000));
         let short = tokens.mint(&Access::Host, Some("ci".into()), now, until).unwrap();
-        assert_eq!(tokens.verify(&hash_secret(&forever.token), now).unwrap(), Access::Admin);
-        assert_eq!(
-            tokens.verify(&hash_secret(&short.token), Time::from_ms(1999)).unwrap(),
-            Access::Host
-        );
-        assert!(tokens.verify(&hash_secret(&short.token), Time::from_ms(2000)).is_err());
-        assert!(tokens.verify(&hash_secret("moor_wrong"), now).is_err());
-        assert!(tokens.verify(&hash_secret(""), now).is_err());
+        assert_eq!(tokens.access(&forever.text, now).unwrap(), Access::Admin);
+        assert_eq!(tokens.access(&short.text, Time::from_ms(1999)).unwrap(), Access::Host);
+        assert!(tokens.access(&short.text, Time::from_ms(2000)).is_none());
+        assert!(tokens.access("moor_wrong", now).is_none());
+        assert!(tokens.access("", now).is_none());
         assert_eq!(tokens.list().unwrap().len(), 2);
         assert!(tokens.revoke(&forever.record.id).unwrap());
         assert!(!tokens.revoke(&forever.record.id).unwrap());
-        assert!(tokens.verify(&hash_secret(&forever.token), now).is_err());
+        assert!(tokens.access(&forever.text, now).is_none());
     }
 
     #[test]
@@ -228,18 +264,22 @@ mod tests {
         let (_folder, tokens) = tokens(Some("chosen by hand"));
         let now = Time::from_ms(1000);
         let minted = tokens.mint(&Access::Host, None, now, None).unwrap();
-        let hash = hash_secret(&minted.token);
+        let hash = hash_secret(&minted.text);
         let (one, two) = (tokens.issue_cookie(&hash, now), tokens.issue_cookie(&hash, now));
         let (one, two) = (one.unwrap(), two.unwrap());
         let later = now + COOKIE_LIFETIME.saturating_sub(Duration::from_millis(1));
         let allows = |secret: &str, at| {
-            tokens.of_cookie(secret, at).and_then(|token| tokens.verify(&token, at)).ok()
+            tokens
+                .of_cookie(secret, at)
+                .and_then(|token| tokens.verify(&token, at))
+                .ok()
+                .map(|grant| grant.access)
         };
         assert_eq!(allows(&one, later), Some(Access::Host));
         assert_eq!(allows(&one, now + COOKIE_LIFETIME), None);
         assert_eq!(allows("", now), None);
-        assert_eq!(allows(&minted.token, now), None);
-        assert!(tokens.verify(&hash_secret(&one), now).is_err(), "a cookie is no token");
+        assert_eq!(allows(&minted.text, now), None);
+        assert!(tokens.access(&one, now).is_none(), "a cookie is no token");
         tokens.drop_cookie(&one).unwrap();
         assert_eq!((allows(&one, now), allows(&two, now)), (None, Some(Access::Host)));
         tokens.revoke(&minted.record.id).unwrap();
@@ -263,12 +303,12 @@ mod tests {
     fn the_secret_is_neither_stored_nor_shown() {
         let (folder, tokens) = tokens(None);
         let minted = tokens.mint(&Access::Admin, None, Time::from_ms(1), None).unwrap();
-        assert!(minted.token.len() >= 43 + PREFIX.len());
-        assert!(!format!("{minted:?} {tokens:?}").contains(&minted.token));
+        assert!(minted.text.len() >= 43);
+        assert!(!format!("{minted:?} {tokens:?}").contains(&minted.text));
         drop(tokens);
         for file in std::fs::read_dir(folder.path()).unwrap() {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
-            let secret = minted.token.as_bytes();
+            let secret = minted.text.as_bytes();
             assert!(!bytes.windows(secret.len()).any(|window| window == secret));
         }
     }
@@ -277,8 +317,8 @@ mod tests {
     fn a_fixed_token_is_an_admins() {
         let (_folder, tokens) = tokens(Some("chosen by hand"));
         let now = Time::from_ms(1);
-        assert_eq!(tokens.verify(&hash_secret("chosen by hand"), now).unwrap(), Access::Admin);
-        assert!(tokens.verify(&hash_secret("chosen by han"), now).is_err());
+        assert_eq!(tokens.access("chosen by hand", now).unwrap(), Access::Admin);
+        assert!(tokens.access("chosen by han", now).is_none());
         assert_eq!(tokens.list().unwrap(), []);
     }
 }

@@ -117,7 +117,7 @@ impl RelayCredential {
         let label = Some("a code of `moorline open`".to_owned());
         let now = Time::from_ms(wall_ms());
         let minted = own.tokens.mint(&Access::Admin, label, now, Some(now + TICKET_LIFETIME))?;
-        Ok(minted.token)
+        Ok(minted.text)
     }
 }
 
@@ -137,7 +137,7 @@ impl StoredToken {
     ) -> anyhow::Result<Self> {
         let now = Time::from_ms(wall_ms());
         let minted = tokens.mint(access, Some(label.to_owned()), now, Some(now + lifetime))?;
-        Ok(Self { tokens, secret: minted.token, id: minted.record.id })
+        Ok(Self { tokens, secret: minted.text, id: minted.record.id })
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) struct TokenOptions {
 enum TokenAction {
     /// Make a token and print the address to open: the only time that it is shown.
     New {
-        /// The scope: admin, host, session:ID:write or session:ID:read.
+        /// The scope: admin, host, project:ID:write, project:ID:read, session:ID:write or
+        /// session:ID:read.
         #[arg(long, default_value = "admin")]
         scope: Access,
         /// The lifetime: a number and s, m, h or d. Without it, the token is valid until it is
@@ -73,7 +74,7 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
             let url = url.clone().or_else(|| serving_at(&folder));
             let url = url.as_deref().unwrap_or(DEFAULT_URL);
             let runs_agent = runs_agent(&folder, scope)?;
-            format!("{}\n", address(url, scope, runs_agent, &minted.token))
+            format!("{}\n", address(url, scope, runs_agent, &minted.text))
         }
         TokenAction::List => tokens()?.list()?.iter().map(line).collect(),
         TokenAction::Revoke { id } => {
@@ -85,7 +86,7 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
             if !revoked {
                 bail!("the token {id} does not exist: see `moorline token list`");
             }
-            format!("Revoked {id}. Connections that it opened stay until they close.\n")
+            format!("Revoked {id}. What it has opened is closed.\n")
         }
     };
     print(&text)
@@ -105,6 +106,7 @@ fn address(url: &str, scope: &Access, runs_agent: bool, token: &str) -> String {
     match scope {
         Access::Admin => address_to_open(base, token),
         Access::Session { id, .. } => format!("{base}/{page}/{id}#token={token}"),
+        Access::Project { .. } => address_to_open(base, token),
         Access::Host => token.to_owned(),
     }
 }
@@ -113,7 +115,11 @@ fn line(record: &TokenRecord) -> String {
     let until = record.expires_at_ms.map_or_else(|| "revoked".into(), rfc3339);
     let label = record.label.as_deref().unwrap_or("-");
     let created = rfc3339(record.created_at_ms);
-    format!("{}  {}  made {created}  until {until}  {label}\n", record.id, record.scope)
+    let used = record.last_used_ms.map_or_else(|| "never".into(), rfc3339);
+    format!(
+        "{}  {}  made {created}  until {until}  used {used}  {label}\n",
+        record.id, record.scope
+    )
 }
 
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {

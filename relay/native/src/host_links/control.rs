@@ -8,12 +8,12 @@ use moorline_shared::control::{Hello, ToHost, ToRelay};
 use moorline_shared::id::HostId;
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::message::close;
-use tokio::sync::watch;
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument as _;
 
 use super::link::Link;
 use super::link_driver::{LinkClose, LinkDriver, LinkHandler};
+use crate::auth::AccessLease;
 use crate::hosts::HostLease;
 use crate::registry::Registry;
 use moorline_core::reconciliation::other_protocol;
@@ -39,12 +39,8 @@ enum ControlPhase {
 }
 
 /// Serves a host's control link until it ends.
-pub async fn keep<L>(
-    link: L,
-    id: HostId,
-    registry: Arc<Registry>,
-    mut closing: watch::Receiver<bool>,
-) where
+pub async fn keep<L>(link: L, id: HostId, registry: Arc<Registry>, mut lease: AccessLease)
+where
     L: Link<In = ToRelay, Out = ToHost>,
 {
     let span = tracing::info_span!("host", %id);
@@ -52,7 +48,7 @@ pub async fn keep<L>(
         let phase = ControlPhase::Expecting { too_late: Box::pin(sleep(RESUME_DEADLINE)) };
         let mut asking = ControlHandler { registry, id, phase, saying: Vec::new() };
         let mut talk = LinkDriver::new(link);
-        let end = talk.run(&mut asking, &mut closing).await;
+        let end = talk.run(&mut asking, &mut lease).await;
         let ControlHandler { registry, id, phase, .. } = asking;
         let was_here = matches!(phase, ControlPhase::Here(_));
         drop(phase);

@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 use moorline_shared::limits::SILENT;
 use moorline_shared::link::Liveness;
 use moorline_shared::message::close;
-use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::link::{Link, LinkGone, LinkInput};
+use crate::auth::{AccessEnd, AccessLease};
 
 /// Limit of the messages read at once.
 const BATCH: usize = 64;
@@ -72,13 +72,13 @@ impl<L: Link> LinkDriver<L> {
         self.link.close(code, reason).await;
     }
 
-    /// Serves the link until it ends, or until the relay is `closing`.
+    /// Serves the link until it ends, or until its lease has ended.
     pub(super) async fn run(
         &mut self,
         party: &mut impl LinkHandler<L::In, L::Out>,
-        closing: &mut watch::Receiver<bool>,
+        lease: &mut AccessLease,
     ) -> LinkClose {
-        match self.converse(party, closing).await {
+        match self.converse(party, lease).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
@@ -87,20 +87,28 @@ impl<L: Link> LinkDriver<L> {
     async fn converse(
         &mut self,
         party: &mut impl LinkHandler<L::In, L::Out>,
-        closing: &mut watch::Receiver<bool>,
+        lease: &mut AccessLease,
     ) -> Result<std::convert::Infallible, LinkClose> {
-        let mut saying = Vec::new();
+        let (mut saying, mut signal) = (Vec::new(), lease.signal());
         loop {
             let over = party.say(&mut saying);
-            for message in saying.drain(..) {
-                self.writing(party, L::poll_ready).await?;
-                self.link.start_send(message)?;
+            let sent = async {
+                for message in saying.drain(..) {
+                    self.writing(party, L::poll_ready).await?;
+                    self.link.start_send(message)?;
+                }
+                self.writing(party, L::poll_flush).await
+            };
+            tokio::select! {
+                sent = sent => sent?,
+                ending = signal.not_allowed() => {
+                    let (code, reason) = ending.close();
+                    return Err(LinkClose::Close { code, reason });
+                }
             }
-            self.writing(party, L::poll_flush).await?;
             over?;
-            if *closing.borrow() {
-                let reason = "the relay is shutting down";
-                return Err(LinkClose::Close { code: close::GOING_AWAY, reason });
+            if let Some((code, reason)) = lease.ending().map(AccessEnd::close) {
+                return Err(LinkClose::Close { code, reason });
             }
             let woken = poll_fn(|context| match self.poll_heard(party, context) {
                 Poll::Pending => party.poll_woken(context).map(Ok),
@@ -108,7 +116,7 @@ impl<L: Link> LinkDriver<L> {
             });
             tokio::select! {
                 woken = woken => woken?,
-                Ok(()) = closing.changed() => {}
+                _ = lease.ended() => {}
             }
         }
     }

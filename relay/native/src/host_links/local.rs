@@ -9,6 +9,7 @@ use moorline_shared::id::SessionId;
 
 use super::link::LocalLink;
 use super::{keep_control, receive};
+use crate::auth::AccessLease;
 use crate::registry::Registry;
 
 /// Limit of the messages under way in each direction.
@@ -41,8 +42,8 @@ impl Dial for InProcess {
         Box::pin(async {
             let registry = self.registry()?;
             let (host, relay) = Wire::pair(CAPACITY);
-            let parting = registry.parting();
-            tokio::spawn(keep_control(LocalLink::new(relay), local_host(), registry, parting));
+            let lease = AccessLease::until(registry.parting());
+            tokio::spawn(keep_control(LocalLink::new(relay), local_host(), registry, lease));
             Ok(host)
         })
     }
@@ -53,8 +54,8 @@ impl Dial for InProcess {
             let found = registry.publishing(session, Some(&local_host())).await;
             let handle = found.map_err(|error| DialError::Unreachable(error.to_string()))?;
             let (host, relay) = Wire::pair(CAPACITY);
-            let parting = registry.parting();
-            tokio::spawn(receive(LocalLink::new(relay), handle.host_arrived(), parting));
+            let lease = AccessLease::until(registry.parting());
+            tokio::spawn(receive(LocalLink::new(relay), handle.host_arrived(), lease));
             Ok(host)
         })
     }

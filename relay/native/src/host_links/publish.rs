@@ -4,11 +4,11 @@ use std::task::{Context, Poll};
 
 use moorline_shared::message::close;
 use moorline_shared::publish::{HostCommand, HostMessage, RefusedReason};
-use tokio::sync::watch;
 use tracing::Instrument as _;
 
 use super::link::Link;
 use super::link_driver::{LinkClose, LinkDriver, LinkHandler};
+use crate::auth::AccessLease;
 use crate::session::{CloseReason, PublisherLease};
 use moorline_core::session::PublishError;
 
@@ -19,7 +19,7 @@ struct Receiving {
 }
 
 /// Receives what a host publishes of a session, until the link ends.
-pub async fn receive<L>(link: L, seat: PublisherLease, mut closing: watch::Receiver<bool>)
+pub async fn receive<L>(link: L, seat: PublisherLease, mut lease: AccessLease)
 where
     L: Link<In = HostMessage, Out = HostCommand>,
 {
@@ -27,7 +27,7 @@ where
     async {
         let mut receiving = Receiving { seat, refused: None };
         let mut talk = LinkDriver::new(link);
-        let end = talk.run(&mut receiving, &mut closing).await;
+        let end = talk.run(&mut receiving, &mut lease).await;
         tracing::debug!(?end, "a publishing host left");
         drop(receiving);
         if let LinkClose::Close { code, reason } = end {

@@ -18,20 +18,22 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_core::acp::{AcpServer, AcpTerms, admit};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
 use moorline_core::refusal::Why;
+use moorline_core::routes::Route;
 use moorline_shared::id::{ClientId, SessionId};
 use moorline_shared::limits::{ACP_MESSAGE_BYTES, CLOSE_PATIENCE};
 use moorline_shared::link::Liveness;
 use moorline_shared::message::close;
 use serde::Deserialize;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
 
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
 use super::stream::{Denied, configure, marked};
-use super::{App, rest};
+use super::{App, Caller, rest};
 use crate::acp::{AcpDriver, AcpEnd, CLIENT_ROOM};
+use crate::auth::AccessLease;
 use crate::registry::random;
 use crate::stream::is_too_large;
 use crate::websocket;
@@ -61,6 +63,7 @@ struct AcpQuery {
 )]
 pub(super) async fn open(
     app: &Arc<App>,
+    route: &'static Route,
     parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     api: ApiRouter,
@@ -75,8 +78,8 @@ pub(super) async fn open(
             return refusal.unwrap_or_else(|| no_upgrade(&rejection)).into_response();
         }
     };
-    let terms = match found {
-        Ok(terms) => terms,
+    let (terms, caller) = match found {
+        Ok(found) => found,
         // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
         Err(denied) if parts.headers.contains_key(ORIGIN) => {
             let (refusal, is_wrong_token) = (denied.why.stream(), denied.status.is_wrong_token());
@@ -90,11 +93,12 @@ pub(super) async fn open(
         let error = ApiError::internal(&"no random numbers");
         return HttpError::from(error).into_response();
     };
-    let (rim, closing) = (LocalRim::new(app, parts, &terms.access, api), app.registry.closing());
+    let lease = app.connect(&caller, route, "");
+    let rim = LocalRim::new(app, parts, caller, api);
     let driver = AcpDriver::new(AcpServer::new(terms, seed), rim, app.registry.services().clock);
     let span = tracing::info_span!("acp");
     let mut response =
-        upgrade.on_upgrade(move |socket| serve(socket, driver, closing).instrument(span));
+        upgrade.on_upgrade(move |socket| serve(socket, driver, lease).instrument(span));
     if let Ok(name) = HeaderValue::from_str(ClientId::from_random(seed.rotate_left(64)).as_str()) {
         response.headers_mut().insert(CONNECTION_ID, name);
     }
@@ -102,12 +106,12 @@ pub(super) async fn open(
 }
 
 /// Admits a caller. Returns the terms of its connection.
-async fn find(app: &Arc<App>, parts: &Parts) -> Result<AcpTerms, Denied> {
+async fn find(app: &Arc<App>, parts: &Parts) -> Result<(AcpTerms, Caller), Denied> {
     let denied = |why| move |status| Denied { why, status: Box::new(status) };
     if !app.origins.allows(&parts.headers) {
         return Err(denied(Why::Origin)(ApiError::origin()));
     }
-    let caller = app.caller(&parts.headers).map_err(denied(Why::Token))?;
+    let caller = app.caller(parts).map_err(denied(Why::Token))?;
     let query = Query::<AcpQuery>::try_from_uri(&parts.uri);
     let Query(AcpQuery { session, agent }) =
         query.map_err(|error| denied(Why::Id)(ApiError::bad_request(error.body_text())))?;
@@ -115,16 +119,18 @@ async fn find(app: &Arc<App>, parts: &Parts) -> Result<AcpTerms, Denied> {
         None => None,
         Some(id) => Some(id.parse().map_err(|_| denied(Why::Id)(ApiError::invalid_id(&id)))?),
     };
-    let session = admit(&caller.access, session).map_err(denied(Why::Session))?;
+    let session = admit(&caller.grant.access, session).map_err(denied(Why::Session))?;
     if let Some(id) = &session {
+        rest::allowed(app, &caller, id.as_str()).map_err(denied(Why::Session))?;
         rest::find(app, id).await.map_err(denied(Why::Id))?;
     }
     let version = env!("CARGO_PKG_VERSION");
-    Ok(AcpTerms { session, access: caller.access, agent, receipts: false, version })
+    let access = caller.grant.access.clone();
+    Ok((AcpTerms { session, access, agent, receipts: false, version }, caller))
 }
 
-/// Serves a client until it disconnects, is disconnected, or the relay shuts down.
-async fn serve(socket: WebSocket, driver: AcpDriver<LocalRim>, mut closing: watch::Receiver<bool>) {
+/// Serves a client until it disconnects, is disconnected, or its lease ends.
+async fn serve(socket: WebSocket, driver: AcpDriver<LocalRim>, mut lease: AccessLease) {
     let (mut sink, mut stream) = socket.split();
     let (say, said) = mpsc::channel(CLIENT_ROOM);
     let (tell, told) = mpsc::channel(CLIENT_ROOM);
@@ -133,8 +139,9 @@ async fn serve(socket: WebSocket, driver: AcpDriver<LocalRim>, mut closing: watc
         end = driver.run(said, tell) => end,
         end = read(&mut stream, say, &heard) => end,
         end = write(&mut sink, told, &heard) => end,
-        () = crate::listen::begun(&mut closing) => {
-            AcpEnd::Closed(close::GOING_AWAY, "the relay is shutting down")
+        ending = lease.ended() => {
+            let (code, reason) = ending.close();
+            AcpEnd::Closed(code, reason)
         }
     };
     if let AcpEnd::Closed(code, reason) = end {

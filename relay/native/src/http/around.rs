@@ -9,6 +9,7 @@ use axum::http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use moorline_shared::rest::AuditKind;
 use moorline_shared::time::Time;
 use tokio::sync::Semaphore;
 
@@ -17,6 +18,7 @@ use super::error::{ApiError, HttpError, WrongToken};
 use crate::clock::wall_ms;
 use crate::listen::PeerAddress;
 use moorline_core::api::answering;
+use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, repeated};
 
 /// The health check is served under any host name, as monitors may use any.
@@ -75,6 +77,10 @@ pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: 
     response
 }
 
+/// Extension of a request: the address of the client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClientAddress(pub(super) IpAddr);
+
 /// Counts wrong tokens and limits the answers that are delayed.
 #[derive(Debug)]
 pub struct Slowing {
@@ -89,8 +95,13 @@ impl Default for Slowing {
 }
 
 /// Slows down clients that send many wrong tokens, whatever the route, and logs them.
-pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn slow(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let from = address(&request);
+    request.extensions_mut().insert(ClientAddress(from));
     let response = next.run(request).await;
     if response.extensions().get::<WrongToken>().is_none() {
         return response;
@@ -98,6 +109,8 @@ pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Ne
     let judged = app.slowing.guesses.wrong(from, Time::from_ms(wall_ms()));
     if let Some(Count { here, elsewhere }) = judged.log {
         tracing::warn!(%from, count = here, elsewhere, "wrong, expired or revoked tokens");
+        let record = AuditRecord::nobodys(wall_ms(), AuditKind::Denied).from(from);
+        app.registry.services().audit.record(record.with("wrong, expired or revoked token"));
     }
     let Some(wait) = judged.wait else { return response };
     if let Ok(_held) = app.slowing.held.try_acquire() {

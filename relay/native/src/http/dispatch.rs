@@ -11,8 +11,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
+use moorline_core::auth::Grant;
 use moorline_core::legacy;
-use moorline_core::routes::{self, Call, Found, Handler, Matched, Need, Reply, find};
+use moorline_core::routes::{self, Call, Found, Handler, Matched, Need, Reply, Route, find};
 use moorline_shared::id::SessionId;
 
 use super::error::{ApiError, HttpError, method_not_allowed};
@@ -86,12 +87,12 @@ async fn socket(app: &Arc<App>, call: Call, matched: Matched, request: Request) 
     let (mut parts, _) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let opened = match call {
-        Call::Control => hosts::control(app, None, &matched.id, &parts.headers, upgrade),
-        Call::Publish => hosts::publish(app, None, &matched.id, &parts.headers, upgrade).await,
-        Call::Stream => return stream::open(app, matched, &parts.headers, upgrade).await,
-        Call::Plain => return plain::open(app, matched, &parts.headers, upgrade).await,
-        Call::Acp => return acp::open(app, &parts, upgrade, dispatch_boxed).await,
-        _ => super::legacy::open(app, &parts, upgrade),
+        Call::Control => hosts::control(app, matched.route, &matched.id, &parts, upgrade),
+        Call::Publish => hosts::publish(app, matched.route, &matched.id, &parts, upgrade).await,
+        Call::Stream => return stream::open(app, matched, &parts, upgrade).await,
+        Call::Plain => return plain::open(app, matched, &parts, upgrade).await,
+        Call::Acp => return acp::open(app, matched.route, &parts, upgrade, dispatch_boxed).await,
+        _ => super::legacy::open(app, matched.route, &parts, upgrade),
     };
     opened.unwrap_or_else(HttpError::into_response)
 }
@@ -107,14 +108,15 @@ async fn handled(
         Need::Nothing => None,
         _ => {
             let caller = caller(app, route, &parts)?;
-            route.admit(&caller.access, &id)?;
+            app.admit(&caller, route, &id)?;
             Some(caller)
         }
     };
     let session =
         || -> Result<SessionId, ApiError> { id.parse().map_err(|_| ApiError::invalid_id(&id)) };
-    let by = allowed.as_ref().map(|caller| caller.access.to_string()).unwrap_or_default();
-    let path = PathIds { id: id.clone(), item, by };
+    // A route that needs no token reads no grant.
+    let grant = allowed.as_ref().map_or_else(Grant::unstored, |caller| caller.grant.clone());
+    let path = PathIds { route, id: id.clone(), item, grant };
     let reply = match route.handler {
         Handler::Read(read) => {
             let request = incoming(&path, &parts)?;
@@ -139,7 +141,14 @@ async fn handled(
         }
         Handler::Output(open) => {
             let session = rest::find(app, &session()?).await?;
-            session.output(open, &incoming(&path, &parts)?).await?
+            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
+            let lease = app.lease(caller, route, &id);
+            let mut signal = lease.signal();
+            let request = incoming(&path, &parts)?;
+            tokio::select! {
+                reply = session.output(open, &request) => reply?,
+                _ = signal.not_allowed() => return Err(ApiError::wrong_token().into()),
+            }
         }
         Handler::Write(write) => {
             // A missing session takes precedence over errors in the request.
@@ -183,42 +192,49 @@ async fn own(
 ) -> Result<Response, HttpError> {
     let id = &*path.id;
     let session = || id.parse::<SessionId>().map_err(|_| ApiError::invalid_id(id));
-    let token = || allowed.as_ref().map(|caller| caller.token).ok_or_else(ApiError::no_token);
+    let caller = || allowed.as_ref().ok_or_else(ApiError::no_token);
     Ok(match call {
         Call::Health => rest::health(app).into_response(),
         Call::Description => openapi::document(app.legacy).into_response(),
         Call::Metrics => rest::metrics::prometheus(app)?.into_response(),
         Call::DebugMetrics => rest::metrics::debug(app).into_response(),
-        Call::LogIn => rest::access::log_in(app, &token()?, &parts.headers)?.into_response(),
-        Call::LogOut => rest::access::log_out(app, &parts.headers)?.into_response(),
-        Call::CreateTicket => rest::access::ticket(app, token()?)?.into_response(),
+        Call::LogIn => rest::access::log_in(app, caller()?, &parts.headers)?.into_response(),
+        Call::LogOut => rest::access::log_out(app, &parts)?.into_response(),
+        Call::LogOutEverywhere => {
+            rest::access::log_out_everywhere(app, caller()?, &parts.headers)?.into_response()
+        }
+        Call::CreateTicket => rest::access::ticket(app, caller()?)?.into_response(),
         Call::ListTokens => rest::tokens::list(app)?.into_response(),
         Call::CreateToken => {
             let wanted = read_json(Request::from_parts(parts, body)).await?;
-            rest::tokens::create(app, &wanted)?.into_response()
+            rest::tokens::create(app, caller()?, &wanted)?.into_response()
         }
-        Call::RevokeToken => rest::tokens::revoke(app, id)?.into_response(),
+        Call::ChangeToken => {
+            let wanted = read_json(Request::from_parts(parts, body)).await?;
+            rest::tokens::change(app, caller()?, id, &wanted)?.into_response()
+        }
+        Call::RevokeToken => rest::tokens::revoke(app, caller()?, id)?.into_response(),
+        Call::Audit => rest::audit::list(app, &incoming(path, &parts)?)?.into_response(),
         Call::HostRules | Call::RevokeRule => {
             json(rest::hosts::rules(app, call, &incoming(path, &parts)?).await?)
         }
         Call::PushKey => rest::push::key(app)?.into_response(),
         Call::SubscribePush => {
-            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
             let wanted = read_json(Request::from_parts(parts, body)).await?;
-            rest::push::subscribe(app, caller, &wanted)?.into_response()
+            rest::push::subscribe(app, caller()?, &wanted)?.into_response()
         }
-        Call::UnsubscribePush => {
-            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
-            rest::push::unsubscribe(app, caller, id)?.into_response()
-        }
-        Call::ListEvents => overview::open(app),
+        Call::UnsubscribePush => rest::push::unsubscribe(app, caller()?, id)?.into_response(),
+        Call::ListEvents => overview::open(app, caller()?, path.route),
         Call::Fork => {
             let wanted = read_json(Request::from_parts(parts, body)).await?;
             json(rest::sessions::fork(app, &session()?, wanted).await?)
         }
         Call::HostAgents => json(rest::hosts::agents(app, id).await?),
         Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
-        Call::SessionEvents => events::open(app, &session()?, &parts).await?,
+        Call::SessionEvents => {
+            let (caller, route) = (caller()?, path.route);
+            events::open(app, &session()?, &parts, (caller, route)).await?
+        }
         // Not reached: `routed` opens sockets.
         Call::Stream | Call::Plain | Call::Acp | Call::Chat | Call::Publish | Call::Control => {
             return Err(ApiError::no_route(&parts.uri).into());
@@ -226,11 +242,12 @@ async fn own(
     })
 }
 
-/// The ids in a request's path, and who asks.
+/// The route and the ids in a request's path, and what the caller's token gives.
 struct PathIds {
+    route: &'static Route,
     id: String,
     item: String,
-    by: String,
+    grant: Grant,
 }
 
 /// Converts the request for the core's handlers, without its body.
@@ -239,7 +256,7 @@ fn incoming(path: &PathIds, parts: &Parts) -> Result<routes::Request, ApiError> 
     Ok(routes::Request {
         id: path.id.clone(),
         item: path.item.clone(),
-        by: path.by.clone(),
+        grant: path.grant.clone(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         content_type: content_type.unwrap_or_default().to_owned(),
         body: bytes::Bytes::new(),

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::App;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
 use super::stream::{configure, marked};
+use crate::auth::LeaseSignal;
 use crate::listen::begun;
 use crate::websocket;
 use moorline_core::event_socket::{MessageCredit, refusal};
@@ -46,7 +47,9 @@ pub(super) async fn carry(State(app): State<Arc<App>>, request: Request, next: N
     match refusal(answer.status()) {
         None => {
             let closing = app.registry.closing();
-            upgrade.on_upgrade(move |socket| stream(socket, answer.into_body(), closing))
+            let signal = answer.extensions().get::<LeaseSignal>().cloned();
+            let lease = (closing, signal.unwrap_or_else(LeaseSignal::never));
+            upgrade.on_upgrade(move |socket| stream(socket, answer.into_body(), lease))
         }
         // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
         Some((code, reason)) if is_page || answer.status() == StatusCode::NO_CONTENT => {
@@ -67,13 +70,22 @@ fn is_upgrade(headers: &HeaderMap) -> bool {
 
 /// Sends the stream's bytes while the reader keeps answering. The stream ends itself when the relay
 /// shuts down, but it is not polled while the reader owes answers.
-async fn stream(mut socket: WebSocket, body: Body, mut closing: watch::Receiver<bool>) {
+async fn stream(
+    mut socket: WebSocket,
+    body: Body,
+    (mut closing, mut signal): (watch::Receiver<bool>, LeaseSignal),
+) {
     let mut chunks = body.into_data_stream();
     let mut credit = MessageCredit::default();
     let mut liveness = Liveness::new(Instant::now());
     loop {
         let next = async { if credit.is_left() { chunks.next().await } else { pending().await } };
         tokio::select! {
+            biased;
+            ending = signal.not_allowed() => {
+                let (code, reason) = ending.close();
+                return websocket::close(socket, code, reason).await;
+            }
             chunk = next => {
                 let Some(Ok(chunk)) = chunk else { return websocket::close(socket, close::NORMAL, "").await };
                 credit.sent();

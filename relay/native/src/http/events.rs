@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
@@ -21,12 +22,14 @@ use tokio::time::sleep_until;
 
 use super::descriptions;
 use super::error::{ApiError, HttpError};
-use super::{App, rest};
+use super::{App, Caller, rest};
+use crate::auth::{AccessEnd, AccessLease, LeaseSignal};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 use moorline_core::api::responses::{Guarded, OfSession};
 use moorline_core::events::{CHUNK_BYTES, Encoding, EventStream, StreamOutput, has_all_of, start};
 use moorline_core::reader::Start;
+use moorline_core::routes::Route;
 
 /// The header in which a browser names the last event when it reconnects.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -67,6 +70,7 @@ pub(super) async fn open(
     app: &Arc<App>,
     id: &SessionId,
     parts: &Parts,
+    (caller, route): (&Caller, &'static Route),
 ) -> Result<Response, HttpError> {
     let wanted = Query::<EventsQuery>::try_from_uri(&parts.uri);
     let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
@@ -78,16 +82,21 @@ pub(super) async fn open(
         // This status tells an EventSource not to reconnect.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let live = LiveEvents::open(app, session, start, encoding)?;
-    Ok(response(stream::unfold(live, |mut live| async {
+    let lease = app.connect(caller, route, id.as_str());
+    let signal = lease.signal();
+    let live = LiveEvents::open(session, start, encoding, lease)?;
+    let chunks = stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
         Some((Ok(chunk), live))
-    })))
+    });
+    Ok(response(chunks, signal))
 }
 
-/// Makes the response of an event stream, with headers that keep proxies from buffering it.
+/// Makes the response of an event stream, with headers that keep proxies from buffering it. `signal`
+/// is for whoever carries its body.
 pub(super) fn response(
     chunks: impl stream::Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+    signal: LeaseSignal,
 ) -> Response {
     let headers = [
         (CONTENT_TYPE, sse::CONTENT_TYPE),
@@ -96,7 +105,7 @@ pub(super) fn response(
         (CONNECTION, "keep-alive"),
     ];
     let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
-    (headers, Body::from_stream(chunks)).into_response()
+    (headers, Extension(signal), Body::from_stream(chunks)).into_response()
 }
 
 /// An open event stream.
@@ -105,7 +114,7 @@ pub(super) struct LiveEvents {
     /// `None` once it is detached from the session.
     stream: Option<EventStream>,
     changed: watch::Receiver<()>,
-    closing: watch::Receiver<bool>,
+    lease: AccessLease,
 }
 
 /// The next step of a stream.
@@ -119,18 +128,18 @@ enum EventStep {
 impl LiveEvents {
     /// Starts to read a session.
     pub(super) fn open(
-        app: &App,
         session: Arc<SessionHandle>,
         start: Start,
         encoding: Encoding,
+        lease: AccessLease,
     ) -> Result<Self, ApiError> {
-        let (changed, closing) = (session.subscribe(), app.registry.closing());
+        let changed = session.subscribe();
         let mut state = session.lock();
         let now = session.services().clock.now();
         let stream = EventStream::attach(&mut state.session, now, start, encoding);
         state.settle();
         let stream = Some(stream.map_err(ApiError::overloaded)?);
-        Ok(Self { session, stream, changed, closing })
+        Ok(Self { session, stream, changed, lease })
     }
 
     /// Returns the next bytes; `None` at the end.
@@ -150,8 +159,15 @@ impl LiveEvents {
         let Some(stream) = &mut self.stream else { return EventStep::End };
         let now = self.session.services().clock.now();
         let mut state = self.session.lock();
-        if *self.closing.borrow() {
-            stream.close();
+        match self.lease.ending() {
+            // A reader that reconnects is told why.
+            Some(AccessEnd::NotAllowed) => {
+                drop(state);
+                self.detach();
+                return EventStep::End;
+            }
+            Some(AccessEnd::ShuttingDown) => stream.close(),
+            None => {}
         }
         let mut chunk = EventChunk::default();
         while chunk.len() < CHUNK_BYTES {
@@ -191,7 +207,7 @@ impl LiveEvents {
         tokio::select! {
             _ = self.changed.changed() => {}
             () = sleep_until(until.into()) => {}
-            Ok(()) = self.closing.changed() => {}
+            _ = self.lease.ended() => {}
         }
     }
 

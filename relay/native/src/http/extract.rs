@@ -1,28 +1,43 @@
 //! The caller of a request, and its body.
 
+use std::ops::Deref;
+
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest as _, Query, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use moorline_core::auth::{Access, SecretHash, presented};
+use moorline_core::audit::AuditRecord;
+use moorline_core::auth::presented;
 use moorline_core::routes::{Route, parse};
 use moorline_shared::limits::BODY_DEADLINE;
+use moorline_shared::rest::AuditKind;
 use moorline_shared::time::Time;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::App;
 use super::error::{ApiError, HttpError};
+use crate::auth::{CallerSecret, LeaseHolder};
 use crate::clock::wall_ms;
 
 /// A caller with a valid token.
-pub(super) struct Caller {
-    /// The access that the token gives.
-    pub(super) access: Access,
-    /// The token's hash. Cookies and tickets made for this caller are bound to it.
-    pub(super) token: SecretHash,
+pub(super) struct Caller(pub(super) LeaseHolder);
+
+impl Deref for Caller {
+    type Target = LeaseHolder;
+
+    fn deref(&self) -> &LeaseHolder {
+        &self.0
+    }
+}
+
+impl Caller {
+    /// Returns an audit event of something that the caller does now.
+    pub(super) fn event(&self, kind: AuditKind) -> AuditRecord {
+        self.grant.event(wall_ms(), kind).from(self.address)
+    }
 }
 
 /// Identifies the caller by a token, a cookie, or, if the route takes one, a ticket in the address.
@@ -36,13 +51,15 @@ pub(super) fn caller(app: &App, route: &Route, parts: &Parts) -> Result<Caller, 
     {
         let now = Time::from_ms(wall_ms());
         match app.tickets.redeem(&ticket, now) {
-            Some(token) => return app.holder(token, now),
+            Some(token) => {
+                return app.holder(CallerSecret { token, cookie: None }, parts, now);
+            }
             // A bad ticket is ignored if the request has a token too.
             None if presented(&parts.headers).is_none() => return Err(ApiError::wrong_ticket()),
             None => {}
         }
     }
-    app.caller(&parts.headers)
+    app.caller(parts)
 }
 
 /// Reads the body, within its limits of size and time.

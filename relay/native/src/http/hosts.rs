@@ -6,8 +6,9 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderValue;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::request::Parts;
 use axum::response::Response;
 use axum::routing::get;
 use moorline_shared::control::local_host;
@@ -18,10 +19,11 @@ use moorline_shared::publish::SUBPROTOCOL;
 use super::App;
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
+use crate::auth::AccessLease;
 use crate::host_links::{SocketLink, keep_control, receive};
 use crate::registry::NotPublishing;
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
-use moorline_core::auth::Access;
+use moorline_core::routes::Route;
 
 /// A hello lists up to a thousand sessions, each perhaps with a large environment.
 const CONTROL_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
@@ -39,19 +41,19 @@ pub fn local_router(app: Arc<App>) -> Router {
 async fn own_control(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    control(&app, Some(local_host()), &id, &headers, upgrade)
+    let lease = AccessLease::until(app.registry.parting());
+    open_control(&app, true, &id, lease, upgrade)
 }
 
 async fn own_publish(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    publish(&app, Some(local_host()), &id, &headers, upgrade).await
+    let lease = AccessLease::until(app.registry.parting());
+    open_publish(&app, true, &id, lease, upgrade).await
 }
 
 /// Report a host's sessions, and take requests to start some, over a WebSocket
@@ -63,22 +65,31 @@ async fn own_publish(
 )]
 pub(super) fn control(
     app: &App,
-    trusted: Option<HostId>,
+    route: &'static Route,
     id: &str,
-    headers: &HeaderMap,
+    parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let host = admit(app, trusted, headers)?;
+    let lease = admit(app, route, id, parts)?;
+    open_control(app, false, id, lease, upgrade)
+}
+
+fn open_control(
+    app: &App,
+    is_own: bool,
+    id: &str,
+    lease: AccessLease,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, HttpError> {
     let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
     let is_ours = id == local_host() && app.registry.hosts().has_local();
     // Only the relay's own host may use its id, and it may use no other.
-    if is_ours != host.is_some() {
+    if is_ours != is_own {
         return Err(ApiError::forbidden().into());
     }
     let upgrade = configure(upgrade, CONTROL_MESSAGE_BYTES)?;
-    let parting = app.registry.parting();
     let registry = Arc::clone(&app.registry);
-    Ok(upgrade.on_upgrade(|socket| keep_control(SocketLink::new(socket), id, registry, parting)))
+    Ok(upgrade.on_upgrade(|socket| keep_control(SocketLink::new(socket), id, registry, lease)))
 }
 
 /// Publish a session over a WebSocket
@@ -90,12 +101,23 @@ pub(super) fn control(
 )]
 pub(super) async fn publish(
     app: &App,
-    trusted: Option<HostId>,
+    route: &'static Route,
     id: &str,
-    headers: &HeaderMap,
+    parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let host = admit(app, trusted, headers)?;
+    let lease = admit(app, route, id, parts)?;
+    open_publish(app, false, id, lease, upgrade).await
+}
+
+async fn open_publish(
+    app: &App,
+    is_own: bool,
+    id: &str,
+    lease: AccessLease,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, HttpError> {
+    let host = is_own.then(local_host);
     let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
     let upgrade = configure(upgrade, LINK_MESSAGE_BYTES)?;
     let found = app.registry.publishing(&id, host.as_ref()).await;
@@ -104,29 +126,24 @@ pub(super) async fn publish(
         NotPublishing::Another(_) => ApiError::forbidden(),
         NotPublishing::Store(error) => ApiError::internal(&error),
     })?;
-    let parting = app.registry.parting();
-    Ok(upgrade.on_upgrade(move |socket| {
-        receive(SocketLink::new(socket), session.host_arrived(), parting)
-    }))
+    Ok(upgrade
+        .on_upgrade(move |socket| receive(SocketLink::new(socket), session.host_arrived(), lease)))
 }
 
-/// Returns the host if it dials by the relay's own Unix socket. Any other host must have a token.
+/// Admits a host that has a token.
 fn admit(
     app: &App,
-    trusted: Option<HostId>,
-    headers: &HeaderMap,
-) -> Result<Option<HostId>, HttpError> {
+    route: &'static Route,
+    id: &str,
+    parts: &Parts,
+) -> Result<AccessLease, HttpError> {
     // Hosts send no `Origin`; pages do.
-    if headers.contains_key(ORIGIN) {
+    if parts.headers.contains_key(ORIGIN) {
         return Err(ApiError::origin().into());
     }
-    if trusted.is_some() {
-        return Ok(trusted);
-    }
-    match app.caller(headers)?.access {
-        Access::Admin | Access::Host => Ok(None),
-        Access::Session { .. } => Err(ApiError::forbidden().into()),
-    }
+    let caller = app.caller(parts)?;
+    app.admit(&caller, route, id)?;
+    Ok(app.connect(&caller, route, id))
 }
 
 fn configure(

@@ -10,7 +10,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use bytes::Bytes;
 use moorline_shared::link::Liveness;
-use moorline_shared::message::{Scope, close};
+use moorline_shared::message::Scope;
 use serde::Deserialize;
 use tokio::time::{Instant, sleep_until};
 
@@ -19,6 +19,7 @@ use super::error::{ApiError, HttpError, no_upgrade};
 use super::events::LiveEvents;
 use super::stream::configure;
 use super::{App, Caller, rest};
+use crate::auth::{AccessEnd, AccessLease};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 use crate::websocket;
@@ -27,7 +28,7 @@ use moorline_core::events::Encoding;
 use moorline_core::legacy::{self, Chat, ChatAction, Warned, refusal};
 use moorline_core::openapi::DEPRECATED;
 use moorline_core::reader::Start;
-use moorline_core::routes::prompt_of;
+use moorline_core::routes::{Route, events_route, prompt_of};
 
 /// Marks a response as deprecated by headers, and warns the operator in the log.
 pub(super) fn deprecate(mut response: Response) -> Response {
@@ -58,20 +59,21 @@ struct ChatQuery {
 )]
 pub(super) fn open(
     app: &Arc<App>,
+    route: &'static Route,
     parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
     if !app.origins.allows(&parts.headers) {
         return Err(ApiError::origin().into());
     }
-    let caller = app.caller(&parts.headers)?;
+    let caller = app.caller(parts)?;
     let wanted = Query::<ChatQuery>::try_from_uri(&parts.uri);
     let Query(wanted) = wanted.map_err(|error| ApiError::bad_request(error.body_text()))?;
     let upgrade = configure(upgrade.map_err(|rejection| no_upgrade(&rejection))?);
-    let app = Arc::clone(app);
+    let (app, lease) = (Arc::clone(app), app.connect(&caller, route, ""));
     Ok(upgrade.on_upgrade(move |socket| async move {
         let (chat, hello) = Chat::open();
-        let client = ChatClient { app, caller, socket, chat, followed: None };
+        let client = ChatClient { app, caller, socket, chat, lease, followed: None };
         client.serve(hello, wanted.session_id).await;
     }))
 }
@@ -82,6 +84,7 @@ struct ChatClient {
     caller: Caller,
     socket: WebSocket,
     chat: Chat,
+    lease: AccessLease,
     /// The events of the session that it follows.
     followed: Option<LiveEvents>,
 }
@@ -100,19 +103,17 @@ impl ChatClient {
         }
         .await;
         // A client that has gone needs no close.
-        if served.is_ok() {
-            let reason = "the relay is shutting down";
-            websocket::close(self.socket, close::GOING_AWAY, reason).await;
+        if let Ok((code, reason)) = served.map(AccessEnd::close) {
+            websocket::close(self.socket, code, reason).await;
         }
     }
 
-    /// Serves the client until the relay shuts down.
-    async fn converse(&mut self) -> Result<(), ChatGone> {
-        let mut closing = self.app.registry.closing();
+    /// Serves the client until its lease ends.
+    async fn converse(&mut self) -> Result<AccessEnd, ChatGone> {
         // Only pings count as said: a client that only listens shows by its pongs that it is there.
         let mut liveness = Liveness::new(Instant::now());
         loop {
-            let Self { socket, followed, .. } = self;
+            let Self { socket, followed, lease, .. } = self;
             let next = async {
                 match followed {
                     Some(live) => live.next().await,
@@ -133,7 +134,7 @@ impl ChatClient {
                     liveness.said(now);
                     self.socket.send(Message::Ping(Bytes::new())).await.map_err(|_| ChatGone)?;
                 }
-                Ok(()) = closing.changed() => return Ok(()),
+                ending = lease.ended() => return Ok(ending),
             }
         }
     }
@@ -172,7 +173,10 @@ impl ChatClient {
 
     async fn subscribe(&mut self, id: &str) -> Result<String, ApiError> {
         let (session, _) = find(&self.app, &self.caller, id).await?;
-        let live = LiveEvents::open(&self.app, Arc::clone(&session), Start::Live, Encoding::Text)?;
+        // What it follows needs a lease of its own: the session may move out of its reach.
+        let lease = self.app.lease(&self.caller, events_route(), id);
+        let session_events = Arc::clone(&session);
+        let live = LiveEvents::open(session_events, Start::Live, Encoding::Text, lease)?;
         self.followed = Some(live);
         Ok(self.chat.subscribed(&session.summary()))
     }
@@ -210,6 +214,6 @@ async fn find(
     caller: &Caller,
     id: &str,
 ) -> Result<(Arc<SessionHandle>, Scope), ApiError> {
-    let (id, scope) = rest::allowed(caller, id)?;
+    let (id, scope) = rest::allowed(app, caller, id)?;
     Ok((rest::find(app, &id).await?, scope))
 }

@@ -11,12 +11,15 @@ use moorline_shared::sse;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::App;
 use super::descriptions;
 use super::events::response;
+use super::{App, Caller};
+use crate::auth::{AccessEnd, AccessLease};
 use moorline_core::api::responses::Guarded;
+use moorline_core::auth::Access;
 use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
 use moorline_core::overview::{OverviewStream, ROUND};
+use moorline_core::routes::Route;
 
 /// Longest time between two rounds. New times of activity alone do not start one earlier.
 const SLOW_ROUND: Duration = Duration::from_secs(5);
@@ -30,21 +33,25 @@ const SLOW_ROUND: Duration = Duration::from_secs(5);
         (status = 200, description = "Events, without an end.", body = String,
             content_type = "text/event-stream")),
 )]
-pub(super) fn open(app: &Arc<App>) -> Response {
+pub(super) fn open(app: &Arc<App>, caller: &Caller, route: &'static Route) -> Response {
     let services = app.registry.services();
+    let lease = app.connect(caller, route, "");
+    let signal = lease.signal();
     let live = LiveOverview {
         changed: services.listing.subscribe(),
-        closing: app.registry.closing(),
+        lease,
+        access: caller.grant.access.clone(),
         app: Arc::clone(app),
         stream: OverviewStream::default(),
         round: Instant::now(),
         said: Instant::now(),
         phase: OverviewPhase::Opening,
     };
-    response(stream::unfold(live, |mut live| async {
+    let chunks = stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
         Some((Ok(Bytes::from(chunk)), live))
-    }))
+    });
+    response(chunks, signal)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +65,8 @@ struct LiveOverview {
     app: Arc<App>,
     stream: OverviewStream,
     changed: watch::Receiver<()>,
-    closing: watch::Receiver<bool>,
+    lease: AccessLease,
+    access: Access,
     /// The time of the last round.
     round: Instant,
     /// The time at which something was sent last.
@@ -91,9 +99,13 @@ impl LiveOverview {
             tokio::select! {
                 () = changed => {}
                 () = sleep_until(self.round + SLOW_ROUND) => {}
-                _ = self.closing.wait_for(|closing| *closing) => {
+                ending = self.lease.ended() => {
                     self.phase = OverviewPhase::Ended;
-                    return sse::encode_retry(RETRY_SOON_MS);
+                    // A reader that reconnects is told why its token is refused.
+                    return match ending {
+                        AccessEnd::ShuttingDown => sse::encode_retry(RETRY_SOON_MS),
+                        AccessEnd::NotAllowed => sse::HEARTBEAT.to_owned(),
+                    };
                 }
             }
             let told = self.look();
@@ -109,6 +121,6 @@ impl LiveOverview {
     fn look(&mut self) -> String {
         self.changed.mark_unchanged();
         self.round = Instant::now();
-        self.stream.update(self.app.registry.overview())
+        self.stream.update(self.app.registry.overview(&self.access))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::message::{Scope, close};
@@ -33,10 +33,10 @@ use moorline_core::routes::Matched;
 pub(super) async fn open(
     app: &Arc<App>,
     Matched { route, id, long_name, .. }: Matched,
-    headers: &HeaderMap,
+    parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let admitted = admit(app, route, &id, headers);
+    let admitted = admit(app, route, &id, parts);
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
         Err(rejection) => {
@@ -47,19 +47,19 @@ pub(super) async fn open(
     let is_wrong_token = admitted.as_ref().is_err_and(|denied| denied.status.is_wrong_token());
     let name = long_name.as_deref();
     let found = match admitted {
-        Ok((id, scope, by)) => {
+        Ok((id, caller, scope)) => {
             let found = find_or_create(app, &id, name, scope).await;
-            found.map(|found| (found, scope, by))
+            found.map(|found| (found, caller, scope))
         }
         Err(denied) => Err(denied.why.plain()),
     };
     match found {
-        Ok((session, scope, by)) => {
+        Ok((session, caller, scope)) => {
             let span = tracing::info_span!("plain", session = %id);
-            let closing = app.registry.closing();
-            let terms = StreamTerms { scope, dialect: Dialect::Plain, by };
-            upgrade
-                .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
+            let lease = app.connect(&caller, route, &id);
+            let grant = caller.grant.clone();
+            let terms = StreamTerms { scope, dialect: Dialect::Plain, grant };
+            upgrade.on_upgrade(move |socket| serve(socket, session, terms, lease).instrument(span))
         }
         Err(refusal) => {
             marked(upgrade.on_upgrade(move |socket| tell(socket, refusal)), is_wrong_token)

@@ -1,6 +1,7 @@
 //! Handlers of the REST API.
 
 pub(super) mod access;
+pub(super) mod audit;
 pub(super) mod changes;
 pub(super) mod files;
 mod forward;
@@ -37,9 +38,15 @@ pub(super) fn health(app: &App) -> Json<Health> {
 }
 
 /// Returns the session that a path names, and the caller's scope for it.
-pub(super) fn allowed(caller: &Caller, id: &str) -> Result<(SessionId, Scope), ApiError> {
+pub(super) fn allowed(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+) -> Result<(SessionId, Scope), ApiError> {
     let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
-    let scope = caller.access.scope_of(&id).ok_or_else(ApiError::forbidden)?;
+    let project = app.registry.project_of(&id);
+    let scope = caller.grant.access.scope_of(&id, project.as_ref());
+    let scope = scope.ok_or_else(ApiError::forbidden)?;
     Ok((id, scope))
 }
 

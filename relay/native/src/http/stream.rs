@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::HeaderValue;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::{FRAME_DATA_BYTES, FRAME_HEADER_BYTES, TEXT_MESSAGE_BYTES};
@@ -14,7 +15,7 @@ use tracing::Instrument as _;
 
 use super::descriptions;
 use super::error::{ApiError, HttpError, WrongToken, no_upgrade};
-use super::{App, rest};
+use super::{App, Caller, rest};
 use crate::session::SessionHandle;
 use crate::stream::{Dialect, StreamTerms, refuse, serve};
 use moorline_core::api::responses::{Guarded, OfSession, Upgrade};
@@ -49,10 +50,10 @@ struct StreamRefused {
 pub(super) async fn open(
     app: &Arc<App>,
     Matched { route, id, .. }: Matched,
-    headers: &HeaderMap,
+    parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
-    let found = find(app, route, &id, headers).await;
+    let found = find(app, route, &id, parts).await;
     let upgrade = match upgrade {
         Ok(upgrade) => configure(upgrade),
         // With a valid token, a request without a WebSocket may learn whether the session exists.
@@ -63,16 +64,15 @@ pub(super) async fn open(
     };
     let extended = upgrade.selected_protocol().is_some_and(|name| name == SUBPROTOCOL);
     match found {
-        Ok((session, scope, by)) => {
+        Ok((session, caller, scope)) => {
             let span = tracing::info_span!("stream", session = %id, extended);
-            let closing = app.registry.closing();
+            let lease = app.connect(&caller, route, &id);
             let dialect = if extended { Dialect::Full } else { Dialect::Basic };
-            let terms = StreamTerms { scope, dialect, by };
-            upgrade
-                .on_upgrade(move |socket| serve(socket, session, terms, closing).instrument(span))
+            let terms = StreamTerms { scope, dialect, grant: caller.grant.clone() };
+            upgrade.on_upgrade(move |socket| serve(socket, session, terms, lease).instrument(span))
         }
         // A page cannot read an HTTP error of its WebSocket; other clients prefer one.
-        Err(refusal) if headers.contains_key(ORIGIN) => {
+        Err(refusal) if parts.headers.contains_key(ORIGIN) => {
             let is_wrong_token = refusal.status.is_wrong_token();
             let upgraded = upgrade.on_upgrade(move |socket| refuse(socket, refusal.refusal));
             marked(upgraded, is_wrong_token)
@@ -93,14 +93,14 @@ async fn find(
     app: &Arc<App>,
     route: &Route,
     id: &str,
-    headers: &HeaderMap,
-) -> Result<(Arc<SessionHandle>, Scope, String), StreamRefused> {
-    let (id, scope, by) = admit(app, route, id, headers)
+    parts: &Parts,
+) -> Result<(Arc<SessionHandle>, Caller, Scope), StreamRefused> {
+    let (id, caller, scope) = admit(app, route, id, parts)
         .map_err(|denied| StreamRefused { status: *denied.status, refusal: denied.why.stream() })?;
     let found = rest::find(app, &id).await;
     let session =
         found.map_err(|status| StreamRefused { status, refusal: StreamRefusal::NOT_FOUND })?;
-    Ok((session, scope, by))
+    Ok((session, caller, scope))
 }
 
 /// The reason that a caller may not open a socket, and the answer to a request without one.
@@ -109,22 +109,21 @@ pub(super) struct Denied {
     pub(super) status: Box<ApiError>,
 }
 
-/// Admits a caller to the session that a socket's path names. Returns its scope for the session, and
-/// the scope of its token in full.
+/// Admits a caller to the session that a socket's path names, and returns its scope for the session.
 pub(super) fn admit(
     app: &App,
     route: &Route,
     id: &str,
-    headers: &HeaderMap,
-) -> Result<(SessionId, Scope, String), Denied> {
+    parts: &Parts,
+) -> Result<(SessionId, Caller, Scope), Denied> {
     let denied = |why| move |status| Denied { why, status: Box::new(status) };
-    if !app.origins.allows(headers) {
+    if !app.origins.allows(&parts.headers) {
         return Err(denied(Why::Origin)(ApiError::origin()));
     }
-    let caller = app.caller(headers).map_err(denied(Why::Token))?;
+    let caller = app.caller(parts).map_err(denied(Why::Token))?;
     let session = id.parse().map_err(|_| denied(Why::Id)(ApiError::invalid_id(id)))?;
-    match route.admit(&caller.access, id).map_err(denied(Why::Session))? {
-        Some(scope) => Ok((session, scope, caller.access.to_string())),
+    match app.admit(&caller, route, id).map_err(denied(Why::Session))? {
+        Some(scope) => Ok((session, caller, scope)),
         None => Err(denied(Why::Session)(ApiError::forbidden())),
     }
 }

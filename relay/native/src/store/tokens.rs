@@ -39,6 +39,7 @@ impl Store {
                 label: row.get(2)?,
                 created_at_ms: from_sql(row.get(3)?),
                 expires_at_ms: row.get::<_, Option<i64>>(4)?.map(from_sql),
+                last_used_ms: row.get::<_, Option<i64>>(5)?.map(from_sql),
             })
         })?;
         Ok(records.collect::<Result<_, _>>()?)
@@ -52,10 +53,12 @@ impl Store {
         let mut statement = self.connection.prepare_cached(schema::TOKEN_BY_HASH)?;
         let found = statement
             .query_row([hash], |row| {
-                let expires_at: Option<i64> = row.get(2)?;
+                let expires_at: Option<i64> = row.get(4)?;
                 Ok(FoundToken {
-                    hash: row.get(0)?,
-                    scope: row.get(1)?,
+                    id: row.get(0)?,
+                    hash: row.get(1)?,
+                    scope: row.get(2)?,
+                    label: row.get(3)?,
                     expires_at: expires_at.map(|at| Time::from_ms(from_sql(at))),
                 })
             })
@@ -108,6 +111,38 @@ impl Store {
     /// [`StoreError::Sqlite`].
     pub fn delete_cookie(&self, hash: &SecretHash) -> Result<(), StoreError> {
         self.connection.prepare_cached(schema::DELETE_COOKIE)?.execute([hash])?;
+        Ok(())
+    }
+
+    /// Deletes every cookie that stands for a token, by the token's hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_cookies(&self, token: &SecretHash) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::DELETE_COOKIES)?.execute([token])?;
+        Ok(())
+    }
+
+    /// Changes what a token allows, its label and its expiry.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn change_token(&self, record: &TokenRecord) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::CHANGE_TOKEN)?.execute(params![
+            record.id,
+            record.scope,
+            record.label,
+            record.expires_at_ms.map(to_sql),
+        ])?;
+        Ok(())
+    }
+
+    /// Records a token's last use, at `at_ms` in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn use_token(&self, id: &str, at_ms: u64) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::USE_TOKEN)?.execute(params![id, to_sql(at_ms)])?;
         Ok(())
     }
 

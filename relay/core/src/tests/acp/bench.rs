@@ -63,7 +63,7 @@ impl AcpBench {
     }
 
     pub(super) fn client_with(&mut self, terms: &AcpTerms, abilities: &Value) -> usize {
-        let scope = terms.access.scope_of(&id()).unwrap_or(Scope::Read);
+        let scope = terms.access.scope_of(&id(), None).unwrap_or(Scope::Read);
         let seed = self.clients.len() as u128 + 0xabc;
         let server = AcpServer::new(terms.clone(), seed);
         let (told, calls) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use futures_util::StreamExt as _;
 use js_sys::Reflect;
 use moorline_core::acp::StreamNews;
-use moorline_core::auth::Access;
+use moorline_core::routes::stream_route;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::SessionId;
 use moorline_shared::link::Generation;
@@ -17,22 +17,22 @@ use worker::worker_sys::web_sys;
 use worker::{Env, Headers, Result, WebSocket, WebsocketEvent, console_error};
 
 use super::work::{AcpWork, WorkQueue};
-use crate::gateway::word;
-use crate::internal::ACCESS;
+use crate::internal::{ACCESS, Caller, OPENED, Opened};
 use crate::object_client;
+use crate::reply::RequestFailure;
 
 /// The open sockets, and those that are being opened.
 pub(super) struct SessionSockets {
     env: Env,
-    access: Access,
+    caller: Caller,
     queue: Rc<WorkQueue>,
     /// The socket of each session with its generation; `None` while it is being opened.
     open: RefCell<BTreeMap<SessionId, (Generation, Option<WebSocket>)>>,
 }
 
 impl SessionSockets {
-    pub(super) const fn new(env: Env, access: Access, queue: Rc<WorkQueue>) -> Self {
-        Self { env, access, queue, open: RefCell::new(BTreeMap::new()) }
+    pub(super) const fn new(env: Env, caller: Caller, queue: Rc<WorkQueue>) -> Self {
+        Self { env, caller, queue, open: RefCell::new(BTreeMap::new()) }
     }
 
     /// Opens a socket, and posts its events.
@@ -74,11 +74,19 @@ impl SessionSockets {
 
     /// Asks the session's object for a socket.
     async fn ask(&self, session: &SessionId) -> Result<std::result::Result<WebSocket, u16>> {
-        if self.access.scope_of(session).is_none() {
+        let access = &self.caller.grant.access;
+        if access.scope_of(session, access.only_project()).is_none() {
             return Ok(Err(close::FORBIDDEN));
         }
+        let opened = Opened::new(&self.caller, stream_route(), Some(session));
+        let directory = object_client::directory(&self.env)?;
+        match object_client::post(&directory, OPENED, &opened).await {
+            Ok(_) => {}
+            Err(RequestFailure::Passed(_)) => return Ok(Err(close::FORBIDDEN)),
+            Err(failure) => return Err(worker::Error::RustError(failure.to_string())),
+        }
         let headers = Headers::new();
-        headers.set(ACCESS, word(&self.access))?;
+        headers.set(ACCESS, &self.caller.header())?;
         headers.set("upgrade", "websocket")?;
         headers.set("sec-websocket-protocol", SUBPROTOCOL)?;
         let object = object_client::session(&self.env, session)?;

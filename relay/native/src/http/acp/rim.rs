@@ -10,13 +10,12 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use futures_util::future::BoxFuture;
 use moorline_core::acp::{ApiAnswer, ApiCall, StreamNews};
-use moorline_core::auth::Access;
-use moorline_core::routes::find;
+use moorline_core::routes::{find, stream_route};
 use moorline_shared::message::close;
 
 use super::stream::follow;
 use crate::acp::{AcpRim, RimSocket};
-use crate::http::{App, rest};
+use crate::http::{App, Caller, rest};
 
 /// Limit of an answer of the API.
 const ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -27,14 +26,14 @@ pub(super) type ApiRouter = fn(Arc<App>, Request) -> BoxFuture<'static, Response
 /// Reaches the sessions and the API of this relay with a client's access.
 pub(super) struct LocalRim {
     app: Arc<App>,
-    access: Access,
+    caller: Arc<Caller>,
     api: ApiRouter,
     /// The headers by which each request is identified as the client's.
     headers: HeaderMap,
 }
 
 impl LocalRim {
-    pub(super) fn new(app: &Arc<App>, parts: &Parts, access: &Access, api: ApiRouter) -> Self {
+    pub(super) fn new(app: &Arc<App>, parts: &Parts, caller: Caller, api: ApiRouter) -> Self {
         let mut headers = HeaderMap::new();
         for name in [HOST, AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL, COOKIE] {
             if let Some(value) = parts.headers.get(&name) {
@@ -42,22 +41,22 @@ impl LocalRim {
             }
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Self { app: Arc::clone(app), access: access.clone(), api, headers }
+        Self { app: Arc::clone(app), caller: Arc::new(caller), api, headers }
     }
 }
 
 impl AcpRim for LocalRim {
     fn stream(&self, end: RimSocket) -> impl Future<Output = ()> + Send + 'static {
-        let (app, access) = (Arc::clone(&self.app), self.access.clone());
+        let (app, caller) = (Arc::clone(&self.app), Arc::clone(&self.caller));
         async move {
-            let Some(scope) = access.scope_of(&end.session) else {
+            let Ok((_, scope)) = rest::allowed(&app, &caller, end.session.as_str()) else {
                 end.report(StreamNews::Closed(close::FORBIDDEN)).await;
                 return;
             };
             match rest::find(&app, &end.session).await {
                 Ok(session) => {
-                    let closing = app.registry.closing();
-                    follow(&session, end, scope, access.to_string(), closing).await;
+                    let lease = app.lease(&caller, stream_route(), end.session.as_str());
+                    follow(&session, end, (scope, caller.grant.clone()), lease).await;
                 }
                 Err(error) => {
                     let is_missing = error.status().as_u16() == 404;

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use moorline_core::acp::StreamNews;
+use moorline_core::auth::Grant;
 use moorline_core::peer::{Peer, PeerOutput, Terms};
 use moorline_core::profile::Profile;
 use moorline_shared::frame::Frame;
 use moorline_shared::message::{Scope, ServerMessage, close};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::acp::RimSocket;
+use crate::auth::{AccessEnd, AccessLease};
 use crate::clock::wall_ms;
 use crate::session::SessionHandle;
 
@@ -34,9 +35,8 @@ impl Drop for AttachedPeer<'_> {
 pub(super) async fn follow(
     session: &Arc<SessionHandle>,
     mut end: RimSocket,
-    scope: Scope,
-    by: String,
-    mut closing: watch::Receiver<bool>,
+    (scope, grant): (Scope, Grant),
+    mut lease: AccessLease,
 ) {
     let clock = session.services().clock;
     let terms = Terms::new(&Profile::NATIVE, scope, true);
@@ -45,7 +45,7 @@ pub(super) async fn follow(
         end.report(StreamNews::Closed(close::OVERLOADED)).await;
         return;
     };
-    peer.set_by(by);
+    peer.set_grant(grant);
     let mut attached = AttachedPeer { session, peer: Some(peer) };
     let mut changed = session.subscribe();
     if !end.report(StreamNews::Opened).await {
@@ -54,8 +54,8 @@ pub(super) async fn follow(
     loop {
         changed.mark_unchanged();
         let Some(peer) = &mut attached.peer else { return };
-        if *closing.borrow() {
-            peer.close(close::GOING_AWAY, "the relay is shutting down");
+        if let Some((code, reason)) = lease.ending().map(AccessEnd::close) {
+            peer.close(code, reason);
         }
         let output = poll(session, peer);
         match output {
@@ -88,7 +88,7 @@ pub(super) async fn follow(
                     },
                     _ = changed.changed() => {}
                     () = timer => {}
-                    Ok(()) = closing.changed() => {}
+                    _ = lease.ended() => {}
                 }
             }
         }

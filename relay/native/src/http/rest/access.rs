@@ -3,17 +3,18 @@
 
 use axum::Json;
 use axum::http::header::SET_COOKIE;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::AppendHeaders;
 use moorline_shared::limits::TICKET_LIFETIME;
-use moorline_shared::rest::{Done, ErrorBody, Ticket};
+use moorline_shared::rest::{AuditKind, Done, ErrorBody, Ticket};
 use moorline_shared::time::Time;
 
 use crate::clock::wall_ms;
-use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
+use crate::http::{App, Caller};
 use moorline_core::api::responses::{Guarded, Open};
-use moorline_core::auth::{Credential, SecretHash, cookie, presented};
+use moorline_core::auth::{Credential, cookie, presented};
 
 type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 
@@ -33,31 +34,56 @@ type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 )]
 pub(in crate::http) fn log_in(
     app: &App,
-    token: &SecretHash,
+    caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<WithCookies, HttpError> {
     if !cookie::may_keep(headers) {
         return Err(ApiError::no_cookie().into());
     }
     let now = Time::from_ms(wall_ms());
-    let secret = app.tokens.issue_cookie(token, now);
+    let secret = app.tokens.issue_cookie(&caller.secret.token, now);
     let secret = secret.map_err(|error| ApiError::internal(&error))?;
+    app.record(caller.event(AuditKind::LoggedIn));
     Ok(with_cookies(vec![cookie::set(headers, &secret)]))
 }
 
 /// Delete the cookie
 ///
-/// Its secret opens nothing from then on.
+/// Its secret opens nothing from then on, and what it has opened is closed.
 #[utoipa::path(
     delete, path = "/api/login", tag = "Access", operation_id = "logOut", security(()),
     responses(Open,
         (status = 200, description = "`Set-Cookie` removes the cookie.", body = Done,
             headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
 )]
-pub(in crate::http) fn log_out(app: &App, headers: &HeaderMap) -> Result<WithCookies, HttpError> {
-    if let Some(Credential::Cookie(secret)) = presented(headers) {
+pub(in crate::http) fn log_out(app: &App, parts: &Parts) -> Result<WithCookies, HttpError> {
+    if let Some(Credential::Cookie(secret)) = presented(&parts.headers) {
+        let caller = app.caller(parts).ok();
         app.tokens.drop_cookie(secret).map_err(|error| ApiError::internal(&error))?;
+        app.leases.check();
+        caller.iter().for_each(|caller| app.record(caller.event(AuditKind::LoggedOut)));
     }
+    Ok(with_cookies(cookie::clear(&parts.headers)))
+}
+
+/// Log out everywhere
+///
+/// Deletes the cookies of all browsers that have logged in with the same token, and closes what they have
+/// opened. The token itself stays valid.
+#[utoipa::path(
+    delete, path = "/api/login/all", tag = "Access", operation_id = "logOutEverywhere",
+    responses(Guarded,
+        (status = 200, description = "`Set-Cookie` removes the cookie.", body = Done,
+            headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
+)]
+pub(in crate::http) fn log_out_everywhere(
+    app: &App,
+    caller: &Caller,
+    headers: &HeaderMap,
+) -> Result<WithCookies, HttpError> {
+    app.tokens.drop_cookies(&caller.secret.token).map_err(|error| ApiError::internal(&error))?;
+    app.leases.check();
+    app.record(caller.event(AuditKind::LoggedOut).with("everywhere"));
     Ok(with_cookies(cookie::clear(headers)))
 }
 
@@ -70,9 +96,10 @@ pub(in crate::http) fn log_out(app: &App, headers: &HeaderMap) -> Result<WithCoo
     post, path = "/api/tickets", tag = "Access", operation_id = "createTicket",
     responses(Guarded, (status = 200, description = "The ticket.", body = Ticket)),
 )]
-pub(in crate::http) fn ticket(app: &App, token: SecretHash) -> Result<Json<Ticket>, HttpError> {
+pub(in crate::http) fn ticket(app: &App, caller: &Caller) -> Result<Json<Ticket>, HttpError> {
     let now = Time::from_ms(wall_ms());
-    let ticket = app.tickets.issue(token, now).map_err(|error| ApiError::internal(&error))?;
+    let ticket =
+        app.tickets.issue(caller.secret.token, now).map_err(|error| ApiError::internal(&error))?;
     let expires_in_ms = u64::try_from(TICKET_LIFETIME.as_millis()).unwrap_or(u64::MAX);
     Ok(Json(Ticket { ticket, expires_in_ms }))
 }

@@ -42,10 +42,10 @@ pub(in crate::http) fn subscribe(
     caller: &Caller,
     wanted: &SubscribePush,
 ) -> Result<(StatusCode, Json<PushSubscribed>), HttpError> {
-    if caller.access == Access::Host {
+    if caller.grant.access == Access::Host {
         return Err(ApiError::forbidden().into());
     }
-    let by = (&caller.token, caller.access.is_admin());
+    let by = (&caller.secret.token, caller.grant.access.is_admin());
     let id = app.push.subscribe(by, wanted)?;
     Ok((StatusCode::CREATED, Json(PushSubscribed { success: true, id })))
 }
@@ -65,7 +65,7 @@ pub(in crate::http) fn unsubscribe(
     caller: &Caller,
     id: &str,
 ) -> Result<Json<Done>, HttpError> {
-    let token = (!caller.access.is_admin()).then_some(&caller.token);
+    let token = (!caller.grant.access.is_admin()).then_some(&caller.secret.token);
     app.push.unsubscribe(id, token)?;
     Ok(Json(Done { success: true }))
 }

@@ -1,20 +1,18 @@
 //! `/api/tokens`, for relays that are managed without a command line.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::http::StatusCode;
-use moorline_shared::rest::{CreateToken, Done, ErrorBody, TokenCreated, TokenList};
+use moorline_shared::rest::{
+    AuditKind, ChangeToken, CreateToken, Done, ErrorBody, TokenChanged, TokenCreated, TokenList,
+};
 use moorline_shared::time::Time;
 
-use crate::auth::MintError;
 use crate::clock::wall_ms;
-use crate::http::App;
 use crate::http::error::{ApiError, HttpError};
+use crate::http::{App, Caller};
 use crate::store::TokenRecord;
-use moorline_core::api::name;
 use moorline_core::api::responses::{Guarded, WithBody};
-use moorline_core::auth::Access;
+use moorline_core::routes::{changed_token, new_token};
 
 /// List all tokens, without their secrets
 #[utoipa::path(
@@ -39,24 +37,45 @@ pub(in crate::http) fn list(app: &App) -> Result<Json<TokenList>, HttpError> {
 )]
 pub(in crate::http) fn create(
     app: &App,
+    caller: &Caller,
     wanted: &CreateToken,
 ) -> Result<(StatusCode, Json<TokenCreated>), HttpError> {
-    let label = name(wanted.label.as_deref())?;
-    let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
-    let now = Time::from_ms(wall_ms());
-    let expires_at = wanted.expires_in_ms.map(|ms| now + Duration::from_millis(ms));
-    let minted = app.tokens.mint(&access, label, now, expires_at);
-    let minted = minted.map_err(|error| match error {
-        MintError::Store(error) => error.into(),
-        MintError::Random(_) => ApiError::internal(&error),
-    })?;
-    let created = TokenCreated { token: minted.token, summary: minted.record.summary() };
+    let made = new_token(wanted, Time::from_ms(wall_ms()))?;
+    app.tokens.put(&made)?;
+    app.record(made.record.event(&caller.event(AuditKind::Shared)));
+    let created = TokenCreated { token: made.text, summary: made.record.summary() };
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// Change a token
+///
+/// Connections that it has opened are closed if its scope is another one now. They can be opened again if
+/// it still allows them.
+#[utoipa::path(
+    patch, path = "/api/tokens/{id}", tag = "Access", operation_id = "changeToken",
+    params(("id" = String, Path, description = "The token's id.")),
+    request_body = ChangeToken,
+    responses(Guarded, WithBody,
+        (status = 200, description = "The token was changed.", body = TokenChanged),
+        (status = 404, description = "The token does not exist: `not_found`.", body = ErrorBody)),
+)]
+pub(in crate::http) fn change(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    wanted: &ChangeToken,
+) -> Result<Json<TokenChanged>, HttpError> {
+    let found = app.tokens.get(id)?.ok_or_else(|| ApiError::no_token_named(id))?;
+    let record = changed_token(found, wanted, Time::from_ms(wall_ms()))?;
+    app.tokens.change(&record)?;
+    app.leases.check();
+    app.record(record.event(&caller.event(AuditKind::Changed)));
+    Ok(Json(TokenChanged { success: true, summary: record.summary() }))
 }
 
 /// Revoke a token
 ///
-/// Connections that it opened stay until they close.
+/// Connections that it has opened are closed at once.
 #[utoipa::path(
     delete, path = "/api/tokens/{id}", tag = "Access", operation_id = "revokeToken",
     params(("id" = String, Path, description = "The token's id.")),
@@ -64,8 +83,18 @@ pub(in crate::http) fn create(
         (status = 200, description = "The token is revoked.", body = Done),
         (status = 404, description = "The token does not exist: `not_found`.", body = ErrorBody)),
 )]
-pub(in crate::http) fn revoke(app: &App, id: &str) -> Result<Json<Done>, HttpError> {
-    match app.tokens.revoke(id) {
+pub(in crate::http) fn revoke(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+) -> Result<Json<Done>, HttpError> {
+    let found = app.tokens.get(id).ok().flatten();
+    let revoked = app.tokens.revoke(id);
+    app.leases.check();
+    if let (Some(record), Ok(true) | Err(_)) = (found, &revoked) {
+        app.record(record.event(&caller.event(AuditKind::Revoked)));
+    }
+    match revoked {
         Ok(true) => Ok(Json(Done { success: true })),
         Ok(false) => Err(ApiError::no_token_named(id).into()),
         Err(error) if error.is_full() => {

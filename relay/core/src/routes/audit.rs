@@ -1,0 +1,94 @@
+//! The pages of `/api/audit`.
+
+use moorline_shared::rest::{AuditEvent, AuditList};
+use serde::Deserialize;
+
+use super::Request;
+use crate::api::ApiError;
+
+/// The number of events of a page, unless the request names another.
+const PAGE: u64 = 100;
+/// The largest number of events of a page.
+const LARGEST_PAGE: u64 = 500;
+
+/// The query of `GET /api/audit`.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::IntoParams))]
+#[cfg_attr(feature = "openapi", into_params(parameter_in = Query))]
+#[serde(default)]
+pub struct AuditQuery {
+    /// Only events before this one: `next` of the page before.
+    before: Option<u64>,
+    /// The number of events, 1 to 500; 100 by default.
+    #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 500))]
+    limit: Option<u64>,
+}
+
+/// The part of the stored events that a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Only events before this one.
+    pub before: u64,
+    /// The number of events.
+    pub limit: u64,
+}
+
+impl AuditPage {
+    /// Returns the page that a request asks for.
+    ///
+    /// # Errors
+    /// `bad_request`.
+    pub fn of(request: &Request) -> Result<Self, ApiError> {
+        let AuditQuery { before, limit } = request.query()?;
+        let limit = limit.unwrap_or(PAGE);
+        if !(1..=LARGEST_PAGE).contains(&limit) {
+            let message = format!("`limit` must be 1 to {LARGEST_PAGE}.");
+            return Err(ApiError::bad_request(message));
+        }
+        // The database's integers are signed.
+        Ok(Self { before: before.unwrap_or(u64::MAX).min(i64::MAX as u64), limit })
+    }
+
+    /// Returns the answer with these events, newest first.
+    #[must_use]
+    pub fn answer(self, events: Vec<AuditEvent>) -> AuditList {
+        let is_full = events.len() as u64 == self.limit;
+        let next = events.last().map(|event| event.id).filter(|id| is_full && *id > 1);
+        AuditList { events, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::Grant;
+    use moorline_shared::rest::AuditKind;
+
+    #[test]
+    fn a_page_is_bounded_and_names_the_next() {
+        let page = |query: &str| {
+            let request = Request {
+                id: String::new(),
+                item: String::new(),
+                grant: Grant::unstored(),
+                query: query.to_owned(),
+                content_type: String::new(),
+                body: bytes::Bytes::new(),
+                now_ms: 0,
+                random: 0,
+            };
+            AuditPage::of(&request).map_err(|error| error.status().as_u16())
+        };
+        assert_eq!(page("").unwrap().limit, PAGE);
+        for bad in ["limit=0", "limit=501", "limit=x", "before=-1"] {
+            assert_eq!(page(bad), Err(400), "{bad}");
+        }
+        let two = page("limit=2&before=9").unwrap();
+        let record = Grant::unstored().event(7, AuditKind::Revoked);
+        let event = |id| record.clone().about(&"abcdefgh".parse().unwrap()).event(id);
+        assert_eq!(two.answer(vec![event(8), event(7)]).next, Some(7));
+        assert_eq!(two.answer(vec![event(8)]).next, None);
+        assert_eq!(two.answer(vec![event(2), event(1)]).next, None);
+        assert_eq!(event(3).who, "admin");
+    }
+}
