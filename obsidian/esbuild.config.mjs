@@ -18,4 +18,4 @@ await build({
 });
 await build({ ...options, entryPoints: ["tests/stand-in.ts"], outfile: "dist/tests/stand-in.js", format: "iife" });
 for (const file of ["manifest.json", "styles.css"]) await copyFile(file, `dist/${file}`);
-await copyFile("tests/stand-in.css", "dist/tests/stand-in.css");
+for (const file of ["index.html", "stand-in.css"]) await copyFile(`tests/${file}`, `dist/tests/${file}`);

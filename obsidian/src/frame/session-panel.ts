@@ -4,7 +4,7 @@ import { type LastScreen, screenOf } from "../screen/last-screen";
 import { type FrameState, SessionFrame } from "./session-frame";
 
 /** A frame that has shown something is put in front after this long, in milliseconds: it may still be drawing. */
-const SETTLE_MS = 80;
+const SETTLE_MS = 300;
 
 export interface PanelOptions {
   session: string;

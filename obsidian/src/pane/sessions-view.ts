@@ -122,7 +122,7 @@ export class SessionsView extends ItemView {
     list.toggleClass("is-bar", isShowing);
     stage.toggleClass("is-shown", isShowing);
     const looks = own.map(({ lastActivity: _, ...look }) => look);
-    this.redraw(list, [this.shown, this.project, isShowing ? shown?.name : looks], () => {
+    this.redraw(list, [all.state, this.shown, this.project, isShowing ? shown?.name : looks], () => {
       if (isShowing) this.drawBar(list, shown);
       else this.drawList(list, own);
     });
@@ -172,7 +172,8 @@ export class SessionsView extends ItemView {
         end: () => void this.end(session),
       });
     }
-    if (own.length === 0) list.createDiv({ cls: "moorline-empty", text: "No sessions yet. Start a shell or an agent with New." });
+    const { state } = this.context.list;
+    if (own.length === 0 && (state === "live" || state === "polling")) list.createDiv({ cls: "moorline-empty", text: "No sessions yet. Start a shell or an agent with New." });
   }
 
   private drawBar(list: HTMLElement, session: SessionSummary | undefined): void {

@@ -1,5 +1,7 @@
 import { EventParser, type StreamEvent } from "./sse";
 
+/** The name that the relay answers with: a browser wants one of the offered ones back. */
+const PROTOCOL = "moorline.events";
 const TOKEN_PREFIX = "moorline.bearer.";
 /** The relay sends something every 15 s. Without anything for this long, in milliseconds, the socket is dead. */
 const SILENCE_MS = 45_000;
@@ -37,7 +39,7 @@ export class EventStream {
     private readonly listener: StreamListener,
   ) {
     const address = origin.replace(/^http/, "ws") + path;
-    this.socket = new WebSocket(address, [TOKEN_PREFIX + token]);
+    this.socket = new WebSocket(address, [PROTOCOL, TOKEN_PREFIX + token]);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = (message) => this.receive(message.data as unknown);
     this.socket.onclose = ({ code }) => this.finish(endOf(code));

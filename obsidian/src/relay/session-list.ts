@@ -6,6 +6,8 @@ import type { Approval, Project, SessionSummary } from "./types";
 
 /** The time between two looks at the list if the relay does not let this window follow it, in milliseconds. */
 const POLL_MS = 5000;
+/** Looks after which it is tried again whether the relay lets this window follow it. */
+const POLLS = 12;
 /** The time between two looks at questions that are open: others may answer them. */
 const APPROVALS_MS = 10_000;
 
@@ -14,7 +16,7 @@ export type ListState =
   | "connecting"
   /** Changes arrive at once. */
   | "live"
-  /** Changes arrive within seconds: the relay does not trust this window's origin. */
+  /** Changes arrive within seconds: no WebSocket gets through, or the relay does not trust this window's origin. */
   | "polling"
   /** The relay is not reached; what is shown may be old. */
   | "offline"
@@ -43,6 +45,9 @@ export class SessionList {
   private stream: EventStream | null = null;
   private timer = 0;
   private approvalTimer = 0;
+  /** True if the stream has brought something. */
+  private wasHeard = false;
+  private polls = 0;
   /** What the last look at questions was for. */
   private asked = "";
   /** Counts restarts: an answer to an earlier one is ignored. */
@@ -120,6 +125,8 @@ export class SessionList {
     this.timer = 0;
     this.stream?.close();
     this.run += 1;
+    this.wasHeard = false;
+    this.polls = 0;
     const access = this.access();
     if (access === null) return this.become("refused");
     const { client, token } = access;
@@ -140,7 +147,7 @@ export class SessionList {
       this.clear();
       return this.become("refused");
     }
-    if (why === "lost" && this.state !== "polling") return this.retry();
+    if (this.wasHeard) return this.retry();
     void this.poll();
   }
 
@@ -159,7 +166,9 @@ export class SessionList {
       if (run !== this.run) return;
       this.replace(sessions, projects);
       this.backoff.reset();
-      this.timer = window.setTimeout(() => void this.poll(), POLL_MS);
+      this.polls += 1;
+      const next = this.polls < POLLS ? (): void => void this.poll() : (): void => this.connect();
+      this.timer = window.setTimeout(next, POLL_MS);
       this.become("polling");
     } catch (error) {
       if (run !== this.run) return;
@@ -171,6 +180,7 @@ export class SessionList {
   }
 
   private receive({ type, data }: StreamEvent): void {
+    this.wasHeard = true;
     const said = JSON.parse(data) as {
       sessions?: SessionSummary[];
       projects?: Project[];
