@@ -115,6 +115,7 @@ class Workspace {
   }
 
   getLeaf(_where: string): StandInLeaf {
+    document.body.addClass("has-tabs");
     return this.add("#tabs");
   }
 

@@ -82,7 +82,7 @@ async function requestUrl(request: { url: string; method?: string; headers?: Rec
   return { status, text };
 }
 
-const Platform = { isMobile: matchMedia("(pointer: coarse)").matches || innerWidth < 600 };
+const Platform = { isMobile: innerWidth < 600 };
 
 const obsidian = {
   Component,

@@ -33,7 +33,9 @@ export interface FrameOptions {
 }
 
 export interface FrameListener {
-  /** Something of the session is on the screen. */
+  /** The frame has its size, and begins to draw. */
+  sized(): void;
+  /** What the frame shows is what was handed on: it is on the screen. */
   drawn(): void;
   state(state: FrameState): void;
   title(name: string, title: string | null): void;
@@ -109,7 +111,7 @@ export class SessionFrame extends Component {
       case "moorline.cursor":
         return this.keep(message["cursor"], message["snapshot"]);
       case "moorline.size":
-        return this.listener.drawn();
+        return this.listener.sized();
       case "moorline.state":
         return this.listener.state(message);
       case "moorline.title": {

@@ -3,8 +3,10 @@ import type { Context } from "../context";
 import { type LastScreen, screenOf } from "../screen/last-screen";
 import { type FrameState, SessionFrame } from "./session-frame";
 
-/** A frame that has shown something is put in front after this long, in milliseconds: it may still be drawing. */
-const SETTLE_MS = 300;
+/** The time for a frame to draw after it has its size, in milliseconds: until then nothing better is known. */
+const DRAWING_MS = 80;
+/** The same if the last screen is shown meanwhile: then the frame is to say that it has drawn, unless it never does. */
+const COVERED_MS = 2000;
 
 export interface PanelOptions {
   session: string;
@@ -25,7 +27,9 @@ export class SessionPanel extends Component {
   private readonly underlay: HTMLElement;
   private readonly notice: HTMLElement;
   private frame: SessionFrame | null = null;
-  private settling = 0;
+  private timer = 0;
+  /** True while the last screen is shown. */
+  private isCovered = false;
 
   constructor(
     private readonly context: Context,
@@ -64,7 +68,8 @@ export class SessionPanel extends Component {
     }
     const { session, isTerminal, isReadOnly, takesFocus } = this.options;
     const frame = new SessionFrame(this.element, access, { session, isTerminal, isReadOnly, takesFocus }, {
-      drawn: () => this.drawn(),
+      sized: () => this.revealSoon(),
+      drawn: () => this.reveal(),
       state: (state) => this.follow(state),
       title: (name) => this.options.onTitle?.(name),
       refused: () => this.refused(),
@@ -75,8 +80,8 @@ export class SessionPanel extends Component {
   }
 
   private closeFrame(): void {
-    window.clearTimeout(this.settling);
-    this.settling = 0;
+    window.clearTimeout(this.timer);
+    this.timer = 0;
     // Kept for the time until the next frame has drawn something.
     this.showScreen(lastScreen(this.context, this.options.session));
     this.element.removeClass("is-drawn");
@@ -84,14 +89,19 @@ export class SessionPanel extends Component {
     this.frame = null;
   }
 
-  private drawn(): void {
-    if (this.settling !== 0) return;
-    this.settling = window.setTimeout(() => this.element.addClass("is-drawn"), SETTLE_MS);
+  private revealSoon(): void {
+    if (this.timer !== 0) return;
+    this.timer = window.setTimeout(() => this.reveal(), this.isCovered ? COVERED_MS : DRAWING_MS);
+  }
+
+  private reveal(): void {
+    window.clearTimeout(this.timer);
+    this.element.addClass("is-drawn");
   }
 
   private follow({ connection, hostAway }: FrameState): void {
     // Ended or refused, the frame says so itself.
-    if (connection === "live" || connection === "ended" || connection === "refused") this.drawn();
+    if (connection === "live" || connection === "ended" || connection === "refused") this.revealSoon();
     if (connection === "waiting") this.say("Offline. Moorline reconnects by itself.", "wifi-off");
     else if (hostAway === true) this.say("The session's host is away.", "unplug");
     else this.say(null);
@@ -100,7 +110,7 @@ export class SessionPanel extends Component {
   private refused(): void {
     this.context.screens.delete(this.options.session);
     this.clearScreen();
-    this.drawn();
+    this.reveal();
     this.context.lostAccess();
   }
 
@@ -112,6 +122,7 @@ export class SessionPanel extends Component {
   }
 
   private showScreen(screen: LastScreen | null): void {
+    this.isCovered = screen !== null;
     if (screen !== null) this.underlay.setText(screen.screen.join("\n"));
     else if (this.underlay.textContent === "") this.underlay.setText("Connecting…");
   }

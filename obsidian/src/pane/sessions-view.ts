@@ -18,6 +18,8 @@ export class SessionsView extends ItemView {
   private project: Project | null = null;
   private panel: SessionPanel | null = null;
   private shown: string | null = null;
+  /** True if the list has had the session that is shown: one that was just started comes later. */
+  private wasListed = false;
   private parts: { banner: HTMLElement; approvals: HTMLElement; list: HTMLElement; stage: HTMLElement } | null = null;
   /** What the parts were drawn for last: buttons must not be replaced under a finger for nothing. */
   private readonly drawn = new Map<HTMLElement, string>();
@@ -61,6 +63,7 @@ export class SessionsView extends ItemView {
   show(session: SessionSummary | null): void {
     this.closePanel();
     this.shown = session?.sessionId ?? null;
+    this.wasListed = false;
     if (session !== null && this.parts !== null) {
       const { sessionId } = session;
       this.panel = new SessionPanel(this.context, this.parts.stage, {
@@ -108,7 +111,8 @@ export class SessionsView extends ItemView {
     const { banner, approvals, list, stage } = this.parts;
     const { list: all } = this.context;
     const shown = this.shown === null ? undefined : all.get(this.shown);
-    if (this.shown !== null && shown === undefined && all.state === "live") this.closeShown();
+    if (shown !== undefined) this.wasListed = true;
+    else if (this.shown !== null && this.wasListed && all.state === "live") this.closeShown();
     const own = this.own();
     this.redraw(banner, [all.state, this.context.access() === null], () => this.drawBanner(banner, all.state));
     const ids = new Set(own.map((session) => session.sessionId));

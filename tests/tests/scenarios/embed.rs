@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::chromium::{Browser, NOTES, STRANGER, Tab};
 use super::pages::agents::{EDIT, agent, prompt};
 
-const PROBE: &str = include_str!("embed/probe.js");
+pub(super) const PROBE: &str = include_str!("embed/probe.js");
 const DOCS: &str = include_str!("../../../docs/EMBED.md");
 
 /// A relay that lets a page of another site embed its sessions.
@@ -178,13 +178,13 @@ async fn a_question_is_answered_in_a_frame_on_a_phone() -> Result<()> {
 /// What a frame was seen to show: see `probe.js`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Probe {
-    samples: u64,
-    blanks: u64,
-    broken: Vec<String>,
-    snapshot: bool,
-    received_at_first: Option<u64>,
-    first_ms: Option<f64>,
+pub(super) struct Probe {
+    pub(super) samples: u64,
+    pub(super) blanks: u64,
+    pub(super) broken: Vec<String>,
+    pub(super) snapshot: bool,
+    pub(super) received_at_first: Option<u64>,
+    pub(super) first_ms: Option<f64>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
