@@ -17,5 +17,6 @@ await build({
   minify: true,
 });
 await build({ ...options, entryPoints: ["tests/stand-in.ts"], outfile: "dist/tests/stand-in.js", format: "iife" });
+await build({ ...options, entryPoints: ["tests/unit.mjs"], outfile: "dist/tests/unit.test.mjs", format: "esm", platform: "node", target: "node20" });
 for (const file of ["manifest.json", "styles.css"]) await copyFile(file, `dist/${file}`);
 for (const file of ["index.html", "stand-in.css"]) await copyFile(`tests/${file}`, `dist/tests/${file}`);

@@ -28,8 +28,10 @@ export interface Context {
   onTheme(dress: (theme: FrameTheme) => void): () => void;
   /** Calls back when the relay or the token has changed, until the returned function is called. */
   onAccess(changed: () => void): () => void;
-  /** Notes that the relay does not accept the token any more. */
-  lostAccess(): void;
+  /** Forgets what is kept of a session, because it is gone or not allowed to be seen. */
+  forget(session: string): void;
+  /** Finds out whether the relay still accepts the token, after it refused a session. */
+  checkAccess(): Promise<void>;
   /** Returns true if the relay was last heard not to accept the token. */
   isRefused(): boolean;
   /** Shows a failure to the user. */

@@ -84,11 +84,20 @@ export default class MoorlinePlugin extends Plugin implements Context {
     return () => this.accessWatchers.delete(changed);
   }
 
-  lostAccess(): void {
-    this.refused = true;
-    // The list finds out by itself whether the token is gone or only the session.
-    if (this.list.state === "live") return;
-    this.list.restart();
+  forget(session: string): void {
+    this.positions.delete(session);
+    this.screens.delete(session);
+    for (const [name, id] of this.names) if (id === session) this.names.delete(name);
+  }
+
+  async checkAccess(): Promise<void> {
+    try {
+      await this.access()?.client.projects();
+    } catch (error) {
+      if (!(error instanceof RelayError) || error.status !== 401) return;
+      this.refused = true;
+      this.list.restart();
+    }
   }
 
   isRefused(): boolean {

@@ -27,6 +27,7 @@ export class SessionPanel extends Component {
   private readonly underlay: HTMLElement;
   private readonly notice: HTMLElement;
   private frame: SessionFrame | null = null;
+  private takesFocus: boolean;
   private timer = 0;
   /** True while the last screen is shown. */
   private isCovered = false;
@@ -37,6 +38,7 @@ export class SessionPanel extends Component {
     private readonly options: PanelOptions,
   ) {
     super();
+    this.takesFocus = options.takesFocus;
     this.element = parent.createDiv({ cls: "moorline-panel" });
     this.underlay = this.element.createEl("pre", { cls: "moorline-screen" });
     this.notice = this.element.createDiv({ cls: "moorline-notice", attr: { role: "status" } });
@@ -66,7 +68,10 @@ export class SessionPanel extends Component {
       this.clearScreen();
       return this.say("Set the relay's address and a token in the settings.", "key-round");
     }
-    const { session, isTerminal, isReadOnly, takesFocus } = this.options;
+    const { session, isTerminal, isReadOnly } = this.options;
+    const takesFocus = this.takesFocus;
+    // A frame that only takes the place of another leaves the focus where it is.
+    this.takesFocus = false;
     const frame = new SessionFrame(this.element, access, { session, isTerminal, isReadOnly, takesFocus }, {
       sized: () => this.revealSoon(),
       drawn: () => this.reveal(),
@@ -108,10 +113,10 @@ export class SessionPanel extends Component {
   }
 
   private refused(): void {
-    this.context.screens.delete(this.options.session);
+    this.context.forget(this.options.session);
     this.clearScreen();
     this.reveal();
-    this.context.lostAccess();
+    void this.context.checkAccess();
   }
 
   private leave(): void {

@@ -204,7 +204,8 @@ export class SessionsView extends ItemView {
     const menu = new Menu();
     for (const kind of kinds) {
       menu.addItem((item) => {
-        item.setTitle(kind.name).setIcon(kind.icon).setDisabled(kind.problem !== null);
+        const name = kind.problem === null ? kind.name : `${kind.name} (not installed)`;
+        item.setTitle(name).setIcon(kind.icon).setDisabled(kind.problem !== null);
         item.onClick(() => {
           startSession(this.context, kind.id, null).then(
             (session) => this.show(session),
@@ -226,8 +227,7 @@ export class SessionsView extends ItemView {
     }
     try {
       await access.client.end(session.sessionId);
-      this.context.positions.delete(session.sessionId);
-      this.context.screens.delete(session.sessionId);
+      this.context.forget(session.sessionId);
       if (this.shown === session.sessionId) this.show(null);
     } catch (error) {
       this.context.report(new Error(advice(error)));

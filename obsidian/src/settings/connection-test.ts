@@ -26,7 +26,7 @@ export async function testConnection(context: Context): Promise<Finding[]> {
   }
   try {
     const project = await context.project.find(client);
-    if (project !== null) say(true, `This vault is the project "${project.name}".`);
+    if (project !== null) say(true, `This vault is the project "${project.name}", with the id ${project.id}.`);
     else say(false, "The token reaches no project of this vault, and cannot create one: the pane lists what it reaches.");
   } catch (error) {
     say(false, advice(error));

@@ -65,5 +65,5 @@ export function isOnThisMachine(address: string): boolean {
   const origin = originOf(address);
   if (origin === null) return false;
   const name = new URL(origin).hostname;
-  return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" || /^127\./.test(name);
+  return name === "localhost" || name.endsWith(".localhost") || name === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(name);
 }
