@@ -65,10 +65,16 @@ export class Commands {
     const { client } = this.access();
     const session = await this.chooseAgent(asks, note);
     if (session === null) return;
-    const path = note === null ? null : this.context.project.pathOf(note.path);
-    await client.prompt(session.sessionId, text, path === null ? [] : [path]);
+    await client.prompt(session.sessionId, text, this.contextOf(session, note));
     this.lastAgent = session.sessionId;
     new Notice(`Sent to ${session.name}.`);
+  }
+
+  /** Returns the note's path on the host, if the agent may read it: it must be in the session's folder. */
+  private contextOf({ cwd }: SessionSummary, note: TFile | null): string[] {
+    const path = note === null ? null : this.context.project.pathOf(note.path);
+    const isInside = path !== null && cwd !== null && path.startsWith(`${cwd.replace(/\/+$/, "")}/`);
+    return isInside ? [path] : [];
   }
 
   /** Returns the agent that was used last, or lets the user choose one or start one. */

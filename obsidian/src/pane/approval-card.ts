@@ -16,7 +16,7 @@ export function drawApproval(context: Context, parent: HTMLElement, approval: Ap
   if (approval.subject?.cwd !== undefined) card.createDiv({ cls: "moorline-dim", text: `in ${approval.subject.cwd}` });
   if (approval.explanation) card.createDiv({ text: approval.explanation });
   for (const content of approval.subject?.content ?? []) {
-    if (content.type === "diff") drawDiff(card, content as FileDiff);
+    if (content.type === "diff") drawDiff(card, content as FileDiff, approval.command);
   }
   const answers = card.createDiv({ cls: "moorline-answers" });
   if (approval.kind === "form") {
@@ -25,7 +25,9 @@ export function drawApproval(context: Context, parent: HTMLElement, approval: Ap
   }
   for (const answer of answersOf(approval)) {
     const button = answers.createEl("button", { text: answer.label });
-    button.addClass(answer.allows ? "mod-cta" : "mod-warning");
+    // Answers that make a rule stand back: they are for later as well.
+    if (makesRule(answer)) button.addClass("moorline-rule");
+    else button.addClass(answer.allows ? "mod-cta" : "mod-warning");
     button.dataset["answer"] = answer.allows ? "allow" : "deny";
     button.addEventListener("click", () => {
       for (const other of answers.findAll("button")) other.setAttribute("disabled", "");
@@ -50,9 +52,12 @@ function answersOf({ options }: Approval): Answer[] {
   // Denying is always possible.
   if (!answers.some(({ allows }) => !allows)) answers.push({ label: "Deny", allows: false, option: null });
   // The usual answer of each kind first; those that make rules last.
-  const rank = ({ allows, option }: Answer): number =>
-    (option?.kind.endsWith("_once") ?? true ? 0 : 2) + (allows ? 0 : 1);
+  const rank = (answer: Answer): number => (makesRule(answer) ? 2 : 0) + (answer.allows ? 0 : 1);
   return answers.sort((a, b) => rank(a) - rank(b));
+}
+
+function makesRule({ option }: Answer): boolean {
+  return option !== null && !option.kind.endsWith("_once");
 }
 
 async function decide(context: Context, approval: Approval, { allows, option }: Answer): Promise<void> {
@@ -71,8 +76,8 @@ async function decide(context: Context, approval: Approval, { allows, option }: 
   context.list.refreshApprovals();
 }
 
-function drawDiff(card: HTMLElement, { path, oldText, newText }: FileDiff): void {
-  card.createDiv({ cls: "moorline-dim", text: path });
+function drawDiff(card: HTMLElement, { path, oldText, newText }: FileDiff, title: string): void {
+  if (!title.includes(path)) card.createDiv({ cls: "moorline-dim", text: path });
   const before = (oldText ?? "").split("\n");
   const after = newText.split("\n");
   let start = 0;

@@ -31,10 +31,11 @@ pub(crate) const STRANGER: &str = "stranger.test";
 /// Where all names of tests lead.
 const NAMES: (&str, &str) = ("host-resolver-rules", "MAP *.test 127.0.0.1");
 /// Keeps frames of other sites in their page's process, where their content can be read. They stay
-/// of another site to everything else, and get no cookies and no storage.
+/// of another site to everything else.
 const FRAMES: [&str; 1] = ["disable-site-isolation-trials"];
-/// The preferences of a person who blocks the cookies and the storage of other sites.
-const STRICT: &str = r#"{"profile":{"block_third_party_cookies":true,"cookie_controls_mode":1}}"#;
+/// The preferences of a person who blocks all cookies: then even accessing storage throws, as it does in
+/// frames in browsers that block the storage of other sites.
+const STRICT: &str = r#"{"profile":{"default_content_setting_values":{"cookies":2}}}"#;
 /// Without these Chromium talks to hosts that no test should need.
 const QUIET: [&str; 7] = [
     "disable-background-networking",
@@ -130,10 +131,18 @@ impl Browser {
     /// # Errors
     /// Where the page cannot be opened.
     pub(crate) async fn open_beside(&self, address: &str) -> Result<Tab> {
+        self.open_in_profile(&format!("{address}#token={TOKEN}")).await
+    }
+
+    /// Opens an address as it is in a tab that has the profile's preferences.
+    ///
+    /// # Errors
+    /// Where the page cannot be opened.
+    pub(crate) async fn open_in_profile(&self, address: &str) -> Result<Tab> {
         let target = CreateTargetParams::new("about:blank");
         let tab = Tab::watch(self.inner.new_page(target).await?).await?;
         self.tabs().push(tab.clone());
-        tab.go_to(&format!("{address}#token={TOKEN}")).await?;
+        tab.go_to(address).await?;
         Ok(tab)
     }
 

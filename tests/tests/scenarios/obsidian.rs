@@ -45,14 +45,14 @@ impl Vault {
 
     /// Opens the stand-in with the plugin, which uses this token.
     async fn open(&self, browser: &Browser, token: &str) -> Result<Tab> {
-        let tab = browser.open_exactly("about:blank").await?;
+        let tab = browser.open_in_profile("about:blank").await?;
         self.load(&tab, token, &self.relay.url()).await?;
         Ok(tab)
     }
 
     /// The same with the size of a phone.
     async fn open_on_phone(&self, browser: &Browser, token: &str) -> Result<Tab> {
-        let tab = browser.open_exactly("about:blank").await?;
+        let tab = browser.open_in_profile("about:blank").await?;
         tab.resize(390, 844, true).await?;
         self.load(&tab, token, &self.relay.url()).await?;
         Ok(tab)

@@ -74,7 +74,6 @@ async fn a_revoked_token_blanks_the_frame_and_the_settings_say_so() -> Result<()
         let blank = "document.querySelector('.xterm') === null && !document.body.innerText.includes('ready')";
         tab.until_in_frame("nothing of the session", blank).await?;
         let took = revoked.elapsed();
-        println!("blank after {} ms", took.as_millis());
         ensure!(took < Duration::from_secs(2), "blank after {took:?}");
         tab.until_there(".moorline-banner[data-state=refused]").await?;
         let kept = "document.querySelector('.moorline-block .moorline-screen').textContent";

@@ -1,9 +1,11 @@
 //! The side pane, on desktops and phones.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use moorline_tests::expected;
 use moorline_tests::relay::TOKEN;
 use moorline_tests::wait::wait_until;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::{Vault, choose, draw, run, select, unload, until_notice, until_shown};
 use crate::chromium::{Browser, Tab};
@@ -98,11 +100,57 @@ async fn a_question_is_answered_in_the_pane_on_a_phone() -> Result<()> {
         choose(&tab, "Fixer").await?;
         until_notice(&tab, "Sent to Fixer").await?;
         tab.tap(&format!("{row} .moorline-row-main")).await?;
-        tab.until_framed_text("from-the-note").await?;
+        until_said(&tab, "from-the-note").await?;
         select(&tab, "say once-more", "say once-more").await?;
         run(&tab, "send-selection").await?;
-        tab.until_framed_text("once-more").await?;
+        until_said(&tab, "once-more").await?;
         no_overflow(&tab).await?;
+        unload(&tab).await
+    })
+    .await
+}
+
+/// Waits until the conversation has a text both in the prompt and in the agent's answer.
+async fn until_said(tab: &Tab, text: &str) -> Result<()> {
+    let said = format!("document.body.innerText.split({text:?}).length > 2");
+    tab.until_in_frame(&format!("the answer {text}"), &said).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prompt_from_a_note_has_the_note_as_context() -> Result<()> {
+    let vault = Vault::start().await?;
+    let note = vault.folder.path().join("Notes/Work.md");
+    std::fs::create_dir(vault.folder.path().join("Notes"))?;
+    std::fs::write(&note, "# Work\n")?;
+    let command = [env!("CARGO_BIN_EXE_moorline-acp-peer"), "agent"];
+    let wish = json!({ "driver": "agent", "command": command, "name": "Gardener",
+        "cwd": vault.folder.path(), "project": vault.project().await? });
+    let made = vault.relay.api().expect(201, Method::POST, "/api/sessions", wish).await?;
+    let id = made["sessionId"].as_str().context("no id")?;
+    Browser::run_with_frames("a_prompt_from_a_note", async |browser| {
+        let tab = vault.open(browser, TOKEN).await?;
+        draw(&tab, "# Work\n").await?;
+        select(&tab, "say hello", "say hello").await?;
+        run(&tab, "send-selection").await?;
+        choose(&tab, "Gardener").await?;
+        until_notice(&tab, "Sent to Gardener").await?;
+        let turn = async || {
+            let list: Value = vault.relay.api().get(&format!("/api/session/{id}/prompts")).await?;
+            anyhow::Ok(list["turns"][0].clone())
+        };
+        let is_done = async || turn().await.is_ok_and(|turn| turn["state"] == "done");
+        wait_until("the turn", is_done).await?;
+        let turn = turn().await?;
+        ensure!(turn["prompt"]["files"] == json!([note]), "{turn}");
+        // What the agent said goes into a note as well.
+        select(&tab, "HERE", "HERE").await?;
+        run(&tab, "insert-output").await?;
+        choose(&tab, "Gardener").await?;
+        let inserted =
+            "document.querySelector('#editor').value === '```text\\n> say hello\\nhello\\n```\\n'";
+        let waited = tab.until("the conversation", inserted).await;
+        let instead: String = tab.evaluate("document.querySelector('#editor').value").await?;
+        waited.context(instead)?;
         unload(&tab).await
     })
     .await

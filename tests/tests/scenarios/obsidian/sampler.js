@@ -1,11 +1,17 @@
 // Runs in the page: looks at the block of a note in every frame that the browser draws, and counts how often nothing of
 // the session was to be seen. A frame counts from when `embed/probe.js` has seen the session in it.
 (() => {
-  const drawn = new WeakSet();
+  // The times that a frame with the session was blank itself. Under the text of the last screen nobody sees that.
+  const drawn = new WeakMap();
   let hasBegun = false;
   window.sampled = { samples: 0, texts: 0, frames: 0, blanks: [] };
   addEventListener("message", ({ source, data }) => {
-    if (data?.samples > 0) hasBegun = drawn.add(source) !== null;
+    if (!(data?.samples > 0)) return;
+    hasBegun = true;
+    const frame = document.querySelector(".moorline-panel.is-drawn iframe");
+    const isSeen = frame !== null && frame.contentWindow === source;
+    if (isSeen && data.blanks > (drawn.get(source) ?? 0)) sampled.blanks.push("within the frame");
+    drawn.set(source, data.blanks);
   });
   const sample = () => {
     requestAnimationFrame(sample);
