@@ -38,5 +38,6 @@ pub mod screen;
 pub mod served;
 pub mod sse;
 pub mod stand_in;
+pub mod vault_page;
 pub mod wait;
 pub mod wire;

@@ -41,6 +41,24 @@ pub fn dist() -> Result<PathBuf> {
     Ok(built)
 }
 
+/// The built plugin for Obsidian: `$MOORLINE_OBSIDIAN`, or `obsidian/dist`.
+///
+/// # Errors
+/// If there is none, with the commands that build it.
+pub fn obsidian() -> Result<PathBuf> {
+    if let Some(named) = named("MOORLINE_OBSIDIAN")? {
+        return Ok(named);
+    }
+    let built = workspace().join("obsidian/dist");
+    if !built.join("main.js").is_file() {
+        bail!(
+            "there is no obsidian/dist/main.js: run `npm ci` and `npm run build` in obsidian/, or \
+             `cargo xtask test`, which does"
+        );
+    }
+    Ok(built)
+}
+
 /// The output of `cargo xtask edge --dist`: `$MOORLINE_EDGE`, or `target/edge`.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ mod imports;
 mod link;
 mod links;
 mod names;
+mod obsidian;
 mod packages;
 mod process;
 mod progress;

@@ -21,12 +21,15 @@ const EDGE: Packages = Packages {
     folder: "deploy/edge",
     why: "workerd, which runs Workers, and the Worker's bundler",
 };
+const OBSIDIAN: Packages =
+    Packages { folder: "obsidian", why: "compiler, linter and bundler of the plugin for Obsidian" };
 
 /// The folders with npm packages that a purpose needs.
 pub(crate) fn needed(purpose: Purpose) -> &'static [Packages] {
     match purpose {
         Purpose::Run => &[CLIENT],
-        Purpose::Edge | Purpose::Test => &[CLIENT, EDGE],
+        Purpose::Edge => &[CLIENT, EDGE],
+        Purpose::Test => &[CLIENT, EDGE, OBSIDIAN],
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::client::{self, BuildProfile};
 use crate::setup::WASM;
 use crate::workspace::Workspace;
-use crate::{budget, edge, fuzz, house, packages, process, progress, python, system};
+use crate::{budget, edge, fuzz, house, obsidian, packages, process, progress, python, system};
 
 /// Time for each fuzz target, in seconds.
 const FUZZ_SECONDS: u64 = 10;
@@ -61,6 +61,11 @@ pub(crate) const STEPS: &[Step] = &[
     native("house", "the rules that no linter knows", |workspace, _| {
         house::check(workspace).map(|()| vec![])
     }),
+    native(
+        "obsidian",
+        "the plugin for Obsidian: types, lints, unit tests and size",
+        |workspace, _| obsidian::build(workspace).map(|size| vec![size]),
+    ),
     native("deny", "licences and sources of dependencies", deny),
     native("clippy", "lints of everything native", clippy),
     native("doc", "the documentation has no broken link", doc),
@@ -79,13 +84,13 @@ pub(crate) const STEPS: &[Step] = &[
     native("api", "the REST API does what its description says", api),
     Step {
         takes_filter: true,
-        needs: &["client"],
+        needs: &["client", "obsidian"],
         alone: true,
         ..native("scenarios", "a real relay and a real browser", scenarios)
     },
     Step {
         takes_filter: true,
-        needs: &["client", "edge-build"],
+        needs: &["client", "obsidian", "edge-build"],
         alone: true,
         ..native("edge", "the same scenarios against the relay at the edge", edge_scenarios)
     },
@@ -239,8 +244,11 @@ fn built_relay(workspace: &Workspace) -> Result<PathBuf> {
 }
 
 fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
-    let mut paths =
-        vec![("MOORLINE_BIN", built_relay(workspace)?), ("MOORLINE_DIST", workspace.dist())];
+    let mut paths = vec![
+        ("MOORLINE_BIN", built_relay(workspace)?),
+        ("MOORLINE_DIST", workspace.dist()),
+        ("MOORLINE_OBSIDIAN", obsidian::dist(workspace)),
+    ];
     paths.extend(system::for_scenarios(workspace)?);
     nextest(workspace, SCENARIOS, filter, &paths)
 }
@@ -263,6 +271,7 @@ fn at_the_edge(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
         ("MOORLINE_TEST_RELAY", PathBuf::from("edge")),
         ("MOORLINE_BIN", built_relay(workspace)?),
         ("MOORLINE_EDGE", edge::folder(workspace)),
+        ("MOORLINE_OBSIDIAN", obsidian::dist(workspace)),
         ("WORKERD", packages::workerd(workspace)?),
     ])
 }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::chromium::{Browser, NOTES, STRANGER, Tab};
 use super::pages::agents::{EDIT, agent, prompt};
 
-const PROBE: &str = include_str!("embed/probe.js");
+pub(super) const PROBE: &str = include_str!("embed/probe.js");
 const DOCS: &str = include_str!("../../../docs/EMBED.md");
 
 /// A relay that lets a page of another site embed its sessions.

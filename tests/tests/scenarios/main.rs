@@ -22,6 +22,7 @@ mod hosts;
 mod input;
 mod legacy;
 mod notices;
+mod obsidian;
 mod openapi;
 mod operations;
 mod pages;

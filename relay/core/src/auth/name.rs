@@ -19,11 +19,15 @@ pub struct HostPolicy {
 }
 
 impl HostPolicy {
-    /// Allows these names, such as `moor.example.org`, and those of trusted origins.
+    /// Allows these names, such as `moor.example.org`, and those of trusted origins. An origin with
+    /// a scheme of its own, such as `app://obsidian.md`, has no name that leads to a machine.
     #[must_use]
     pub fn new(mut names: Vec<String>, origins: &[String]) -> Self {
-        let of_origins = origins.iter().filter_map(|origin| origin.split_once("://"));
-        names.extend(of_origins.map(|(_, authority)| name_of(authority).to_owned()));
+        let of_origins = origins.iter().filter_map(|origin| origin.trim().split_once("://"));
+        let of_web = of_origins.filter(|(scheme, _)| {
+            ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
+        });
+        names.extend(of_web.map(|(_, authority)| name_of(authority).to_owned()));
         Self { names }
     }
 
@@ -100,6 +104,7 @@ mod tests {
             "[",
             "]:",
             "1234",
+            "obsidian.md",
         ] {
             assert!(!allows(&policy, host), "{host}");
         }

@@ -8,6 +8,7 @@ use chromiumoxide::cdp::browser_protocol::input::{
     DispatchTouchEventReturns, DispatchTouchEventType, TouchPoint,
 };
 use chromiumoxide::types::{Command, Method, MethodId};
+use moorline_tests::wait::wait_for;
 use serde::Serialize;
 
 use super::Tab;
@@ -63,6 +64,23 @@ impl Tab {
     pub(crate) async fn hold(&self, at: (f64, f64)) -> Result<()> {
         self.touch(DispatchTouchEventType::TouchStart, Some(at)).await?;
         tokio::time::sleep(HELD).await;
+        self.touch(DispatchTouchEventType::TouchEnd, None).await
+    }
+
+    /// Taps the middle of an element with a finger, once it is there.
+    ///
+    /// # Errors
+    /// If it does not come.
+    pub(crate) async fn tap(&self, selector: &str) -> Result<()> {
+        let place = format!(
+            "(() => {{ const it = document.querySelector({selector:?});
+                it.scrollIntoView({{ block: 'nearest' }});
+                const at = it.getBoundingClientRect();
+                return [at.x + at.width / 2, at.y + at.height / 2]; }})()"
+        );
+        let what = format!("{selector} to tap");
+        let at = wait_for(&what, async || self.evaluate(&place).await.ok()).await?;
+        self.touch(DispatchTouchEventType::TouchStart, Some(at)).await?;
         self.touch(DispatchTouchEventType::TouchEnd, None).await
     }
 
