@@ -37,10 +37,11 @@ use super::auth::{
     AccessLease, CallerSecret, LeaseHolder, LeasePurpose, Leases, Tokens, VerifyError,
 };
 use super::clock::wall_ms;
+use super::proxies::TrustedProxies;
 use super::push::Push;
 use super::registry::Registry;
-use around::ClientAddress;
 pub use around::Slowing;
+use around::client_address;
 pub use assets::ClientFiles;
 pub use error::{ApiError, HttpError};
 use extract::Caller;
@@ -70,6 +71,10 @@ pub struct App {
     pub hosts: HostPolicy,
     /// The origins whose pages may use this relay.
     pub origins: OriginPolicy,
+    /// The proxies that say where a request comes from.
+    pub proxies: TrustedProxies,
+    /// True if browsers may be told to use only HTTPS from now on: the relay has a certificate that they trust.
+    pub is_always_tls: bool,
     /// The browser client's files.
     pub client: ClientFiles,
     /// The pages that may show the client in a frame, as CSP sources.
@@ -96,6 +101,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), dispatch::locate))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(Arc::clone(&app), around::finish))
+        .layer(from_fn_with_state(Arc::clone(&app), around::identify))
         .with_state(app)
 }
 
@@ -138,8 +144,7 @@ impl App {
     fn holder(&self, secret: CallerSecret, parts: &Parts, now: Time) -> Result<Caller, ApiError> {
         let grant = self.tokens.verify(&secret.token, now).map_err(refused)?;
         self.note_use(&grant, now);
-        let address =
-            parts.extensions.get().map_or([0; 4].into(), |ClientAddress(address)| *address);
+        let address = client_address(&parts.extensions);
         Ok(Caller(LeaseHolder { secret, grant, address }))
     }
 

@@ -1,9 +1,10 @@
-//! Serves HTTP on a port or a Unix socket. A request must arrive within a time limit, so that nobody
-//! can hold connections open by sending a part of one.
+//! Serves HTTP on a port, with or without TLS, or on a Unix socket. A request must arrive within a time limit, so
+//! that nobody can hold connections open by sending a part of one.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,6 +19,8 @@ use tokio::sync::{mpsc, watch};
 use acceptor::Accepting;
 use patient::Patient;
 use unread::Drained;
+
+use crate::tls::TlsServer;
 
 mod acceptor;
 mod patient;
@@ -42,6 +45,10 @@ pub const TAKE_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
+/// Extension of a request that came over the relay's own TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverTls;
+
 /// A port or a Unix socket that accepts connections.
 pub trait Listener: Send + 'static {
     /// The type of its connections.
@@ -52,6 +59,11 @@ pub trait Listener: Send + 'static {
     /// # Errors
     /// The system's error.
     fn take(&self) -> impl Future<Output = io::Result<(Self::Stream, PeerAddress)>> + Send;
+
+    /// Returns the TLS that its connections begin with.
+    fn tls(&self) -> Option<&Arc<TlsServer>> {
+        None
+    }
 }
 
 /// A TCP port for [`serve`].
@@ -59,6 +71,8 @@ pub trait Listener: Send + 'static {
 pub struct Port {
     /// The listening socket.
     pub listener: TcpListener,
+    /// The TLS that its connections begin with; `None` for plain HTTP.
+    pub tls: Option<Arc<TlsServer>>,
     /// Time allowed for a peer to take what is sent to it, see [`TAKE_DEADLINE`].
     pub take_deadline: Duration,
 }
@@ -72,6 +86,10 @@ impl Listener for Port {
             tracing::debug!(%error, "a connection could not be configured");
         }
         Ok((stream, PeerAddress(peer.ip().to_canonical())))
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsServer>> {
+        self.tls.as_ref()
     }
 }
 
@@ -99,32 +117,73 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
             () = begun(&mut closing) => break,
         };
         let stream = Patient::new(stream, leaving.subscribe());
-        let router = TowerToHyperService::new(router.clone());
-        let service = service_fn(move |mut request: hyper::Request<_>| {
-            request.extensions_mut().insert(peer);
-            router.call(Drained::wrap(request))
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let (open, mut closing) = (open.clone(), closing.clone());
+        let tls = accepting.tls().cloned();
+        let service =
+            ConnectionService { builder: builder.clone(), router: router.clone(), peer, tls };
+        let (open, closing) = (open.clone(), closing.clone());
         tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = begun(&mut closing) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            };
-            // A peer that has gone or is too slow is not a fault.
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection has ended");
-            }
+            service.run(stream, closing).await;
             drop(open);
         });
     }
     leaving.send_replace(true);
     drop((accepting, open));
     ended.recv().await;
+}
+
+/// Serves one connection.
+struct ConnectionService {
+    builder: http1::Builder,
+    router: Router,
+    peer: PeerAddress,
+    tls: Option<Arc<TlsServer>>,
+}
+
+impl ConnectionService {
+    /// Serves until the connection has ended, and no longer than for the current request once `closing` is true.
+    async fn run<S>(self, stream: S, mut closing: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(tls) = &self.tls else { return self.carry(stream, closing).await };
+        let accepted = tokio::select! {
+            accepted = tls.accept(stream) => accepted,
+            () = begun(&mut closing) => return,
+        };
+        match accepted {
+            Ok(stream) => self.carry(stream, closing).await,
+            // Scanners, and browsers that refuse the certificate, are not faults.
+            Err(error) => tracing::debug!(%error, "a TLS handshake has failed"),
+        }
+    }
+
+    async fn carry<S>(self, stream: S, mut closing: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { builder, router, peer, tls } = self;
+        let (router, is_tls) = (TowerToHyperService::new(router), tls.is_some());
+        let service = service_fn(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(peer);
+            if is_tls {
+                request.extensions_mut().insert(OverTls);
+            }
+            router.call(Drained::wrap(request))
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = begun(&mut closing) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // A peer that has gone or is too slow is not a fault.
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection has ended");
+        }
+    }
 }
 
 /// Waits until `closing` is true.

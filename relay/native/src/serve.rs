@@ -29,6 +29,7 @@ use super::registry::Registry;
 use super::session::Services;
 use super::signals::Signals;
 use super::store::Writer;
+use super::tls::{TlsServer, TlsSource};
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
 use moorline_core::push::PushServices;
 
@@ -72,8 +73,10 @@ impl Relay {
         let folder = DataFolder::open(&config.data_dir)?;
         let state = StateDir::new(folder.path())?;
         let locks = Locks::take(&folder, &state, &config.host)?;
+        let tls = config.tls.as_ref().map(|source| TlsServer::open(source, folder.path()));
+        let tls = tls.transpose()?.map(Arc::new);
         let listener = listen(config.listen).await?;
-        locks.relay.tell(listener.local_addr().ok());
+        locks.relay.tell(listener.local_addr().ok(), tls.is_some());
         let in_folder = || {
             let folder = folder.path().display();
             format!("cannot open the database in {folder} (`--data-dir`)")
@@ -112,12 +115,14 @@ impl Relay {
             slowing: Slowing::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
+            proxies: config.proxies,
+            is_always_tls: matches!(config.tls, Some(TlsSource::Files { .. })),
             client: ClientFiles::new(config.dist),
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
         let (app, host) = (Arc::new(app), config.host);
-        let port = Port { listener, take_deadline: config.take_deadline };
+        let port = Port { listener, tls, take_deadline: config.take_deadline };
         Ok(Self { port, local, commands, app, first_token, state, host, locks })
     }
 
@@ -128,6 +133,12 @@ impl Relay {
     /// The system's error.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.port.listener.local_addr()
+    }
+
+    /// The relay's TLS, if it serves HTTPS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsServer> {
+        self.port.tls.as_deref()
     }
 
     /// The admin token that was made because no token existed.

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Listener, PeerAddress};
+use crate::tls::TlsServer;
 use moorline_core::api::ApiError;
 
 /// Pause after a connection could be neither accepted nor refused.
@@ -35,6 +37,11 @@ pub(super) struct Accepting<L> {
 impl<L: Listener> Accepting<L> {
     pub(super) fn new(listener: L) -> Self {
         Self { listener, spare: spare(), told: None }
+    }
+
+    /// Returns the TLS that connections begin with.
+    pub(super) fn tls(&self) -> Option<&Arc<TlsServer>> {
+        self.listener.tls()
     }
 
     /// Returns the next connection. Dropping the future loses at most one that is being refused.
@@ -71,7 +78,10 @@ impl<L: Listener> Accepting<L> {
         let taken = self.listener.take().now_or_never();
         let is_taken = match taken {
             Some(Ok((stream, _))) => {
-                answer(stream).await;
+                // Over TLS, an answer would need a handshake first.
+                if self.listener.tls().is_none() {
+                    answer(stream).await;
+                }
                 true
             }
             Some(Err(_)) => false,

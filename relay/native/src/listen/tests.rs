@@ -44,7 +44,7 @@ async fn a_connection_without_a_descriptor_is_told_why() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let served = tokio::spawn(serve(
-        Port { listener, take_deadline: TAKE_DEADLINE },
+        Port { listener, tls: None, take_deadline: TAKE_DEADLINE },
         router(),
         closing.subscribe(),
     ));
