@@ -48,7 +48,7 @@ use extract::Caller;
 pub use hosts::local_router;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{
-    Credential, Grant, HostPolicy, OriginPolicy, Tickets, hash_secret, presented,
+    Credential, Grant, HostPolicy, OriginPolicy, RequestRates, Tickets, hash_secret, presented,
 };
 use moorline_core::routes::{Found, Need, Route};
 
@@ -67,6 +67,8 @@ pub struct App {
     pub tickets: Tickets,
     /// Counts wrong tokens, and slows down clients that send many.
     pub slowing: Slowing,
+    /// Limits the requests of each address and token.
+    pub rates: RequestRates,
     /// The names by which the relay may be addressed.
     pub hosts: HostPolicy,
     /// The origins whose pages may use this relay.
@@ -97,6 +99,7 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), event_socket::carry))
         .layer(from_fn_with_state(Arc::clone(&app), around::admit))
         .layer(from_fn_with_state(Arc::clone(&app), around::slow))
+        .layer(from_fn_with_state(Arc::clone(&app), around::pace))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .layer(from_fn_with_state(Arc::clone(&app), dispatch::locate))
         .layer(CatchPanicLayer::custom(error::panicked))
@@ -143,6 +146,9 @@ impl App {
     /// Returns the caller that presents this.
     fn holder(&self, secret: CallerSecret, parts: &Parts, now: Time) -> Result<Caller, ApiError> {
         let grant = self.tokens.verify(&secret.token, now).map_err(refused)?;
+        if let Some(wait) = self.rates.request_with(&grant, now) {
+            return Err(ApiError::too_many_requests(wait));
+        }
         self.note_use(&grant, now);
         let address = client_address(&parts.extensions);
         Ok(Caller(LeaseHolder { secret, grant, address }))

@@ -14,15 +14,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use acceptor::Accepting;
+use acceptor::{Accepting, answer};
+pub use connections::AddressConnections;
 use patient::Patient;
 use unread::Drained;
 
 use crate::tls::TlsServer;
+use moorline_core::api::ApiError;
+use moorline_shared::limits::REQUEST_HEAD_BYTES;
 
 mod acceptor;
+mod connections;
 mod patient;
 #[cfg(test)]
 mod tests;
@@ -32,6 +36,8 @@ mod unread;
 /// previous answer. It also limits how long an idle connection is kept. A proxy should keep its own
 /// for a shorter time.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// Limit of connections that are told at a time why they are refused. Further ones are closed.
+const REFUSED_AT_ONCE: usize = 64;
 /// Limit of unsent data in the system's buffer: enough for 1 ms at 1 Gbit/s, and a tenth of a second
 /// at 10 Mbit/s.
 #[cfg(target_os = "linux")]
@@ -64,6 +70,11 @@ pub trait Listener: Send + 'static {
     fn tls(&self) -> Option<&Arc<TlsServer>> {
         None
     }
+
+    /// Returns the counter of each address's connections, if they are limited.
+    fn connections(&self) -> Option<&Arc<AddressConnections>> {
+        None
+    }
 }
 
 /// A TCP port for [`serve`].
@@ -73,6 +84,8 @@ pub struct Port {
     pub listener: TcpListener,
     /// The TLS that its connections begin with; `None` for plain HTTP.
     pub tls: Option<Arc<TlsServer>>,
+    /// Limits the connections of each address.
+    pub connections: Arc<AddressConnections>,
     /// Time allowed for a peer to take what is sent to it, see [`TAKE_DEADLINE`].
     pub take_deadline: Duration,
 }
@@ -91,6 +104,10 @@ impl Listener for Port {
     fn tls(&self) -> Option<&Arc<TlsServer>> {
         self.tls.as_ref()
     }
+
+    fn connections(&self) -> Option<&Arc<AddressConnections>> {
+        Some(&self.connections)
+    }
 }
 
 impl Listener for UnixListener {
@@ -107,6 +124,8 @@ impl Listener for UnixListener {
 pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    builder.max_buf_size(REQUEST_HEAD_BYTES);
+    let refusing = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
     // Each connection holds a sender until it ends. Nothing is ever sent.
     let (open, mut ended) = mpsc::channel::<()>(1);
     let leaving = watch::Sender::new(false);
@@ -116,8 +135,18 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
             accepted = accepting.next() => accepted,
             () = begun(&mut closing) => break,
         };
-        let stream = Patient::new(stream, leaving.subscribe());
-        let tls = accepting.tls().cloned();
+        let tls = accepting.listener().tls().cloned();
+        let counted = match accepting.listener().connections() {
+            Some(connections) => match connections.admit(peer) {
+                Some(counted) => Some(counted),
+                None => {
+                    refuse(stream, tls.is_some(), &refusing);
+                    continue;
+                }
+            },
+            None => None,
+        };
+        let stream = Patient::new(stream, leaving.subscribe(), counted);
         let service =
             ConnectionService { builder: builder.clone(), router: router.clone(), peer, tls };
         let (open, closing) = (open.clone(), closing.clone());
@@ -137,6 +166,20 @@ struct ConnectionService {
     router: Router,
     peer: PeerAddress,
     tls: Option<Arc<TlsServer>>,
+}
+
+/// Refuses a connection of an address that has too many. Closes it without an answer over TLS, or if many are being refused.
+fn refuse<S>(stream: S, is_tls: bool, refusing: &Arc<Semaphore>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let permit = Arc::clone(refusing).try_acquire_owned();
+    if let (Ok(permit), false) = (permit, is_tls) {
+        tokio::spawn(async move {
+            answer(stream, &ApiError::too_many_connections()).await;
+            drop(permit);
+        });
+    }
 }
 
 impl ConnectionService {

@@ -20,7 +20,7 @@ use super::command_socket;
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
 use super::http::{App, ClientFiles, Slowing, local_router, router};
-use super::listen::{self, Port, begun};
+use super::listen::{self, AddressConnections, Port, begun};
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
@@ -30,7 +30,7 @@ use super::session::Services;
 use super::signals::Signals;
 use super::store::Writer;
 use super::tls::{TlsServer, TlsSource};
-use moorline_core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
+use moorline_core::auth::{Access, HostPolicy, OriginPolicy, RequestRates, Tickets};
 use moorline_core::push::PushServices;
 
 /// Time allowed for the sessions of a host in this process to end after the hang-up, and for their
@@ -113,16 +113,18 @@ impl Relay {
             leases: Arc::default(),
             tickets: Tickets::default(),
             slowing: Slowing::default(),
+            rates: RequestRates::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
-            proxies: config.proxies,
+            proxies: config.proxies.clone(),
             is_always_tls: matches!(config.tls, Some(TlsSource::Files { .. })),
             client: ClientFiles::new(config.dist),
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
         let (app, host) = (Arc::new(app), config.host);
-        let port = Port { listener, tls, take_deadline: config.take_deadline };
+        let connections = Arc::new(AddressConnections::new(config.proxies));
+        let port = Port { listener, tls, connections, take_deadline: config.take_deadline };
         Ok(Self { port, local, commands, app, first_token, state, host, locks })
     }
 

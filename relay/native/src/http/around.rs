@@ -115,6 +115,15 @@ pub(super) async fn identify(
     next.run(request).await
 }
 
+/// Refuses requests of addresses that send too many.
+pub(super) async fn pace(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let from = client_address(request.extensions());
+    match app.rates.request_from(from, Time::from_ms(wall_ms())) {
+        Some(wait) => HttpError::from(ApiError::too_many_requests(wait)).into_response(),
+        None => next.run(request).await,
+    }
+}
+
 /// Counts wrong tokens and limits the answers that are delayed.
 #[derive(Debug)]
 pub struct Slowing {

@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -12,7 +11,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{Listener, PeerAddress};
-use crate::tls::TlsServer;
 use moorline_core::api::ApiError;
 
 /// Pause after a connection could be neither accepted nor refused.
@@ -39,9 +37,9 @@ impl<L: Listener> Accepting<L> {
         Self { listener, spare: spare(), told: None }
     }
 
-    /// Returns the TLS that connections begin with.
-    pub(super) fn tls(&self) -> Option<&Arc<TlsServer>> {
-        self.listener.tls()
+    /// The listener.
+    pub(super) const fn listener(&self) -> &L {
+        &self.listener
     }
 
     /// Returns the next connection. Dropping the future loses at most one that is being refused.
@@ -80,7 +78,7 @@ impl<L: Listener> Accepting<L> {
             Some(Ok((stream, _))) => {
                 // Over TLS, an answer would need a handshake first.
                 if self.listener.tls().is_none() {
-                    answer(stream).await;
+                    answer(stream, &no_descriptor()).await;
                 }
                 true
             }
@@ -111,28 +109,32 @@ fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+/// Answers a connection's first request, whatever it is, and closes the connection.
+pub(super) async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, error: &ApiError) {
     let mut request = vec![0; REQUEST_BYTES];
     // A client that has gone or is slow gets the same answer.
     let _ = timeout(REFUSAL_PATIENCE, stream.read(&mut request)).await;
     let told = async {
-        stream.write_all(&refusal()).await?;
+        stream.write_all(&refusal(error)).await?;
         stream.shutdown().await
     };
     let _ = timeout(REFUSAL_PATIENCE, told).await;
 }
 
-/// Returns the complete HTTP response.
-fn refusal() -> Vec<u8> {
-    let error = ApiError::unavailable(
+fn no_descriptor() -> ApiError {
+    ApiError::unavailable(
         "The relay has no file descriptor left for a connection: close some, or raise its limit of \
          open files.",
-    );
+    )
+}
+
+/// Returns the complete HTTP response.
+fn refusal(error: &ApiError) -> Vec<u8> {
     let body = serde_json::to_string(error.body()).unwrap_or_default();
-    let length = body.len();
+    let (length, wait) = (body.len(), error.retry_after().unwrap_or(1));
     format!(
         "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         cache-control: no-store\r\nx-content-type-options: nosniff\r\nretry-after: 1\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\nretry-after: {wait}\r\n\
          connection: close\r\n\r\n{body}",
         error.status()
     )
