@@ -5,15 +5,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderName;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::routing::get;
 
 use super::App;
 use moorline_core::api::docs::{self, File};
 
-type PageAnswer = ([(HeaderName, String); 5], &'static str);
+type PageAnswer = ([(HeaderName, String); 3], &'static str);
 
 pub(super) fn routes() -> Router<Arc<App>> {
     docs::files().fold(Router::new(), |routes, file| {
@@ -26,8 +24,6 @@ fn answer(app: &App, file: File) -> PageAnswer {
         (CONTENT_TYPE, format!("text/{}; charset=utf-8", file.kind)),
         (CONTENT_SECURITY_POLICY, docs::policy(&app.frame_ancestors)),
         (CACHE_CONTROL, "no-cache".to_owned()),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     (headers, file.content)
 }

@@ -42,6 +42,7 @@ async fn a_trusted_page_reads_every_answer() {
             "access-control-allow-credentials: true",
             "vary: origin",
             "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
         ] {
             assert!(answer.contains(header), "{head} {header}: {answer}");
         }
