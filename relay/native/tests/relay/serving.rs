@@ -397,7 +397,8 @@ async fn flood(server: &Server, request: &str, times: usize) -> (usize, usize, S
     let mut answers = Vec::new();
     let (sent, read) =
         tokio::join!(writer.write_all(requests.as_bytes()), reader.read_to_end(&mut answers));
-    (sent.unwrap(), read.unwrap());
+    sent.unwrap();
+    read.unwrap();
     let text = String::from_utf8_lossy(&answers).into_owned();
     let refused = text.matches("HTTP/1.1 429 ").count();
     let other = text.matches("HTTP/1.1 ").count() - refused;
