@@ -299,11 +299,15 @@ impl Relay {
         &self,
         answer: Result<http::Response<ureq::Body>, ureq::Error>,
     ) -> anyhow::Result<T> {
-        let unreachable = || {
-            format!(
-                "no relay answers at {}: start one with `moorline serve`, or name one with --url",
-                self.url
-            )
+        let unreachable = || match (self.url.starts_with("https://"), &self.url) {
+            (true, url) => format!(
+                "no relay that can be verified answers at {url}: name one with --url, and its \
+                 certificate with --tls-fingerprint or --tls-ca if the system's authorities have \
+                 not signed it"
+            ),
+            (false, url) => format!(
+                "no relay answers at {url}: start one with `moorline serve`, or name one with --url"
+            ),
         };
         let mut answer = answer.with_context(unreachable)?;
         let status = answer.status();

@@ -50,7 +50,8 @@ async fn commands_and_hosts_verify_a_certificate_of_the_relays_own() -> Result<(
     let other = "0".repeat(64);
     for (arguments, why) in [
         (&["--url", &url, "--tls-fingerprint", &other][..], fingerprint.as_str()),
-        (&["--url", &url], "certificate"),
+        (&["--url", &url, "--token", "any"], "UnknownIssuer"),
+        (&["--url", &url, "--token", "any"], "--tls-fingerprint"),
         (&["--url", &url.replace("https", "http"), "--token", "any"], "no relay answers"),
         (&["--url", &url, "--tls-fingerprint", "12:34"], "64 hexadecimal digits"),
     ] {
