@@ -2,6 +2,7 @@
 //! channels to a relay in the same process.
 
 mod address;
+mod trust;
 mod websocket;
 mod wire;
 
@@ -16,7 +17,8 @@ use moorline_shared::publish::{HostCommand, HostMessage};
 use tokio::time::timeout;
 
 pub use address::{Address, BadAddress};
-pub use websocket::{Connector, NoCertificates, RelayStream, Token, WebSocketDial};
+pub use trust::{Fingerprint, InvalidFingerprint, NoCertificates, RelayTrust};
+pub use websocket::{Connector, RelayStream, Token, WebSocketDial};
 pub use wire::{Wire, WireItem};
 
 /// The host's end of a control link.

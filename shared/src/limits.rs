@@ -39,6 +39,29 @@ pub const REQUEST_BODY_BYTES: usize = 256 * KIB;
 /// Error for a request whose body is larger.
 pub const BODY_TOO_LARGE: &str =
     formatcp!("A request has at most {} KiB.", REQUEST_BODY_BYTES / KIB);
+/// Most bytes of the head of a request.
+pub const REQUEST_HEAD_BYTES: usize = 64 * KIB;
+/// Most connections of one address to a relay on a machine. A host has one for each of its sessions, of which it has up to
+/// 1,024.
+pub const CONNECTIONS_PER_ADDRESS: usize = 2048;
+/// Error for a connection beyond that.
+pub const TOO_MANY_CONNECTIONS: &str = formatcp!(
+    "Your address has {CONNECTIONS_PER_ADDRESS} connections to the relay: close some, or use fewer."
+);
+/// Requests that an address may send to a relay on a machine in a burst: enough for a host to publish all its sessions.
+pub const ADDRESS_REQUESTS: u32 = 2000;
+/// The time until an address may send one more request: 100 a second.
+pub const ADDRESS_REQUEST_EACH: Duration = Duration::from_millis(10);
+/// Requests that may be sent with one token in a burst, from whatever addresses.
+pub const TOKEN_REQUESTS: u32 = 2000;
+/// The time until one more request may be sent with a token: 200 a second.
+pub const TOKEN_REQUEST_EACH: Duration = Duration::from_millis(5);
+/// Sessions that may be started with one token in a burst.
+pub const SESSION_STARTS: u32 = 120;
+/// The time until one more session may be started with a token.
+pub const SESSION_START_EACH: Duration = Duration::from_secs(1);
+/// Addresses, or tokens, whose rates a relay remembers. One more replaces the quietest.
+pub const RATED_CALLERS: usize = 4096;
 /// Time allowed for the whole body of a request to arrive.
 pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// Error for a request whose body does not arrive in time.

@@ -17,8 +17,9 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 
+use super::trust::{NoCertificates, RelayTrust};
 use super::{Address, ControlWire, Dial, DialError, Dialing, PublishWire};
-pub use stream::{Connector, NoCertificates, RelayStream};
+pub use stream::{Connector, RelayStream};
 
 /// Longest wait before dialling a relay on the same machine.
 const NEARBY_WAIT: Duration = Duration::from_millis(250);
@@ -54,9 +55,14 @@ impl WebSocketDial {
     /// Creates a dialler to the relay at `address`, for the host with this id.
     ///
     /// # Errors
-    /// [`NoCertificates`] if TLS is needed but the system trusts no authority.
-    pub fn new(address: Address, host: HostId, token: Token) -> Result<Self, NoCertificates> {
-        let connector = Connector::new(&address)?;
+    /// [`NoCertificates`] if TLS is needed but the relay could not be verified.
+    pub fn new(
+        address: Address,
+        trust: &RelayTrust,
+        host: HostId,
+        token: Token,
+    ) -> Result<Self, NoCertificates> {
+        let connector = Connector::new(&address, trust)?;
         Ok(Self { address, host, token, connector })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use moorline_host::dial::{Token, WebSocketDial, Wire, WireItem};
+use moorline_host::dial::{RelayTrust, Token, WebSocketDial, Wire, WireItem};
 use moorline_host::host::{Host, LinkState};
 use moorline_shared::control::{Fork, Output, ToHost, ToRelay};
 use moorline_shared::id::{Epoch, Seq};
@@ -162,7 +162,8 @@ async fn listen() -> (String, FakeRelay) {
 
 fn host_of(address: &str, token: Token) -> Arc<Host> {
     let id = "testhost".parse().unwrap();
-    let dial = WebSocketDial::new(address.parse().unwrap(), id, token).unwrap();
+    let dial =
+        WebSocketDial::new(address.parse().unwrap(), &RelayTrust::System, id, token).unwrap();
     Host::start(config(), Arc::new(dial))
 }
 

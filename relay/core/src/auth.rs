@@ -1,7 +1,8 @@
 //! Authentication and authorisation: what a token allows, where a request carries it, what stands
-//! in for a token for a while, wrong tokens, origins, and the relay's own names.
+//! in for a token for a while, rates and wrong tokens, origins, and the relay's own names.
 
 mod access;
+mod allowance;
 mod carrier;
 pub mod cookie;
 pub mod cors;
@@ -19,6 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 pub use access::{Access, InvalidAccess};
+pub use allowance::{RequestRates, network};
 pub use carrier::{Credential, lacks_host, presented, repeated};
 pub use grant::Grant;
 pub use guesses::{Count, Guesses, Judged};

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
+use moorline_host::dial::RelayTrust;
 use moorline_shared::id::{ClientId, Seq, SessionId};
 use moorline_shared::link::{Client, ClientStatus, Input, Output, Refusal, SavedInput, Verdict};
 use moorline_shared::message::{Snapshot, close};
@@ -34,6 +35,8 @@ const HINT: Duration = Duration::from_secs(3);
 pub struct Target {
     /// The relay's address, such as `http://127.0.0.1:3010`.
     pub url: String,
+    /// The certificates that the relay may have.
+    pub trust: RelayTrust,
     /// The credential for the session.
     pub opener: Opener,
     /// The session's id.

@@ -9,12 +9,14 @@ mod host;
 mod keep;
 mod listen;
 mod open;
+mod reach;
 mod relay;
 mod rules;
 mod serve;
 mod sessions;
 mod state;
 mod token;
+mod trust;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

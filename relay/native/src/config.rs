@@ -7,12 +7,18 @@ use std::time::Duration;
 use moorline_core::api::csp::FrameAncestors;
 
 use super::own_host::Kind;
+use super::proxies::TrustedProxies;
+use super::tls::TlsSource;
 
 /// The configuration of `moorline serve`.
 #[derive(Clone)]
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The relay's certificate; `None` for plain HTTP.
+    pub tls: Option<TlsSource>,
+    /// The proxies that say where a request comes from.
+    pub proxies: TrustedProxies,
     /// The data folder: the database, the locks and the sockets are in it.
     pub data_dir: PathBuf,
     /// A fixed admin token, which is not stored.
@@ -37,11 +43,13 @@ pub struct Config {
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { listen, data_dir, token, allow_origins, .. } = self;
+        let Self { listen, tls, proxies, data_dir, token, allow_origins, .. } = self;
         let Self { allow_hosts, frame_ancestors, dist, push_services, legacy, .. } = self;
         let Self { take_deadline, host, .. } = self;
         f.debug_struct("Config")
             .field("listen", listen)
+            .field("tls", tls)
+            .field("proxies", proxies)
             .field("data_dir", data_dir)
             .field("token", &token.as_ref().map(|_| "…"))
             .field("allow_origins", allow_origins)

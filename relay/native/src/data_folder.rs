@@ -28,6 +28,17 @@ pub struct Serving {
     pub version: String,
     /// The address that it listens on; `None` until it listens.
     pub address: Option<SocketAddr>,
+    /// True if it serves HTTPS there.
+    #[serde(default)]
+    pub tls: bool,
+}
+
+impl Serving {
+    /// The scheme of the relay's addresses.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls { "https" } else { "http" }
+    }
 }
 
 /// The reason that a data folder cannot be used.
@@ -90,7 +101,7 @@ impl DataFolder {
             return Err(FolderError::Taken { path: self.0.clone(), serving: self.serving()? });
         };
         let lock = RelayLock(lock);
-        lock.tell(None);
+        lock.tell(None, false);
         Ok(lock)
     }
 
@@ -130,17 +141,18 @@ impl DataFolder {
 pub struct RelayLock(Lock);
 
 impl RelayLock {
-    /// Writes this relay's description to the lock file, with the address on which it listens.
-    pub fn tell(&self, address: Option<SocketAddr>) {
+    /// Writes this relay's description to the lock file, with the address on which it listens, and whether it serves
+    /// HTTPS there.
+    pub fn tell(&self, address: Option<SocketAddr>, tls: bool) {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.0.tell(&Serving { pid: std::process::id(), version, address });
+        self.0.tell(&Serving { pid: std::process::id(), version, address, tls });
     }
 }
 
 fn described(serving: Option<&Serving>) -> String {
     match serving {
-        Some(Serving { pid, address: Some(address), .. }) => {
-            format!(" (process {pid}, at http://{address})")
+        Some(serving @ Serving { pid, address: Some(address), .. }) => {
+            format!(" (process {pid}, at {}://{address})", serving.scheme())
         }
         Some(Serving { pid, address: None, .. }) => format!(" (process {pid})"),
         None => String::new(),
@@ -164,7 +176,7 @@ mod tests {
         let linked = DataFolder::open(&link).unwrap();
         assert_eq!(linked, folder);
         let lock = folder.lock().unwrap();
-        lock.tell(Some("127.0.0.1:3010".parse().unwrap()));
+        lock.tell(Some("127.0.0.1:3010".parse().unwrap()), false);
         let refused = linked.lock().unwrap_err().to_string();
         assert!(refused.contains("http://127.0.0.1:3010"), "{refused}");
         assert!(refused.contains(&std::process::id().to_string()), "{refused}");

@@ -37,10 +37,11 @@ use super::auth::{
     AccessLease, CallerSecret, LeaseHolder, LeasePurpose, Leases, Tokens, VerifyError,
 };
 use super::clock::wall_ms;
+use super::proxies::TrustedProxies;
 use super::push::Push;
 use super::registry::Registry;
-use around::ClientAddress;
 pub use around::Slowing;
+use around::client_address;
 pub use assets::ClientFiles;
 pub use error::{ApiError, HttpError};
 use extract::Caller;
@@ -48,7 +49,7 @@ pub use hosts::local_router;
 use moorline_core::api::csp::FrameAncestors;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{
-    Credential, Grant, HostPolicy, OriginPolicy, Tickets, hash_secret, presented,
+    Credential, Grant, HostPolicy, OriginPolicy, RequestRates, Tickets, hash_secret, presented,
 };
 use moorline_core::routes::{Found, Need, Route};
 
@@ -67,10 +68,16 @@ pub struct App {
     pub tickets: Tickets,
     /// Counts wrong tokens, and slows down clients that send many.
     pub slowing: Slowing,
+    /// Limits the requests of each address and token.
+    pub rates: RequestRates,
     /// The names by which the relay may be addressed.
     pub hosts: HostPolicy,
     /// The origins whose pages may use this relay.
     pub origins: OriginPolicy,
+    /// The proxies that say where a request comes from.
+    pub proxies: TrustedProxies,
+    /// True if browsers may be told to use only HTTPS from now on: the relay has a certificate that they trust.
+    pub is_always_tls: bool,
     /// The browser client's files.
     pub client: ClientFiles,
     /// The pages that may show the client in a frame, as CSP sources.
@@ -93,10 +100,12 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&app), event_socket::carry))
         .layer(from_fn_with_state(Arc::clone(&app), around::admit))
         .layer(from_fn_with_state(Arc::clone(&app), around::slow))
+        .layer(from_fn_with_state(Arc::clone(&app), around::pace))
         .layer(from_fn_with_state(Arc::clone(&app), count))
         .layer(from_fn_with_state(Arc::clone(&app), dispatch::locate))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(from_fn_with_state(Arc::clone(&app), around::finish))
+        .layer(from_fn_with_state(Arc::clone(&app), around::identify))
         .with_state(app)
 }
 
@@ -138,9 +147,11 @@ impl App {
     /// Returns the caller that presents this.
     fn holder(&self, secret: CallerSecret, parts: &Parts, now: Time) -> Result<Caller, ApiError> {
         let grant = self.tokens.verify(&secret.token, now).map_err(refused)?;
+        if let Some(wait) = self.rates.request_with(&grant, now) {
+            return Err(ApiError::too_many_requests(wait));
+        }
         self.note_use(&grant, now);
-        let address =
-            parts.extensions.get().map_or([0; 4].into(), |ClientAddress(address)| *address);
+        let address = client_address(&parts.extensions);
         Ok(Caller(LeaseHolder { secret, grant, address }))
     }
 

@@ -1,9 +1,10 @@
-//! Serves HTTP on a port or a Unix socket. A request must arrive within a time limit, so that nobody
-//! can hold connections open by sending a part of one.
+//! Serves HTTP on a port, with or without TLS, or on a Unix socket. A request must arrive within a time limit, so
+//! that nobody can hold connections open by sending a part of one.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,14 +14,20 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
-use acceptor::Accepting;
+use acceptor::{Accepting, answer};
+pub use connections::AddressConnections;
 use lingering::Lingering;
 use patient::Patient;
 use unread::Drained;
 
+use crate::tls::TlsServer;
+use moorline_core::api::ApiError;
+use moorline_shared::limits::REQUEST_HEAD_BYTES;
+
 mod acceptor;
+mod connections;
 mod lingering;
 mod patient;
 #[cfg(test)]
@@ -31,6 +38,8 @@ mod unread;
 /// previous answer. It also limits how long an idle connection is kept. A proxy should keep its own
 /// for a shorter time.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// Limit of connections that are told at a time why they are refused. Further ones are closed.
+const REFUSED_AT_ONCE: usize = 64;
 /// Limit of unsent data in the system's buffer: enough for 1 ms at 1 Gbit/s, and a tenth of a second
 /// at 10 Mbit/s.
 #[cfg(target_os = "linux")]
@@ -44,6 +53,10 @@ pub const TAKE_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub IpAddr);
 
+/// Extension of a request that came over the relay's own TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OverTls;
+
 /// A port or a Unix socket that accepts connections.
 pub trait Listener: Send + 'static {
     /// The type of its connections.
@@ -54,6 +67,16 @@ pub trait Listener: Send + 'static {
     /// # Errors
     /// The system's error.
     fn take(&self) -> impl Future<Output = io::Result<(Self::Stream, PeerAddress)>> + Send;
+
+    /// Returns the TLS that its connections begin with.
+    fn tls(&self) -> Option<&Arc<TlsServer>> {
+        None
+    }
+
+    /// Returns the counter of each address's connections, if they are limited.
+    fn connections(&self) -> Option<&Arc<AddressConnections>> {
+        None
+    }
 }
 
 /// A TCP port for [`serve`].
@@ -61,6 +84,10 @@ pub trait Listener: Send + 'static {
 pub struct Port {
     /// The listening socket.
     pub listener: TcpListener,
+    /// The TLS that its connections begin with; `None` for plain HTTP.
+    pub tls: Option<Arc<TlsServer>>,
+    /// Limits the connections of each address.
+    pub connections: Arc<AddressConnections>,
     /// Time allowed for a peer to take what is sent to it, see [`TAKE_DEADLINE`].
     pub take_deadline: Duration,
 }
@@ -74,6 +101,14 @@ impl Listener for Port {
             tracing::debug!(%error, "a connection could not be configured");
         }
         Ok((stream, PeerAddress(peer.ip().to_canonical())))
+    }
+
+    fn tls(&self) -> Option<&Arc<TlsServer>> {
+        self.tls.as_ref()
+    }
+
+    fn connections(&self) -> Option<&Arc<AddressConnections>> {
+        Some(&self.connections)
     }
 }
 
@@ -91,6 +126,8 @@ impl Listener for UnixListener {
 pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::Receiver<bool>) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
+    builder.max_buf_size(REQUEST_HEAD_BYTES);
+    let refusing = Arc::new(Semaphore::new(REFUSED_AT_ONCE));
     // Each connection holds a sender until it ends. Nothing is ever sent.
     let (open, mut ended) = mpsc::channel::<()>(1);
     let leaving = watch::Sender::new(false);
@@ -100,33 +137,98 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
             accepted = accepting.next() => accepted,
             () = begun(&mut closing) => break,
         };
-        let stream = Patient::new(Lingering::new(stream), leaving.subscribe());
-        let router = TowerToHyperService::new(router.clone());
-        let service = service_fn(move |mut request: hyper::Request<_>| {
-            request.extensions_mut().insert(peer);
-            router.call(Drained::wrap(request))
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let (open, mut closing) = (open.clone(), closing.clone());
-        tokio::spawn(async move {
-            let mut connection = pin!(connection);
-            let ended = tokio::select! {
-                ended = &mut connection => ended,
-                () = begun(&mut closing) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+        let tls = accepting.listener().tls().cloned();
+        let counted = match accepting.listener().connections() {
+            Some(connections) => match connections.admit(peer) {
+                Some(counted) => Some(counted),
+                None => {
+                    refuse(stream, tls.is_some(), &refusing);
+                    continue;
                 }
-            };
-            // A peer that has gone or is too slow is not a fault.
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection has ended");
-            }
+            },
+            None => None,
+        };
+        let stream = Patient::new(Lingering::new(stream), leaving.subscribe(), counted);
+        let service =
+            ConnectionService { builder: builder.clone(), router: router.clone(), peer, tls };
+        let (open, closing) = (open.clone(), closing.clone());
+        tokio::spawn(async move {
+            service.run(stream, closing).await;
             drop(open);
         });
     }
     leaving.send_replace(true);
     drop((accepting, open));
     ended.recv().await;
+}
+
+/// Serves one connection.
+struct ConnectionService {
+    builder: http1::Builder,
+    router: Router,
+    peer: PeerAddress,
+    tls: Option<Arc<TlsServer>>,
+}
+
+/// Refuses a connection of an address that has too many. Closes it without an answer over TLS, or if many are being refused.
+fn refuse<S>(stream: S, is_tls: bool, refusing: &Arc<Semaphore>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let permit = Arc::clone(refusing).try_acquire_owned();
+    if let (Ok(permit), false) = (permit, is_tls) {
+        tokio::spawn(async move {
+            answer(stream, &ApiError::too_many_connections()).await;
+            drop(permit);
+        });
+    }
+}
+
+impl ConnectionService {
+    /// Serves until the connection has ended, and no longer than for the current request once `closing` is true.
+    async fn run<S>(self, stream: S, mut closing: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some(tls) = &self.tls else { return self.carry(stream, closing).await };
+        let accepted = tokio::select! {
+            accepted = tls.accept(stream) => accepted,
+            () = begun(&mut closing) => return,
+        };
+        match accepted {
+            Ok(stream) => self.carry(stream, closing).await,
+            // Scanners, and browsers that refuse the certificate, are not faults.
+            Err(error) => tracing::debug!(%error, "a TLS handshake has failed"),
+        }
+    }
+
+    async fn carry<S>(self, stream: S, mut closing: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { builder, router, peer, tls } = self;
+        let (router, is_tls) = (TowerToHyperService::new(router), tls.is_some());
+        let service = service_fn(move |mut request: hyper::Request<_>| {
+            request.extensions_mut().insert(peer);
+            if is_tls {
+                request.extensions_mut().insert(OverTls);
+            }
+            router.call(Drained::wrap(request))
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = &mut connection => ended,
+            () = begun(&mut closing) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        // A peer that has gone or is too slow is not a fault.
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection has ended");
+        }
+    }
 }
 
 /// Waits until `closing` is true.

@@ -20,7 +20,7 @@ use super::command_socket;
 use super::config::Config;
 use super::data_folder::{DataFolder, RelayLock};
 use super::http::{App, ClientFiles, Slowing, local_router, router};
-use super::listen::{self, Port, begun};
+use super::listen::{self, AddressConnections, Port, begun};
 use super::local_socket;
 use super::metrics::Metrics;
 use super::own_host::{Kind, OwnHost, SOCKET_NAME, lock_for_this_process};
@@ -29,7 +29,8 @@ use super::registry::Registry;
 use super::session::Services;
 use super::signals::Signals;
 use super::store::Writer;
-use moorline_core::auth::{Access, HostPolicy, OriginPolicy, Tickets};
+use super::tls::{TlsServer, TlsSource};
+use moorline_core::auth::{Access, HostPolicy, OriginPolicy, RequestRates, Tickets};
 use moorline_core::push::PushServices;
 
 /// Time allowed for the sessions of a host in this process to end after the hang-up, and for their
@@ -72,8 +73,10 @@ impl Relay {
         let folder = DataFolder::open(&config.data_dir)?;
         let state = StateDir::new(folder.path())?;
         let locks = Locks::take(&folder, &state, &config.host)?;
+        let tls = config.tls.as_ref().map(|source| TlsServer::open(source, folder.path()));
+        let tls = tls.transpose()?.map(Arc::new);
         let listener = listen(config.listen).await?;
-        locks.relay.tell(listener.local_addr().ok());
+        locks.relay.tell(listener.local_addr().ok(), tls.is_some());
         let in_folder = || {
             let folder = folder.path().display();
             format!("cannot open the database in {folder} (`--data-dir`)")
@@ -110,14 +113,18 @@ impl Relay {
             leases: Arc::default(),
             tickets: Tickets::default(),
             slowing: Slowing::default(),
+            rates: RequestRates::default(),
             hosts: HostPolicy::new(config.allow_hosts, &config.allow_origins),
             origins: OriginPolicy::new(config.allow_origins),
+            proxies: config.proxies.clone(),
+            is_always_tls: matches!(config.tls, Some(TlsSource::Files { .. })),
             client: ClientFiles::new(config.dist),
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
         };
         let (app, host) = (Arc::new(app), config.host);
-        let port = Port { listener, take_deadline: config.take_deadline };
+        let connections = Arc::new(AddressConnections::new(config.proxies));
+        let port = Port { listener, tls, connections, take_deadline: config.take_deadline };
         Ok(Self { port, local, commands, app, first_token, state, host, locks })
     }
 
@@ -128,6 +135,12 @@ impl Relay {
     /// The system's error.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.port.listener.local_addr()
+    }
+
+    /// The relay's TLS, if it serves HTTPS.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsServer> {
+        self.port.tls.as_deref()
     }
 
     /// The admin token that was made because no token existed.

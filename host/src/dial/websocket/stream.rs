@@ -6,11 +6,10 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::dial::Address;
+use crate::dial::trust::{NoCertificates, RelayTrust};
 use crate::folder::SocketPath;
 
 /// A byte stream of any kind.
@@ -21,27 +20,20 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// The error of a system that trusts no authority, so that no relay behind TLS can be verified.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "no certificates to verify the relay with: install the system's, such as the package \
-     ca-certificates, or name a file in SSL_CERT_FILE"
-)]
-pub struct NoCertificates;
-
-/// Connects to relays, and knows which authorities to trust.
+/// Connects to relays, and knows which certificates to trust.
 pub struct Connector {
     tls: Option<TlsConnector>,
 }
 
 impl Connector {
-    /// Creates a connector. Reads the system's certificates if `address` needs them.
+    /// Creates a connector. Reads the trusted certificates if `address` needs them.
     ///
     /// # Errors
-    /// [`NoCertificates`] if TLS is needed but the system trusts no authority.
-    pub fn new(address: &Address) -> Result<Self, NoCertificates> {
-        let tls = matches!(address, Address::Tcp { tls: true, .. });
-        Ok(Self { tls: tls.then(tls_connector).transpose()? })
+    /// [`NoCertificates`] if TLS is needed but the relay could not be verified.
+    pub fn new(address: &Address, trust: &RelayTrust) -> Result<Self, NoCertificates> {
+        let is_tls = matches!(address, Address::Tcp { tls: true, .. });
+        let config = is_tls.then(|| trust.client_config()).transpose()?;
+        Ok(Self { tls: config.map(|config| TlsConnector::from(Arc::new(config))) })
     }
 
     /// Connects to a relay.
@@ -64,24 +56,4 @@ impl Connector {
             }
         }
     }
-}
-
-fn tls_connector() -> Result<TlsConnector, NoCertificates> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
-        tracing::warn!(%error, "some certificates could not be read");
-    }
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        return Err(NoCertificates);
-    }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| NoCertificates)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    // WebSockets start as HTTP/1.1.
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
 }

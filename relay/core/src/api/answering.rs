@@ -1,6 +1,6 @@
 //! Headers that every answer carries.
 
-use http::header::{CACHE_CONTROL, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue};
 
 use crate::auth::OriginPolicy;
@@ -9,8 +9,8 @@ use crate::auth::cors::{self, Header};
 /// Returns the headers to set on an answer to `request`. `cache_control` and `vary` are the ones
 /// that the answer has already.
 ///
-/// A cache keeps nothing unless the answer allows it, browsers do not guess the content type, and
-/// pages of trusted origins may read the answer.
+/// A cache keeps nothing unless the answer allows it, browsers do not guess the content type, addresses
+/// are told to no other site, and pages of trusted origins may read the answer.
 #[must_use]
 pub fn headers(
     origins: &OriginPolicy,
@@ -20,6 +20,7 @@ pub fn headers(
 ) -> Vec<Header> {
     let mut headers = cors::of_answer(origins, request);
     headers.push((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    headers.push((REFERRER_POLICY, HeaderValue::from_static("no-referrer")));
     if cache_control.is_none() {
         headers.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
     }
@@ -45,5 +46,6 @@ mod tests {
         let told = headers(&origins, &request, None, None);
         assert!(told.contains(&(CACHE_CONTROL, "no-store".parse().unwrap())));
         assert!(told.contains(&(X_CONTENT_TYPE_OPTIONS, "nosniff".parse().unwrap())));
+        assert!(told.contains(&(REFERRER_POLICY, "no-referrer".parse().unwrap())));
     }
 }

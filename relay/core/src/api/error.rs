@@ -1,6 +1,7 @@
 //! Error answers of the REST API.
 
 mod agent;
+mod rate;
 
 use std::fmt::Display;
 use std::time::Duration;

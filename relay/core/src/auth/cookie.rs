@@ -26,7 +26,13 @@ const FORMER: &str = "moorline_token";
 /// Returns true if the browser may store a cookie: over TLS, or if `Host` is not a loopback name.
 #[must_use]
 pub fn may_keep(headers: &HeaderMap) -> bool {
-    is_secure(headers) || !host(headers).is_some_and(|host| is_loopback_name(name_of(host)))
+    is_secure(headers) || is_beyond_loopback(headers)
+}
+
+/// Returns true if `Host` is not a loopback name, which every program of a machine shares.
+#[must_use]
+pub fn is_beyond_loopback(headers: &HeaderMap) -> bool {
+    !host(headers).is_some_and(|host| is_loopback_name(name_of(host)))
 }
 
 /// Returns the `Set-Cookie` value that stores a secret.

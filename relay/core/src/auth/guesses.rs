@@ -4,11 +4,13 @@
 //! A right token is never counted and always passes, so nobody can lock its holder out.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use moorline_shared::time::Time;
+
+use super::allowance::{Allowance, network};
 
 /// Wrong tokens that an address may send in a burst.
 const BURST: u32 = 20;
@@ -63,13 +65,6 @@ struct GuessAddress {
     logged: Option<Time>,
 }
 
-/// The state of one rate limit (the generic cell rate algorithm).
-#[derive(Debug, Default)]
-struct Allowance {
-    /// The time at which the full burst is available again; `None` before the first use.
-    settled: Option<Time>,
-}
-
 impl Guesses {
     /// Counts a wrong token from an address.
     pub fn wrong(&self, from: IpAddr, now: Time) -> Judged {
@@ -100,40 +95,17 @@ impl GuessState {
     }
 
     fn forget_the_quietest(&mut self) {
-        let quietest = self.addresses.iter().min_by_key(|(_, address)| address.guesses.settled);
+        let quietest = self.addresses.iter().min_by_key(|(_, address)| address.guesses.settled());
         let quietest = quietest.map(|(address, _)| *address);
         let forgotten = quietest.and_then(|address| self.addresses.remove(&address));
         self.left_out += forgotten.map_or(0, |address| address.unlogged);
     }
 }
 
-impl Allowance {
-    /// Takes one of `burst`, each of which returns after `each`. Returns how long to wait if none
-    /// is left, and takes nothing then.
-    fn take(&mut self, now: Time, each: Duration, burst: u32) -> Option<Duration> {
-        let settled = self.settled.map_or(now, |settled| settled.max(now)) + each;
-        let wait = (settled - now).saturating_sub(each * burst);
-        if wait > Duration::ZERO {
-            return Some(wait);
-        }
-        self.settled = Some(settled);
-        None
-    }
-}
-
-/// Returns the /64 network of an IPv6 address: the holder of one address has all of it.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let network = address.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-        address => address,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn address(text: &str) -> IpAddr {

@@ -52,9 +52,9 @@ pub(crate) struct AttachSocket {
 
 impl AttachSocket {
     pub(crate) fn new(target: Target) -> anyhow::Result<Self> {
-        let Target { url, opener, session } = target;
+        let Target { url, trust, opener, session } = target;
         let address: Address = url.parse()?;
-        let connector = Connector::new(&address)?;
+        let connector = Connector::new(&address, &trust)?;
         let mut request = address
             .url(&format!("/sessions/{session}/stream"))
             .into_client_request()

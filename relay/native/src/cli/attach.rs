@@ -39,6 +39,7 @@ pub(super) fn attach_to(relay: &Relay, session: &SessionId) -> anyhow::Result<Ex
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let target = Target {
         url: relay.url().to_owned(),
+        trust: relay.trust().clone(),
         opener: opener.opener.clone(),
         session: session.clone(),
     };

@@ -22,6 +22,7 @@ use moorline_shared::session::DEFAULT_DRIVER;
 
 use super::DataDir;
 use super::rules::RulesOptions;
+use super::trust::TrustOptions;
 use crate::console::{self, note, print};
 use crate::log;
 use crate::signals::Signals;
@@ -85,6 +86,9 @@ struct RunOptions {
         value_parser = OsStringValueParser::new().try_map(|text| Address::try_from(&*text))
     )]
     relay: Option<Address>,
+
+    #[command(flatten)]
+    trust: TrustOptions,
 
     /// A file with a token of scope host. It is read again for each connection, so that it can be
     /// replaced.
@@ -217,7 +221,7 @@ fn host(options: RunOptions) -> anyhow::Result<()> {
         (None, Some(token)) => Token::Fixed(token.trim().to_owned()),
         (None, None) => Token::None,
     };
-    let dial = WebSocketDial::new(relay, id, token)?;
+    let dial = WebSocketDial::new(relay, &options.trust.trust(), id, token)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(options, &state, dial, lock))
 }

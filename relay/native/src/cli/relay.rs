@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use moorline_core::auth::Access;
+use moorline_host::dial::RelayTrust;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::{
@@ -18,9 +19,11 @@ use serde::de::DeserializeOwned;
 use super::DataDir;
 use super::credential::{NO_TOKEN, RelayCredential, SessionOpener};
 use super::serve::reachable;
+use super::trust::TrustOptions;
 use crate::command_socket::ask_pass;
 use crate::data_folder::DataFolder;
 use crate::http_client;
+use crate::tls::published_fingerprint;
 
 /// The address of a relay that is not known to listen elsewhere.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:3010";
@@ -43,12 +46,17 @@ pub(super) struct RelayOptions {
     token: Option<String>,
 
     #[command(flatten)]
+    trust: TrustOptions,
+
+    #[command(flatten)]
     data_dir: DataDir,
 }
 
 /// A relay, and a credential for it.
 pub(super) struct Relay {
     url: String,
+    /// The certificates that it may have.
+    trust: RelayTrust,
     credential: RelayCredential,
     agent: ureq::Agent,
     /// True if it was found by its data folder, so that it runs on this machine.
@@ -68,9 +76,11 @@ impl RelayOptions {
         let told =
             folder.as_ref().ok().and_then(|folder| address(folder)).filter(|_| url.is_none());
         let is_told = told.is_some();
-        let url = told.or_else(|| url.map(|url| url.trim_end_matches('/').to_owned()));
-        let url = url.unwrap_or_else(|| DEFAULT_URL.to_owned());
-        let agent = http_client::agent(PATIENCE, url.starts_with("https://"))?;
+        let ServingAddress { url, trust } = told.unwrap_or_else(|| ServingAddress {
+            url: url.unwrap_or(DEFAULT_URL).trim_end_matches('/').to_owned(),
+            trust: self.trust.trust(),
+        });
+        let agent = agent(&url, &trust)?;
         let credential = match token {
             Some(token) => RelayCredential::Given(token),
             // This machine's credential must not be sent to another address.
@@ -78,20 +88,33 @@ impl RelayOptions {
             None => RelayCredential::own(&folder?)?,
         };
         let is_here = is_told || credential.is_own();
-        Ok(Relay { url, credential, agent, is_here })
+        Ok(Relay { url, trust, credential, agent, is_here })
     }
 }
 
+/// Where the relay of a data folder serves, and the certificate by which it is verified.
+pub(super) struct ServingAddress {
+    pub(super) url: String,
+    trust: RelayTrust,
+}
+
+fn agent(url: &str, trust: &RelayTrust) -> anyhow::Result<ureq::Agent> {
+    http_client::agent(PATIENCE, url.starts_with("https://").then_some(trust))
+}
+
 /// Returns the address of the relay that serves from this data folder, if one does.
-fn address(folder: &Path) -> Option<String> {
+fn address(folder: &Path) -> Option<ServingAddress> {
     // The folder is not created if it is missing.
     serving_at(&folder.is_dir().then(|| DataFolder::open(folder).ok()).flatten()?)
 }
 
 /// Returns the address of the relay that serves from an opened data folder, if one does.
-pub(super) fn serving_at(folder: &DataFolder) -> Option<String> {
-    let address = folder.serving().ok().flatten()?.address?;
-    Some(format!("http://{}", reachable(address)))
+pub(super) fn serving_at(folder: &DataFolder) -> Option<ServingAddress> {
+    let serving = folder.serving().ok().flatten()?;
+    let url = format!("{}://{}", serving.scheme(), reachable(serving.address?));
+    let fingerprint = serving.tls.then(|| published_fingerprint(folder.path())).flatten();
+    let trust = fingerprint.map_or(RelayTrust::System, RelayTrust::Certificate);
+    Some(ServingAddress { url, trust })
 }
 
 fn is_loopback(url: &str) -> bool {
@@ -123,16 +146,21 @@ impl std::error::Error for RelayRefusal {}
 impl Relay {
     /// Connects to the relay that serves from this folder, if one does and gives passes.
     pub(super) fn serving_from(folder: &DataFolder) -> Option<Self> {
-        let url = serving_at(folder)?;
+        let ServingAddress { url, trust } = serving_at(folder)?;
         let pass = ask_pass(folder.path()).ok()?;
         let credential = RelayCredential::Pass { folder: folder.path().to_owned(), pass };
-        let agent = http_client::agent(PATIENCE, url.starts_with("https://")).ok()?;
-        Some(Self { url, credential, agent, is_here: true })
+        let agent = agent(&url, &trust).ok()?;
+        Some(Self { url, trust, credential, agent, is_here: true })
     }
 
     /// The relay's address, without a trailing slash.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The certificates that it may have.
+    pub(super) const fn trust(&self) -> &RelayTrust {
+        &self.trust
     }
 
     /// Returns true if it runs on this machine, so that paths mean the same to both.
@@ -271,11 +299,15 @@ impl Relay {
         &self,
         answer: Result<http::Response<ureq::Body>, ureq::Error>,
     ) -> anyhow::Result<T> {
-        let unreachable = || {
-            format!(
-                "no relay answers at {}: start one with `moorline serve`, or name one with --url",
-                self.url
-            )
+        let unreachable = || match (self.url.starts_with("https://"), &self.url) {
+            (true, url) => format!(
+                "no relay that can be verified answers at {url}: name one with --url, and its \
+                 certificate with --tls-fingerprint or --tls-ca if the system's authorities have \
+                 not signed it"
+            ),
+            (false, url) => format!(
+                "no relay answers at {url}: start one with `moorline serve`, or name one with --url"
+            ),
         };
         let mut answer = answer.with_context(unreachable)?;
         let status = answer.status();

@@ -10,6 +10,7 @@ use moorline_host::limits;
 use moorline_shared::control::local_host;
 
 use super::host::detached_arguments;
+use super::reach::ReachOptions;
 use super::{DataDir, address_to_open, listen};
 use crate::config::Config;
 use crate::console;
@@ -18,6 +19,7 @@ use crate::listen::TAKE_DEADLINE;
 use crate::log;
 use crate::own_host::{Kind, SOCKET_NAME};
 use crate::serve::Relay;
+use crate::tls::TlsSource;
 use moorline_core::api::csp::{DEFAULT_FRAME_ANCESTORS, FrameAncestors};
 use moorline_core::auth::fixed_token;
 
@@ -29,18 +31,12 @@ use moorline_core::auth::fixed_token;
 #[command(after_help = "Examples:
   moorline serve
   moorline serve --listen 127.0.0.1:4000 --data-dir /srv/moorline
+  moorline serve --listen 0.0.0.0:3010 --tls-self-signed
   moorline serve --allow-origin https://notes.example.org --frame-ancestor https://notes.example.org
   MOORLINE_TOKEN=… moorline serve          an admin token of your own, for automation")]
 pub(super) struct ServeOptions {
-    /// The address or name, and the port, to listen on. Port 0 takes any free port.
-    #[arg(
-        long,
-        env = "MOORLINE_LISTEN",
-        value_name = "ADDR",
-        default_value = "127.0.0.1:3010",
-        value_parser = listen::address
-    )]
-    listen: SocketAddr,
+    #[command(flatten)]
+    reach: ReachOptions,
 
     #[command(flatten)]
     data_dir: DataDir,
@@ -123,6 +119,7 @@ pub(super) fn run(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 fn config(options: ServeOptions) -> anyhow::Result<Config> {
+    options.reach.check()?;
     for source in &options.frame_ancestors {
         if source.contains([';', ',', '\r', '\n']) || !source.is_ascii() {
             bail!("--frame-ancestor {source:?} is not a CSP source, such as https://example.org");
@@ -150,7 +147,9 @@ fn config(options: ServeOptions) -> anyhow::Result<Config> {
     let open_files = limits::raise(None);
     let host = if options.in_process { Kind::InProcess } else { process(&data_dir, open_files)? };
     Ok(Config {
-        listen: options.listen,
+        listen: options.reach.listen,
+        tls: options.reach.tls(),
+        proxies: options.reach.proxies(),
         data_dir,
         token,
         allow_origins: options.allow_origins,
@@ -177,13 +176,15 @@ fn process(data_dir: &Path, open_files: Option<u64>) -> anyhow::Result<Kind> {
 /// Prints where the relay is and how to get in. A new token is shown only here.
 fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
     let address = relay.address()?;
-    if !address.ip().is_loopback() {
+    let tls = relay.tls();
+    if tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(
-            "listening on {address} without TLS: tokens and all that you type cross the network \
-             unencrypted; use a TLS proxy, or listen on 127.0.0.1 and use an SSH tunnel"
+            "listening on {address} without TLS: unless a proxy in front adds it, tokens and all that \
+             you type cross the network unencrypted"
         );
     }
-    let base = format!("http://{}", reachable(address));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let base = format!("{scheme}://{}", reachable(address));
     // Without the option, commands look in the default folder.
     let is_default = DataDir { data_dir: None }.path().is_ok_and(|path| path == config.data_dir);
     let folder = match is_default {
@@ -203,6 +204,14 @@ fn announce(relay: &Relay, config: &Config) -> anyhow::Result<()> {
         (None, None) => {
             format!("Moorline is ready: {base}\nTo let a browser in: moorline open{folder}\n")
         }
+    };
+    let text = match tls.filter(|_| config.tls == Some(TlsSource::SelfSigned)) {
+        Some(tls) => format!(
+            "{text}\nIts certificate has the SHA-256 fingerprint below. Compare it with what the browser shows, and \
+             give it to other commands as --tls-fingerprint:\n\n    {}\n",
+            tls.fingerprint()
+        ),
+        None => text,
     };
     console::announce(text, "`moorline open` makes an address to open");
     Ok(())

@@ -71,7 +71,7 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
             let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
             let label = label.filter(|label| !label.is_empty());
             let minted = tokens()?.mint(scope, label, now, expires.map(|time| now + time))?;
-            let url = url.clone().or_else(|| serving_at(&folder));
+            let url = url.clone().or_else(|| serving_at(&folder).map(|found| found.url));
             let url = url.as_deref().unwrap_or(DEFAULT_URL);
             let runs_agent = runs_agent(&folder, scope)?;
             format!("{}\n", address(url, scope, runs_agent, &minted.text))

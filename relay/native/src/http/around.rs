@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, SET_COOKIE, VARY};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE, STRICT_TRANSPORT_SECURITY, VARY};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use moorline_shared::rest::AuditKind;
@@ -16,11 +16,15 @@ use tokio::sync::Semaphore;
 use super::App;
 use super::error::{ApiError, HttpError, WrongToken};
 use crate::clock::wall_ms;
-use crate::listen::PeerAddress;
+use crate::listen::{OverTls, PeerAddress};
 use moorline_core::api::answering;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, repeated};
 
+/// The header by which a proxy says whether the client uses TLS.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// Makes browsers use only HTTPS for the relay's name, for half a year after each answer.
+const ALWAYS_TLS: HeaderValue = HeaderValue::from_static("max-age=15552000");
 /// The health check is served under any host name, as monitors may use any.
 const HEALTH: &str = "/healthz";
 /// Delay of the answer to a wrong token, if many came before.
@@ -59,6 +63,7 @@ pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
 /// Adds the headers that every answer has.
 pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
+    let is_tls = app.is_always_tls && request.extensions().get::<OverTls>().is_some();
     let mut response = next.run(request).await;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return response;
@@ -68,6 +73,10 @@ pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: 
     let headers = answering::headers(&app.origins, &asked, cache_control, vary);
     for (name, value) in headers {
         response.headers_mut().insert(name, value);
+    }
+    // `localhost` would be meant for all programs of the machine.
+    if is_tls && cookie::is_beyond_loopback(&asked) {
+        response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, ALWAYS_TLS);
     }
     if let Some(clear) = cookie::clear_former(&asked)
         && let Ok(clear) = HeaderValue::from_str(&clear)
@@ -79,7 +88,41 @@ pub(super) async fn finish(State(app): State<Arc<App>>, request: Request, next: 
 
 /// Extension of a request: the address of the client.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ClientAddress(pub(super) IpAddr);
+struct ClientAddress(IpAddr);
+
+/// Returns the address of the client that sends a request.
+pub(super) fn client_address(extensions: &Extensions) -> IpAddr {
+    extensions.get().map_or([0; 4].into(), |ClientAddress(address)| *address)
+}
+
+/// Finds the client's address, and whether it uses TLS, which only trusted proxies may say in headers. All within
+/// this layer read that in `X-Forwarded-Proto`.
+pub(super) async fn identify(
+    State(app): State<Arc<App>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let peer = request.extensions().get::<PeerAddress>().map_or([0; 4].into(), |peer| peer.0);
+    let is_tls = request.extensions().get::<OverTls>().is_some();
+    let address = app.proxies.client(peer, request.headers());
+    request.extensions_mut().insert(ClientAddress(address));
+    if !app.proxies.trusts(peer) {
+        request.headers_mut().remove(FORWARDED_PROTO);
+    }
+    if is_tls {
+        request.headers_mut().entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("https"));
+    }
+    next.run(request).await
+}
+
+/// Refuses requests of addresses that send too many.
+pub(super) async fn pace(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let from = client_address(request.extensions());
+    match app.rates.request_from(from, Time::from_ms(wall_ms())) {
+        Some(wait) => HttpError::from(ApiError::too_many_requests(wait)).into_response(),
+        None => next.run(request).await,
+    }
+}
 
 /// Counts wrong tokens and limits the answers that are delayed.
 #[derive(Debug)]
@@ -95,13 +138,8 @@ impl Default for Slowing {
 }
 
 /// Slows down clients that send many wrong tokens, whatever the route, and logs them.
-pub(super) async fn slow(
-    State(app): State<Arc<App>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let from = address(&request);
-    request.extensions_mut().insert(ClientAddress(from));
+pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let from = client_address(request.extensions());
     let response = next.run(request).await;
     if response.extensions().get::<WrongToken>().is_none() {
         return response;
@@ -117,34 +155,4 @@ pub(super) async fn slow(
         tokio::time::sleep(HELD).await;
     }
     HttpError::from(ApiError::too_many_wrong_tokens(wait)).into_response()
-}
-
-/// Returns the client's address. A proxy on this machine may name it in `X-Forwarded-For`.
-fn address(request: &Request) -> IpAddr {
-    let peer =
-        request.extensions().get::<PeerAddress>().map_or(IpAddr::from([0; 4]), |peer| peer.0);
-    let forwarded = request.headers().get_all("x-forwarded-for").iter().next_back();
-    let last =
-        forwarded.and_then(|list| list.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    last.filter(|_| peer.is_loopback()).unwrap_or(peer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::body::Body;
-
-    #[test]
-    fn only_a_proxy_on_this_machine_says_where_a_request_comes_from() {
-        let from = |peer: &str, forwarded: &str| {
-            let request = Request::builder().header("x-forwarded-for", forwarded);
-            let mut request = request.body(Body::empty()).unwrap();
-            request.extensions_mut().insert(PeerAddress(peer.parse().unwrap()));
-            address(&request).to_string()
-        };
-        assert_eq!(from("127.0.0.1", "198.51.100.7, 192.0.2.1"), "192.0.2.1");
-        assert_eq!(from("::1", "2001:db8::1"), "2001:db8::1");
-        assert_eq!(from("127.0.0.1", "unknown"), "127.0.0.1");
-        assert_eq!(from("192.0.2.9", "192.0.2.1"), "192.0.2.9");
-    }
 }

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::HeaderName;
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::routing::get;
 
 use super::App;
 use moorline_core::api::docs::{self, File};
 
-type PageAnswer = ([(HeaderName, String); 5], &'static str);
+type PageAnswer = ([(HeaderName, String); 3], &'static str);
 
 pub(super) fn routes() -> Router<Arc<App>> {
     docs::files().fold(Router::new(), |routes, file| {
@@ -25,8 +23,6 @@ fn answer(file: File) -> PageAnswer {
         (CONTENT_TYPE, format!("text/{}; charset=utf-8", file.kind)),
         (CONTENT_SECURITY_POLICY, docs::POLICY.to_owned()),
         (CACHE_CONTROL, "no-cache".to_owned()),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-        (REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     (headers, file.content)
 }

@@ -4,7 +4,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{
     ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
-    CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
@@ -136,8 +136,6 @@ fn send(headers: &HeaderMap, asset: Asset, path: &str, lasting: &'static str) ->
     insert(&mut response, ETAG, &etag);
     insert(&mut response, VARY, "accept-encoding");
     insert(&mut response, CACHE_CONTROL, lasting);
-    insert(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    insert(&mut response, REFERRER_POLICY, "no-referrer");
     response
 }
 

@@ -37,6 +37,11 @@ impl<L: Listener> Accepting<L> {
         Self { listener, spare: spare(), told: None }
     }
 
+    /// The listener.
+    pub(super) const fn listener(&self) -> &L {
+        &self.listener
+    }
+
     /// Returns the next connection. Dropping the future loses at most one that is being refused.
     pub(super) async fn next(&mut self) -> (L::Stream, PeerAddress) {
         loop {
@@ -71,7 +76,10 @@ impl<L: Listener> Accepting<L> {
         let taken = self.listener.take().now_or_never();
         let is_taken = match taken {
             Some(Ok((stream, _))) => {
-                answer(stream).await;
+                // Over TLS, an answer would need a handshake first.
+                if self.listener.tls().is_none() {
+                    answer(stream, &no_descriptor()).await;
+                }
                 true
             }
             Some(Err(_)) => false,
@@ -101,28 +109,32 @@ fn is_full(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
-async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+/// Answers a connection's first request, whatever it is, and closes the connection.
+pub(super) async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, error: &ApiError) {
     let mut request = vec![0; REQUEST_BYTES];
     // A client that has gone or is slow gets the same answer.
     let _ = timeout(REFUSAL_PATIENCE, stream.read(&mut request)).await;
     let told = async {
-        stream.write_all(&refusal()).await?;
+        stream.write_all(&refusal(error)).await?;
         stream.shutdown().await
     };
     let _ = timeout(REFUSAL_PATIENCE, told).await;
 }
 
-/// Returns the complete HTTP response.
-fn refusal() -> Vec<u8> {
-    let error = ApiError::unavailable(
+fn no_descriptor() -> ApiError {
+    ApiError::unavailable(
         "The relay has no file descriptor left for a connection: close some, or raise its limit of \
          open files.",
-    );
+    )
+}
+
+/// Returns the complete HTTP response.
+fn refusal(error: &ApiError) -> Vec<u8> {
     let body = serde_json::to_string(error.body()).unwrap_or_default();
-    let length = body.len();
+    let (length, wait) = (body.len(), error.retry_after().unwrap_or(1));
     format!(
         "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         cache-control: no-store\r\nx-content-type-options: nosniff\r\nretry-after: 1\r\n\
+         cache-control: no-store\r\nx-content-type-options: nosniff\r\nretry-after: {wait}\r\n\
          connection: close\r\n\r\n{body}",
         error.status()
     )

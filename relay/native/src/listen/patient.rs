@@ -12,6 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::connections::CountedConnection;
+
 /// Limit of a write's wait once the relay shuts down.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -22,11 +24,18 @@ pub(super) struct Patient<S> {
     leaving: watch::Receiver<bool>,
     /// Ready once a write has waited too long; `None` while no write waits.
     limit: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Counts the connection for its address for as long as it lives, whatever protocol it is upgraded to. `None` if
+    /// connections are not limited.
+    _counted: Option<CountedConnection>,
 }
 
 impl<S> Patient<S> {
-    pub(super) const fn new(stream: S, leaving: watch::Receiver<bool>) -> Self {
-        Self { stream, leaving, limit: None }
+    pub(super) const fn new(
+        stream: S,
+        leaving: watch::Receiver<bool>,
+        counted: Option<CountedConnection>,
+    ) -> Self {
+        Self { stream, leaving, limit: None, _counted: counted }
     }
 
     /// Returns the result of a write, or fails it if it has waited too long.

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_core::auth::hash_secret;
 use moorline_core::push::{PushMessage, PushNotice};
+use moorline_host::dial::RelayTrust;
 use tokio::time::sleep;
 use web_push_native::p256::PublicKey;
 use web_push_native::{Auth, encrypt};
@@ -106,7 +107,7 @@ impl Push {
         match self.client.get() {
             Some(client) => Ok(client),
             None => {
-                let client = http_client::agent(PATIENCE, true)?;
+                let client = http_client::agent(PATIENCE, Some(&RelayTrust::System))?;
                 Ok(self.client.get_or_init(|| client))
             }
         }

@@ -8,6 +8,7 @@ use moorline_core::api::csp::FrameAncestors;
 use moorline_relay::config::Config;
 use moorline_relay::listen::TAKE_DEADLINE;
 use moorline_relay::own_host::Kind;
+use moorline_relay::proxies::TrustedProxies;
 use moorline_relay::serve::{Relay, RunningRelay};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
@@ -36,6 +37,8 @@ impl Server {
     pub(crate) async fn start_with(data_dir: &Path, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
+            tls: None,
+            proxies: TrustedProxies::default(),
             data_dir: data_dir.to_path_buf(),
             token: Some(TOKEN.into()),
             allow_origins: vec![],

@@ -14,3 +14,4 @@ mod rest;
 mod serving;
 mod storing;
 mod stream;
+mod tls;

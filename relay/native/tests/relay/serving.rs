@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use moorline_relay::listen::HEAD_DEADLINE;
-use moorline_shared::limits::BODY_DEADLINE;
+use moorline_shared::limits::{ADDRESS_REQUESTS, BODY_DEADLINE, SESSION_STARTS, TOKEN_REQUESTS};
 use moorline_shared::message::close;
 use moorline_shared::rest::DebugMetrics;
 use serde_json::Value;
@@ -42,6 +42,7 @@ async fn a_trusted_page_reads_every_answer() {
             "access-control-allow-credentials: true",
             "vary: origin",
             "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
         ] {
             assert!(answer.contains(header), "{head} {header}: {answer}");
         }
@@ -245,14 +246,16 @@ async fn a_request_that_does_not_arrive_is_given_up_and_streams_are_not() {
         until_closed(&server, "GET / HTTP/1.1\r\nhost".to_owned()),
         until_closed(&server, format!("{whole}GET / HT")),
         until_closed(&server, whole.clone()),
-        until_closed(&server, body),
+        until_closed(&server, body.clone()),
+        dripped(&server, body),
     );
     assert_eq!((&*cases.0.0, &*cases.1.0), ("", ""));
     for answer in [&cases.2.0, &cases.3.0] {
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with('}'), "{answer}");
     }
-    let answer = &cases.4.0;
-    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"timeout\""), "{answer}");
+    for answer in [&cases.4.0, &cases.5] {
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"timeout\""), "{answer}");
+    }
     for (_, took) in [&cases.0, &cases.1, &cases.2, &cases.3, &cases.4] {
         assert!(*took >= HEAD_DEADLINE.min(BODY_DEADLINE), "{took:?}");
     }
@@ -361,5 +364,71 @@ async fn a_client_that_reads_nothing_is_disconnected() {
         let (status, body) = server.request(&format!("DELETE /api/session/{id}"), "").await;
         assert_eq!(status, 200, "{body}");
     }
+    server.stop().await;
+}
+
+/// Sends the beginning of a request and then a byte a second until there is an answer, which it returns.
+async fn dripped(server: &Server, begun: String) -> String {
+    let mut socket = TcpStream::connect(&server.address).await.unwrap();
+    socket.write_all(begun.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let mut drops = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tokio::select! {
+            read = socket.read_buf(&mut answer) => {
+                let text = String::from_utf8_lossy(&answer).into_owned();
+                if read.unwrap() == 0 || text.ends_with('}') {
+                    return text;
+                }
+            }
+            _ = drops.tick() => socket.write_all(b" ").await.unwrap(),
+        }
+    }
+}
+
+/// Sends the same request many times over one connection, and returns the numbers of answers with status 429
+/// and with another one, and the last answer.
+async fn flood(server: &Server, request: &str, times: usize) -> (usize, usize, String) {
+    let socket = TcpStream::connect(&server.address).await.unwrap();
+    let (mut reader, mut writer) = socket.into_split();
+    let one = format!("{request}\r\nhost: {}\r\n\r\n", server.address);
+    let last = one.replacen("\r\n", "\r\nconnection: close\r\n", 1);
+    let requests = one.repeat(times - 1) + &last;
+    let mut answers = Vec::new();
+    let (sent, read) =
+        tokio::join!(writer.write_all(requests.as_bytes()), reader.read_to_end(&mut answers));
+    sent.unwrap();
+    read.unwrap();
+    let text = String::from_utf8_lossy(&answers).into_owned();
+    let refused = text.matches("HTTP/1.1 429 ").count();
+    let other = text.matches("HTTP/1.1 ").count() - refused;
+    (refused, other, text.rsplit("HTTP/1.1 ").next().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_and_a_token_that_ask_too_much_are_told_to_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path()).await;
+    let times = ADDRESS_REQUESTS as usize * 3 / 2;
+    let far = "GET /healthz HTTP/1.1\r\nx-forwarded-for: 192.0.2.7";
+    let (refused, passed, last) = flood(&server, far, times).await;
+    assert!(refused > 0 && passed >= ADDRESS_REQUESTS as usize, "{refused} {passed}");
+    assert!(last.starts_with("429 ") && last.contains("retry-after: 1"), "{last}");
+    assert!(last.contains("\"too_many_requests\"") && last.contains("nosniff"), "{last}");
+    let (refused, ..) = flood(&server, &far.replace('7', "8"), 10).await;
+    assert_eq!(refused, 0, "another address");
+
+    let (status, body) = server.request("POST /api/tokens", r#"{"scope":"admin"}"#).await;
+    let made: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status, 201, "{body}");
+    let token = made["token"].as_str().unwrap();
+    let start =
+        format!("POST /api/sessions/abcdefgh/duplicate HTTP/1.1\r\nauthorization: Bearer {token}");
+    let (refused, passed, last) = flood(&server, &start, 2 * SESSION_STARTS as usize).await;
+    assert!(refused > 0 && passed >= SESSION_STARTS as usize, "{refused} {passed}");
+    assert!(last.contains("Too many new sessions"), "{last}");
+    let ask = format!("GET /api/hosts HTTP/1.1\r\nauthorization: Bearer {token}");
+    let (refused, passed, _) = flood(&server, &ask, 2 * TOKEN_REQUESTS as usize).await;
+    assert!(refused > 0 && passed > 1000, "{refused} {passed}");
     server.stop().await;
 }

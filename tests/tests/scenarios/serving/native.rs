@@ -5,4 +5,5 @@ mod ending;
 mod files;
 mod folders;
 mod options;
+mod reach;
 mod reading;

@@ -26,6 +26,7 @@ impl AcpRim for RelayRim {
     fn stream(&self, end: RimSocket) -> impl Future<Output = ()> + Send + 'static {
         let target = Target {
             url: self.relay.url().to_owned(),
+            trust: self.relay.trust().clone(),
             opener: self.opener.clone(),
             session: end.session.clone(),
         };
