@@ -209,10 +209,13 @@ mod tests {
     #[test]
     fn a_filter_names_steps_or_tests() {
         assert_eq!(names(&["fuzz", "fmt"]), (vec!["fmt", "fuzz"], vec![]));
-        assert_eq!(names(&["scenarios"]).0, ["client", "scenarios"]);
+        assert_eq!(names(&["scenarios"]).0, ["obsidian", "client", "scenarios"]);
         assert_eq!(
             names(&["resume"]),
-            (vec!["unit", "client", "edge-build", "scenarios", "edge"], vec!["resume".to_owned()])
+            (
+                vec!["obsidian", "unit", "client", "edge-build", "scenarios", "edge"],
+                vec!["resume".to_owned()]
+            )
         );
         assert_eq!(names(&["unit", "resume"]), (vec!["unit"], vec!["resume".to_owned()]));
     }
