@@ -6,9 +6,9 @@ use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, State};
-use axum::http::HeaderValue;
 use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 use moorline_shared::control::local_host;
@@ -16,9 +16,9 @@ use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::LINK_MESSAGE_BYTES;
 use moorline_shared::publish::SUBPROTOCOL;
 
-use super::App;
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
+use super::{App, Caller};
 use crate::auth::AccessLease;
 use crate::host_links::{SocketLink, keep_control, receive};
 use crate::registry::NotPublishing;
@@ -41,19 +41,56 @@ pub fn local_router(app: Arc<App>) -> Router {
 async fn own_control(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let lease = AccessLease::until(app.registry.parting());
-    open_control(&app, true, &id, lease, upgrade)
+    refuse_pages(&headers)?;
+    open_control(&app, &HostDialer::Own, &id, upgrade)
 }
 
 async fn own_publish(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let lease = AccessLease::until(app.registry.parting());
-    open_publish(&app, true, &id, lease, upgrade).await
+    refuse_pages(&headers)?;
+    open_publish(&app, &HostDialer::Own, &id, upgrade).await
+}
+
+/// The host that dials.
+enum HostDialer {
+    /// The relay's own host, by the relay's Unix socket.
+    Own,
+    /// Any other host, by a route that it was admitted to.
+    Other(Caller, &'static Route),
+}
+
+impl HostDialer {
+    /// Admits a host that has a token.
+    fn admit(app: &App, route: &'static Route, id: &str, parts: &Parts) -> Result<Self, HttpError> {
+        refuse_pages(&parts.headers)?;
+        let caller = app.caller(parts)?;
+        app.admit(&caller, route, id)?;
+        Ok(Self::Other(caller, route))
+    }
+
+    const fn is_own(&self) -> bool {
+        matches!(self, Self::Own)
+    }
+
+    /// Registers the link that is opened.
+    fn connect(&self, app: &App, id: &str) -> AccessLease {
+        match self {
+            Self::Own => AccessLease::until(app.registry.parting()),
+            Self::Other(caller, route) => app.connect(caller, route, id),
+        }
+    }
+}
+
+/// Hosts send no `Origin`; pages do.
+fn refuse_pages(headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.contains_key(ORIGIN) { Err(ApiError::origin()) } else { Ok(()) }
 }
 
 /// Report a host's sessions, and take requests to start some, over a WebSocket
@@ -70,26 +107,25 @@ pub(super) fn control(
     parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let lease = admit(app, route, id, parts)?;
-    open_control(app, false, id, lease, upgrade)
+    open_control(app, &HostDialer::admit(app, route, id, parts)?, id, upgrade)
 }
 
 fn open_control(
     app: &App,
-    is_own: bool,
+    dialer: &HostDialer,
     id: &str,
-    lease: AccessLease,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let id: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
-    let is_ours = id == local_host() && app.registry.hosts().has_local();
+    let host: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+    let is_ours = host == local_host() && app.registry.hosts().has_local();
     // Only the relay's own host may use its id, and it may use no other.
-    if is_ours != is_own {
+    if is_ours != dialer.is_own() {
         return Err(ApiError::forbidden().into());
     }
     let upgrade = configure(upgrade, CONTROL_MESSAGE_BYTES)?;
+    let lease = dialer.connect(app, id);
     let registry = Arc::clone(&app.registry);
-    Ok(upgrade.on_upgrade(|socket| keep_control(SocketLink::new(socket), id, registry, lease)))
+    Ok(upgrade.on_upgrade(|socket| keep_control(SocketLink::new(socket), host, registry, lease)))
 }
 
 /// Publish a session over a WebSocket
@@ -106,44 +142,27 @@ pub(super) async fn publish(
     parts: &Parts,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let lease = admit(app, route, id, parts)?;
-    open_publish(app, false, id, lease, upgrade).await
+    open_publish(app, &HostDialer::admit(app, route, id, parts)?, id, upgrade).await
 }
 
 async fn open_publish(
     app: &App,
-    is_own: bool,
+    dialer: &HostDialer,
     id: &str,
-    lease: AccessLease,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, HttpError> {
-    let host = is_own.then(local_host);
-    let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
+    let host = dialer.is_own().then(local_host);
+    let session: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
     let upgrade = configure(upgrade, LINK_MESSAGE_BYTES)?;
-    let found = app.registry.publishing(&id, host.as_ref()).await;
+    let found = app.registry.publishing(&session, host.as_ref()).await;
     let session = found.map_err(|error| match error {
-        NotPublishing::Unknown(_) => ApiError::no_session(id.as_str()),
+        NotPublishing::Unknown(_) => ApiError::no_session(id),
         NotPublishing::Another(_) => ApiError::forbidden(),
         NotPublishing::Store(error) => ApiError::internal(&error),
     })?;
+    let lease = dialer.connect(app, id);
     Ok(upgrade
         .on_upgrade(move |socket| receive(SocketLink::new(socket), session.host_arrived(), lease)))
-}
-
-/// Admits a host that has a token.
-fn admit(
-    app: &App,
-    route: &'static Route,
-    id: &str,
-    parts: &Parts,
-) -> Result<AccessLease, HttpError> {
-    // Hosts send no `Origin`; pages do.
-    if parts.headers.contains_key(ORIGIN) {
-        return Err(ApiError::origin().into());
-    }
-    let caller = app.caller(parts)?;
-    app.admit(&caller, route, id)?;
-    Ok(app.connect(&caller, route, id))
 }
 
 fn configure(

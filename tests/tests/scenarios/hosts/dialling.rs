@@ -8,9 +8,9 @@ use moorline_shared::rest::{CreateSession, MissingDriver};
 use moorline_shared::session::Lifecycle;
 use moorline_tests::elsewhere::Elsewhere;
 use moorline_tests::expected;
-use moorline_tests::relay::{Kind, Relay};
+use moorline_tests::relay::{Kind, Relay, Setup};
 use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hello, hosted};
-use moorline_tests::wait::wait_until;
+use moorline_tests::wait::{wait_until, within};
 use reqwest::Method;
 use reqwest::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use serde_json::{Value, json};
@@ -286,4 +286,34 @@ async fn nobody_else_is_a_host() -> Result<()> {
     api.expect(404, Method::DELETE, &revoke, Value::Null).await?;
     ensure!(dial(&tokens[0], control, None).await? == 401);
     Ok(())
+}
+
+/// Only this relay has a socket for its own host.
+mod native {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_behind_a_proxy_is_no_host() -> Result<()> {
+        let relay = Relay::start_as(Kind::Native, Setup::default()).await?;
+        let dial = async |origin: &str| -> Result<String> {
+            let mut socket = UnixStream::connect(relay.data_dir().join("relay.sock")).await?;
+            let request = format!(
+                "GET /hosts/localhost/control HTTP/1.1\r\nhost: relay\r\nconnection: close\r\n\
+                 {origin}\r\n"
+            );
+            socket.write_all(request.as_bytes()).await?;
+            let mut answer = String::new();
+            within("an answer", socket.read_to_string(&mut answer)).await??;
+            Ok(answer)
+        };
+        let answer = dial("origin: https://notes.example\r\n").await?;
+        ensure!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        // A host gets as far as the WebSocket, which this is none of.
+        let answer = dial("").await?;
+        ensure!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+        Ok(())
+    }
 }
