@@ -4,8 +4,11 @@
 //! closes it with a code. Other programs get the HTTP error.
 
 use const_format::formatcp;
+use http::StatusCode;
 use moorline_shared::limits::{ID_CHARACTERS, LONG_ID_CHARACTERS};
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
+
+use crate::api::ApiError;
 
 const INVALID_ID: &str = formatcp!(
     "Error: Invalid session ID format\n\
@@ -25,6 +28,8 @@ pub enum Why {
     Id,
     /// The token is for another session.
     Session,
+    /// The token is used too often, or cannot be checked now.
+    Busy,
 }
 
 /// The refusal of a client of the stream: an `error` message, then the close.
@@ -78,11 +83,18 @@ pub struct PlainRefusal {
 pub const SEE_TEXT: &str = "see the previous message";
 
 impl Why {
+    /// Returns the reason why a caller could not be identified.
+    #[must_use]
+    pub fn unidentified(error: &ApiError) -> Self {
+        if error.status() == StatusCode::UNAUTHORIZED { Self::Token } else { Self::Busy }
+    }
+
     const fn close(self) -> u16 {
         match self {
             Self::Id => close::NOT_FOUND,
             Self::Token => close::UNAUTHORIZED,
             Self::Origin | Self::Session => close::FORBIDDEN,
+            Self::Busy => close::OVERLOADED,
         }
     }
 
@@ -94,8 +106,13 @@ impl Why {
             Self::Origin => "Pages from this origin are not allowed to open a stream.",
             Self::Token => "The token is missing, wrong, expired or revoked.",
             Self::Session => "This token is not for this session.",
+            Self::Busy => "The token is used too often, or cannot be checked now: try again later.",
         };
-        StreamRefusal { close: self.close(), code: ErrorCode::Unauthorized, message }
+        let code = match self {
+            Self::Busy => ErrorCode::Overloaded,
+            _ => ErrorCode::Unauthorized,
+        };
+        StreamRefusal { close: self.close(), code, message }
     }
 
     /// Returns the refusal for a client of plain text.
@@ -122,5 +139,25 @@ impl PlainRefusal {
     pub fn not_created(close: u16, details: &str) -> Self {
         let text = format!("Error: Failed to create session\nDetails: {details}");
         Self { close, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_a_token_that_is_not_valid_is_refused_for_good() {
+        let refusal = |error: &ApiError| Why::unidentified(error).stream();
+        for error in [ApiError::no_token(), ApiError::wrong_token()] {
+            assert_eq!(refusal(&error).close, close::UNAUTHORIZED);
+        }
+        let rate = ApiError::too_many_requests(Duration::from_secs(1));
+        for error in [rate, ApiError::internal(&"the tokens cannot be read")] {
+            let refusal = refusal(&error);
+            assert_eq!((refusal.close, refusal.code), (close::OVERLOADED, ErrorCode::Overloaded));
+        }
     }
 }

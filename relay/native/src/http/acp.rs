@@ -111,7 +111,8 @@ async fn find(app: &Arc<App>, parts: &Parts) -> Result<(AcpTerms, Caller), Denie
     if !app.origins.allows(&parts.headers) {
         return Err(denied(Why::Origin)(ApiError::origin()));
     }
-    let caller = app.caller(parts).map_err(denied(Why::Token))?;
+    let caller = app.caller(parts);
+    let caller = caller.map_err(|error| denied(Why::unidentified(&error))(error))?;
     let query = Query::<AcpQuery>::try_from_uri(&parts.uri);
     let Query(AcpQuery { session, agent }) =
         query.map_err(|error| denied(Why::Id)(ApiError::bad_request(error.body_text())))?;

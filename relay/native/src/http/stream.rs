@@ -120,7 +120,8 @@ pub(super) fn admit(
     if !app.origins.allows(&parts.headers) {
         return Err(denied(Why::Origin)(ApiError::origin()));
     }
-    let caller = app.caller(parts).map_err(denied(Why::Token))?;
+    let caller = app.caller(parts);
+    let caller = caller.map_err(|error| denied(Why::unidentified(&error))(error))?;
     let session = id.parse().map_err(|_| denied(Why::Id)(ApiError::invalid_id(id)))?;
     match app.admit(&caller, route, id).map_err(denied(Why::Session))? {
         Some(scope) => Ok((session, caller, scope)),
