@@ -1,4 +1,4 @@
-//! What was done by whom: the rows of `/api/audit`.
+//! The audit: the events that `/api/audit` lists.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,9 +24,9 @@ const REFUSALS: usize = 1024;
 pub struct AuditRecord {
     /// When it happened, in milliseconds since 1970.
     pub at_ms: u64,
-    /// What happened.
+    /// The kind of event.
     pub kind: AuditKind,
-    /// Who did it, for people; empty if the caller had no valid token.
+    /// The caller's name, for people; empty if the caller had no valid token.
     pub who: String,
     /// The id of the token, if it is stored.
     pub token_id: Option<String>,
@@ -51,6 +51,12 @@ impl AuditRecord {
             session: None,
             detail: None,
         }
+    }
+
+    /// Returns the event of a token that is not valid.
+    #[must_use]
+    pub fn wrong_token(at_ms: u64) -> Self {
+        Self::nobodys(at_ms, AuditKind::Denied).with("wrong, expired or revoked token")
     }
 
     /// Adds the address that it came from.

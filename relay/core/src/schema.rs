@@ -127,6 +127,10 @@ CREATE TABLE audit (
 ",
 ];
 
+/// The largest number that every client of a database represents exactly: JavaScript's numbers are
+/// floating-point. As a time, it is beyond the year 280,000.
+pub const LARGEST_NUMBER: u64 = (1 << 53) - 1;
+
 /// Selects every session, newest first. The log may be ahead of the row's own `head`, which is only
 /// written when something else of the session changes.
 pub const SESSIONS: &str = "

@@ -45,7 +45,10 @@ impl Caller {
         session: Option<&SessionId>,
     ) -> AuditRecord {
         let event = self.event(kind).with(path);
-        session.map_or_else(|| event.clone(), |session| event.clone().about(session))
+        match session {
+            Some(session) => event.about(session),
+            None => event,
+        }
     }
 }
 

@@ -180,11 +180,7 @@ impl App {
 
     /// Registers a lasting connection of a caller that was admitted.
     fn connect(&self, caller: &Caller, route: &'static Route, id: &str) -> AccessLease {
-        let connected = caller.event(AuditKind::Connected).with(route.path);
-        self.record(match id.parse() {
-            Ok(session) if route.is_of_session() => connected.about(&session),
-            _ => connected,
-        });
+        self.record(caller.event_of(AuditKind::Connected, route, id));
         self.lease(caller, route, id)
     }
 
@@ -198,8 +194,7 @@ impl App {
             // The relay's own token does not change, and a pass only lets a command in.
             return AccessLease::until(closing);
         }
-        let access = caller.grant.access.clone();
-        let purpose = LeasePurpose { route, id: id.to_owned(), access };
+        let purpose = LeasePurpose { route, id: id.to_owned() };
         self.leases.hold(caller.0.clone(), purpose, closing)
     }
 
@@ -215,9 +210,10 @@ impl App {
                 // A store that cannot be read takes nobody's access away.
                 (Err(error), _) | (_, Err(VerifyError::Store(error))) => Err(error),
             };
-            move |purpose: &LeasePurpose| match &grant {
+            move |opened: &Grant, purpose: &LeasePurpose| match &grant {
+                // A connection ends even if less would do: what it sends depends on its access.
                 Ok(Some(grant)) => {
-                    grant.access == purpose.access
+                    grant.access == opened.access
                         && self.admits(grant, purpose.route, &purpose.id).is_ok()
                 }
                 Ok(None) => false,
@@ -228,11 +224,8 @@ impl App {
             }
         };
         let cut = |holder: &LeaseHolder, purpose: &LeasePurpose| {
-            let record = Caller(holder.clone()).event(AuditKind::Cut).with(purpose.route.path);
-            self.record(match purpose.id.parse() {
-                Ok(session) if purpose.route.is_of_session() => record.about(&session),
-                _ => record,
-            });
+            let caller = Caller(holder.clone());
+            self.record(caller.event_of(AuditKind::Cut, purpose.route, &purpose.id));
         };
         self.leases.watch(allows, cut).await;
     }

@@ -7,12 +7,10 @@ use moorline_shared::time::Time;
 use super::{Access, SecretHash, hash_secret, random_secret};
 use crate::audit::AuditRecord;
 use crate::record::TokenRecord;
+use crate::schema::LARGEST_NUMBER;
 
 /// The prefix of every token, by which people and secret scanners recognize one.
 const PREFIX: &str = "moor_";
-/// The largest integer that JavaScript represents exactly: as a time, beyond the year 280,000.
-pub const LATEST_MS: u64 = (1 << 53) - 1;
-
 /// The shortest time between two records of a token's use.
 pub const USE_RECORD_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -23,7 +21,7 @@ pub struct NewToken {
     pub text: String,
     /// The stored form of the text.
     pub hash: SecretHash,
-    /// The row.
+    /// The token as the store keeps it.
     pub record: TokenRecord,
 }
 
@@ -46,7 +44,7 @@ impl NewToken {
             scope: access.to_string(),
             label,
             created_at_ms: now.ms,
-            expires_at_ms: expires_at.map(|at| at.ms.min(LATEST_MS)),
+            expires_at_ms: expires_at.map(|at| at.ms.min(LARGEST_NUMBER)),
             last_used_ms: None,
         };
         Ok(Self { hash: hash_secret(&text), text, record })

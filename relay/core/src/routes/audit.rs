@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::Request;
 use crate::api::ApiError;
+use crate::schema::LARGEST_NUMBER;
 
 /// The number of events of a page, unless the request names another.
 const PAGE: u64 = 100;
@@ -23,9 +24,6 @@ pub struct AuditQuery {
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 500))]
     limit: Option<u64>,
 }
-
-/// A number that no event reaches: the largest that every database's client represents exactly.
-const LATEST: u64 = (1 << 53) - 1;
 
 /// The part of the stored events that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +46,7 @@ impl AuditPage {
             let message = format!("`limit` must be 1 to {LARGEST_PAGE}.");
             return Err(ApiError::bad_request(message));
         }
-        Ok(Self { before: before.unwrap_or(LATEST).min(LATEST), limit })
+        Ok(Self { before: before.unwrap_or(LARGEST_NUMBER).min(LARGEST_NUMBER), limit })
     }
 
     /// Returns the answer with these events, newest first.

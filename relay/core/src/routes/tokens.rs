@@ -6,8 +6,9 @@ use moorline_shared::rest::{ChangeToken, CreateToken};
 use moorline_shared::time::Time;
 
 use crate::api::{ApiError, name};
-use crate::auth::{Access, LATEST_MS, NewToken};
+use crate::auth::{Access, NewToken};
 use crate::record::TokenRecord;
+use crate::schema::LARGEST_NUMBER;
 
 /// Makes the token that a request asks for.
 ///
@@ -38,7 +39,7 @@ pub fn changed_token(
         None => record.label,
     };
     let expires_at_ms = match wanted.expires_in_ms {
-        Some(ms) => Some(now.ms.saturating_add(ms).min(LATEST_MS)),
+        Some(ms) => Some(now.ms.saturating_add(ms).min(LARGEST_NUMBER)),
         None => record.expires_at_ms,
     };
     Ok(TokenRecord { scope, label, expires_at_ms, ..record })
@@ -58,7 +59,10 @@ mod tests {
         };
         let made = new_token(&wanted, Time::from_ms(5)).unwrap();
         assert!(made.text.starts_with("moor_") && made.hash == hash_secret(&made.text));
-        assert_eq!((made.record.created_at_ms, made.record.expires_at_ms), (5, Some(LATEST_MS)));
+        assert_eq!(
+            (made.record.created_at_ms, made.record.expires_at_ms),
+            (5, Some(LARGEST_NUMBER))
+        );
         assert!(!format!("{made:?}").contains(&made.text));
         let bad = CreateToken { scope: "everything".into(), ..wanted };
         assert_eq!(new_token(&bad, Time::from_ms(5)).unwrap_err().status().as_u16(), 400);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
+use moorline_core::audit::AuditRecord;
 use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
 use moorline_core::auth::{
     Count, Grant, SecretHash, TICKETS, USE_RECORD_INTERVAL, hash_secret, random_secret,
@@ -162,7 +163,8 @@ impl DirectoryState {
             console_warn!(
                 "wrong, expired or revoked tokens from {from}: {here}, from elsewhere: {elsewhere}"
             );
-            self.record(&super::audit::wrong_token(now_ms(), presented.from.as_deref()));
+            let event = AuditRecord::wrong_token(now_ms());
+            self.record(&AuditRecord { address: presented.from.clone(), ..event });
         }
         match judged.wait {
             Some(wait) => ApiError::too_many_wrong_tokens(wait).into(),

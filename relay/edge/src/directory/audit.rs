@@ -3,18 +3,10 @@
 use http::StatusCode;
 use moorline_core::audit::{AUDIT_TRIM_EVERY, AuditRecord};
 use moorline_core::routes::{self, AuditPage};
-use moorline_shared::rest::AuditKind;
 use worker::{console_error, console_log};
 
 use super::DirectoryState;
 use crate::reply::{Answer, json};
-
-/// The event of a token that is not valid.
-pub(super) fn wrong_token(now_ms: u64, from: Option<&str>) -> AuditRecord {
-    let record = AuditRecord::nobodys(now_ms, AuditKind::Denied);
-    let record = record.with("wrong, expired or revoked token");
-    AuditRecord { address: from.map(str::to_owned), ..record }
-}
 
 impl DirectoryState {
     /// Records an event. A fault is only logged: what it tells of has happened.

@@ -10,7 +10,7 @@ use crate::object_client;
 use crate::reply::RequestFailure;
 
 /// The lease of one connection. Dropping it ends it.
-pub(super) struct Lease(Option<WebSocket>);
+pub(super) struct Lease(WebSocket);
 
 impl Lease {
     /// Opens a lease for a connection by a route. The directory records the connection.
@@ -32,23 +32,20 @@ impl Lease {
             return Err(RequestFailure::Passed(Box::new(answer)));
         }
         let socket = answer.websocket();
-        Ok(Self(Some(socket.ok_or_else(|| RequestFailure::Fault("no lease".to_owned()))?)))
+        socket.map(Self).ok_or_else(|| RequestFailure::Fault("no lease".to_owned()))
     }
 
     /// Waits until the caller has lost its access, or the directory cannot tell.
     pub(super) async fn ended(&self) {
-        let Some(socket) = &self.0 else { return };
         // Events that arrive before `events()` is called are not delivered.
-        let (Ok(mut events), Ok(())) = (socket.events(), socket.accept()) else { return };
+        let (Ok(mut events), Ok(())) = (self.0.events(), self.0.accept()) else { return };
         while let Some(Ok(WebsocketEvent::Message(_))) = events.next().await {}
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if let Some(socket) = self.0.take() {
-            // Does nothing if it is already closed.
-            let _ = socket.close(Some(close::NORMAL), Some(""));
-        }
+        // Does nothing if it is already closed.
+        let _ = self.0.close(Some(close::NORMAL), Some(""));
     }
 }

@@ -52,8 +52,7 @@ pub(super) async fn recheck(object: &Rc<Object>) -> Result<(), RequestFailure> {
             None => {}
         }
         for (caller, _) in answers.iter().filter(|(_, grant)| grant.is_none()) {
-            let event = caller.event_of(AuditKind::Cut, "", Some(loaded.session.id()));
-            loaded.audit.push(event);
+            loaded.audit.push(caller.event(AuditKind::Cut).about(loaded.session.id()));
         }
     })?;
     for reader in &readers {

@@ -123,9 +123,7 @@ impl ObjectDatabase {
 
     /// Deletes the rows up to an entry, or all rows for `None`.
     pub(crate) fn delete_segments(&self, id: &SessionId, up_to: Option<Seq>) -> Result<()> {
-        /// JavaScript's largest exact integer.
-        const ALL: u64 = (1 << 53) - 1;
-        let up_to = up_to.map_or(ALL, |seq| seq.0);
+        let up_to = up_to.map_or(schema::LARGEST_NUMBER, |seq| seq.0);
         self.run(schema::DELETE_SEGMENTS, &[id.as_str().into(), up_to.into()])
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline_core::auth::{Access, Grant, SecretHash};
+use moorline_core::auth::{Grant, SecretHash};
 use moorline_core::routes::Route;
 use moorline_shared::message::close;
 use tokio::sync::{Notify, watch};
@@ -43,9 +43,6 @@ pub struct LeasePurpose {
     pub route: &'static Route,
     /// The id in the route's path.
     pub id: String,
-    /// The access that it was opened with. A connection ends even if less would do: what it sends
-    /// depends on this.
-    pub access: Access,
 }
 
 /// The reason that a connection must end.
@@ -95,17 +92,18 @@ struct OpenLease {
 #[derive(Debug)]
 pub struct AccessLease {
     closing: watch::Receiver<bool>,
+    signal: LeaseSignal,
     /// `None` for a connection that depends on no token.
-    held: Option<OwnLease>,
+    _registered: Option<RegisteredLease>,
 }
 
 /// Tells that the caller's token no longer allows a connection, without being its lease.
 #[derive(Debug, Clone)]
 pub struct LeaseSignal(Option<watch::Receiver<bool>>);
 
+/// The place of a lease among all. Dropping it gives the place up.
 #[derive(Debug)]
-struct OwnLease {
-    ended: watch::Receiver<bool>,
+struct RegisteredLease {
     number: u64,
     leases: Arc<Leases>,
 }
@@ -129,8 +127,11 @@ impl Leases {
         if is_first {
             self.changed.notify_one();
         }
-        let held = Some(OwnLease { ended, number, leases: Arc::clone(self) });
-        AccessLease { closing, held }
+        AccessLease {
+            closing,
+            signal: LeaseSignal(Some(ended)),
+            _registered: Some(RegisteredLease { number, leases: Arc::clone(self) }),
+        }
     }
 
     /// Checks all connections soon: a token or what it reaches was changed.
@@ -139,9 +140,9 @@ impl Leases {
     }
 
     /// Ends each connection that is no longer allowed, until the future is dropped. `allows` returns
-    /// a check of purposes for what a caller presented; `cut` is called for each connection that
+    /// a check of connections for what a caller presented; `cut` is called for each connection that
     /// ends.
-    pub async fn watch<C: Fn(&LeasePurpose) -> bool>(
+    pub async fn watch<C: Fn(&Grant, &LeasePurpose) -> bool>(
         &self,
         allows: impl Fn(&CallerSecret) -> C,
         cut: impl Fn(&LeaseHolder, &LeasePurpose),
@@ -156,29 +157,29 @@ impl Leases {
         }
     }
 
-    fn sweep<C: Fn(&LeasePurpose) -> bool>(
+    fn sweep<C: Fn(&Grant, &LeasePurpose) -> bool>(
         &self,
         allows: impl Fn(&CallerSecret) -> C,
         cut: impl Fn(&LeaseHolder, &LeasePurpose),
     ) {
         // The checks read the database, so the lock is not held meanwhile.
-        let open: Vec<(u64, CallerSecret, LeasePurpose)> = {
+        let open: Vec<(u64, LeaseHolder, LeasePurpose)> = {
             let held = self.held();
             let leases = held.leases.iter().filter(|(_, lease)| !*lease.ended.borrow());
             let of = |(number, lease): (&u64, &OpenLease)| {
-                (*number, lease.holder.secret, lease.purpose.clone())
+                (*number, lease.holder.clone(), lease.purpose.clone())
             };
             leases.map(of).collect()
         };
         let mut checks: HashMap<CallerSecret, C> = HashMap::new();
-        for (number, secret, purpose) in open {
-            let check = checks.entry(secret).or_insert_with(|| allows(&secret));
-            if check(&purpose) {
+        for (number, holder, purpose) in open {
+            let check = checks.entry(holder.secret).or_insert_with(|| allows(&holder.secret));
+            if check(&holder.grant, &purpose) {
                 continue;
             }
             if let Some(lease) = self.held().leases.get(&number) {
                 lease.ended.send_replace(true);
-                cut(&lease.holder, &purpose);
+                cut(&holder, &purpose);
             }
         }
     }
@@ -192,13 +193,13 @@ impl AccessLease {
     /// Returns a lease that depends on no token, and ends when `closing` is true.
     #[must_use]
     pub const fn until(closing: watch::Receiver<bool>) -> Self {
-        Self { closing, held: None }
+        Self { closing, signal: LeaseSignal::never(), _registered: None }
     }
 
     /// Returns the reason that the connection must end, if it must.
     #[must_use]
     pub fn ending(&self) -> Option<AccessEnd> {
-        if self.held.as_ref().is_some_and(|held| *held.ended.borrow()) {
+        if self.signal.has_come() {
             Some(AccessEnd::NotAllowed)
         } else if *self.closing.borrow() {
             Some(AccessEnd::ShuttingDown)
@@ -210,17 +211,17 @@ impl AccessLease {
     /// Returns a signal for another part of the same connection.
     #[must_use]
     pub fn signal(&self) -> LeaseSignal {
-        LeaseSignal(self.held.as_ref().map(|held| held.ended.clone()))
+        self.signal.clone()
     }
 
     /// Waits until the connection must end.
     pub async fn ended(&mut self) -> AccessEnd {
-        let mut signal = self.signal();
+        let Self { closing, signal, .. } = self;
         tokio::select! {
             biased;
             ending = signal.not_allowed() => ending,
             // Cannot fail: the registry, which has the sender, outlives this.
-            _ = self.closing.wait_for(|closing| *closing) => AccessEnd::ShuttingDown,
+            _ = closing.wait_for(|closing| *closing) => AccessEnd::ShuttingDown,
         }
     }
 }
@@ -230,6 +231,10 @@ impl LeaseSignal {
     #[must_use]
     pub const fn never() -> Self {
         Self(None)
+    }
+
+    fn has_come(&self) -> bool {
+        self.0.as_ref().is_some_and(|ended| *ended.borrow())
     }
 
     /// Waits until the caller's token no longer allows the connection.
@@ -246,7 +251,7 @@ impl LeaseSignal {
     }
 }
 
-impl Drop for OwnLease {
+impl Drop for RegisteredLease {
     fn drop(&mut self) {
         self.leases.held().leases.remove(&self.number);
     }
@@ -264,7 +269,7 @@ mod tests {
     }
 
     fn purpose(id: &str) -> LeasePurpose {
-        LeasePurpose { route: &ROUTES[0], id: id.to_owned(), access: Access::Admin }
+        LeasePurpose { route: &ROUTES[0], id: id.to_owned() }
     }
 
     #[tokio::test(start_paused = true)]
@@ -275,7 +280,7 @@ mod tests {
         let other = leases.hold(holder(2), purpose("one"), closing.subscribe());
         let allows = |secret: &CallerSecret| {
             let is_other = secret.token == [2; 32];
-            move |purpose: &LeasePurpose| is_other || purpose.id == "two"
+            move |_: &Grant, purpose: &LeasePurpose| is_other || purpose.id == "two"
         };
         let ended = tokio::select! {
             () = leases.watch(allows, |_, purpose| assert_eq!(purpose.id, "one")) => None,

@@ -9,7 +9,6 @@ use axum::http::header::{CACHE_CONTROL, SET_COOKIE, STRICT_TRANSPORT_SECURITY, V
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use moorline_shared::rest::AuditKind;
 use moorline_shared::time::Time;
 use tokio::sync::Semaphore;
 
@@ -147,8 +146,7 @@ pub(super) async fn slow(State(app): State<Arc<App>>, request: Request, next: Ne
     let judged = app.slowing.guesses.wrong(from, Time::from_ms(wall_ms()));
     if let Some(Count { here, elsewhere }) = judged.log {
         tracing::warn!(%from, count = here, elsewhere, "wrong, expired or revoked tokens");
-        let record = AuditRecord::nobodys(wall_ms(), AuditKind::Denied).from(from);
-        app.registry.services().audit.record(record.with("wrong, expired or revoked token"));
+        app.record(AuditRecord::wrong_token(wall_ms()).from(from));
     }
     let Some(wait) = judged.wait else { return response };
     if let Ok(_held) = app.slowing.held.try_acquire() {

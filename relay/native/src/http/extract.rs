@@ -38,6 +38,16 @@ impl Caller {
     pub(super) fn event(&self, kind: AuditKind) -> AuditRecord {
         self.grant.event(wall_ms(), kind).from(self.address)
     }
+
+    /// Returns an audit event of a connection by a route, about the session that its path names, if
+    /// it names one.
+    pub(super) fn event_of(&self, kind: AuditKind, route: &Route, id: &str) -> AuditRecord {
+        let event = self.event(kind).with(route.path);
+        match id.parse() {
+            Ok(session) if route.is_of_session() => event.about(&session),
+            _ => event,
+        }
+    }
 }
 
 /// Identifies the caller by a token, a cookie, or, if the route takes one, a ticket in the address.
