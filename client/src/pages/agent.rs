@@ -117,11 +117,7 @@ pub fn AgentPage(
                 <Find is_open=is_finding view=place />
                 <Conversation place />
                 <div class="conversation-foot">
-                    <Plan />
-                    <Review />
-                    <Activity />
-                    <Queue />
-                    <Foot />
+                    <FootParts />
                 </div>
             </main>
         </div>
@@ -146,6 +142,18 @@ fn entry(action: Action) -> AnyView {
     let Action { name, title, icon, run, .. } = action;
     view! { <MenuItem icon name on_pick=Callback::new(move |()| run.run(()))>{title}</MenuItem> }
         .into_any()
+}
+
+/// What stands under the conversation, on a page of its own and in a frame.
+#[component]
+fn FootParts() -> impl IntoView {
+    view! {
+        <Plan />
+        <Review />
+        <Activity />
+        <Queue />
+        <Foot />
+    }
 }
 
 /// The field for prompts, unless the session is over or may only be read.

@@ -67,13 +67,7 @@ pub fn TerminalPage(
             <TerminalMenu reading details=PageRoute::Session(id.clone()).address() />
             <main class="stage">
                 <Stage id=id.clone() to_list />
-                <SearchBar />
-                <HostNote />
-                <SelectionBar />
-                <EarlierOutput id=id.clone() />
-                <ToBottom />
-                <NoticeToast />
-                <Flash />
+                <StageParts id=id.clone() />
             </main>
             <When condition=move || state.emulator.error().is_some()>
                 <Broken />
@@ -86,6 +80,20 @@ pub fn TerminalPage(
             </footer>
             <ReadDialog reading />
         </div>
+    }
+}
+
+/// What lies over the stage, on a page of its own and in a frame.
+#[component]
+fn StageParts(id: SessionId) -> impl IntoView {
+    view! {
+        <SearchBar />
+        <HostNote />
+        <SelectionBar />
+        <EarlierOutput id />
+        <ToBottom />
+        <NoticeToast />
+        <Flash />
     }
 }
 

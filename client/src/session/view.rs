@@ -1,6 +1,7 @@
 //! The view of a session's link that a page shows, in small values that can be compared.
 
 use moorline_shared::link::ClientStatus;
+use moorline_shared::message::close;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::time::Time;
 
@@ -95,6 +96,26 @@ impl LinkView {
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         matches!(self, Self::Live | Self::CatchingUp { .. })
+    }
+
+    /// Returns the session's exit code, if it has exited by itself.
+    #[must_use]
+    pub const fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Ended(exit) => exit.code,
+            _ => None,
+        }
+    }
+
+    /// Returns the WebSocket close code with which the relay has refused this page, unless another
+    /// page has only taken its place.
+    #[must_use]
+    pub const fn refusal(&self) -> Option<u16> {
+        match self {
+            Self::Refused { code: close::REPLACED } => None,
+            Self::Refused { code } => Some(*code),
+            _ => None,
+        }
     }
 
     /// Returns a stable name, for scripts and styles.

@@ -4,17 +4,14 @@ use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameState};
 use moorline_shared::id::{SessionId, TurnId};
-use moorline_shared::message::close;
 use moorline_shared::rest::SendPrompt;
 
 use super::composer::PROMPT;
 use super::folds::FoldStates;
 use super::parts::MoreCode;
-use super::queue::{Activity, Plan, Queue};
-use super::review::Review;
 use super::state::ConversationState;
 use super::view::Conversation;
-use super::{Foot, LinkPill};
+use super::{FootParts, LinkPill};
 use crate::bindings::chunk::Chunk;
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::{clock, measure, page, scrolling};
@@ -71,11 +68,7 @@ pub fn EmbeddedAgent(
                 </div>
                 <Conversation place />
                 <div class="conversation-foot" node_ref=foot>
-                    <Plan />
-                    <Review />
-                    <Activity />
-                    <Queue />
-                    <Foot />
+                    <FootParts />
                 </div>
             </main>
         </div>
@@ -143,10 +136,7 @@ fn tell(frame: EmbedFrame, state: ConversationState, id: SessionId) {
             read_only: view.read_only,
             agent,
             approvals,
-            exit_code: match &view.link {
-                LinkView::Ended(exit) => exit.code,
-                _ => None,
-            },
+            exit_code: view.link.exit_code(),
         })
     });
     effect(move || frame.tell_state(told.get()));
@@ -157,11 +147,7 @@ fn tell(frame: EmbedFrame, state: ConversationState, id: SessionId) {
         frame.tell_title(name, title.get());
     });
     effect(move || {
-        let refused = state.view.with(|view| match view.link {
-            LinkView::Refused { code } if code != close::REPLACED => Some(code),
-            _ => None,
-        });
-        if let Some(code) = refused {
+        if let Some(code) = state.view.with(|view| view.link.refusal()) {
             frame.close(code);
         }
     });

@@ -6,17 +6,12 @@ use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameState};
 use moorline_shared::id::{Seq, SessionId};
-use moorline_shared::message::close;
 use moorline_shared::time::Time;
 
-use super::earlier::EarlierOutput;
-use super::host_note::HostNote;
-use super::search_bar::SearchBar;
-use super::selection_bar::SelectionBar;
 use super::stage::Stage;
 use super::state::TerminalState;
 use super::status::{PasteChip, PendingChip, StatusPill};
-use super::{Broken, Flash, NoticeToast, ToBottom, heading};
+use super::{Broken, StageParts, heading};
 use crate::bindings::{clock, measure};
 use crate::session::embed::{EmbedFrame, FramedView, HandedView};
 use crate::session::{DriverInput, HandedScreen, LinkView, SessionView};
@@ -65,13 +60,7 @@ pub fn EmbeddedTerminal(
                     <PendingChip />
                     <PasteChip />
                 </div>
-                <SearchBar />
-                <HostNote />
-                <SelectionBar />
-                <EarlierOutput id />
-                <ToBottom />
-                <NoticeToast />
-                <Flash />
+                <StageParts id />
             </main>
             <When condition=move || state.emulator.error().is_some()>
                 <Broken />
@@ -154,11 +143,7 @@ fn tell(frame: EmbedFrame, state: TerminalState, id: SessionId) {
     });
     effect(move || frame.tell_title(name.get(), state.title.get()));
     effect(move || {
-        let refused = state.view.with(|view| match view.link {
-            LinkView::Refused { code } if code != close::REPLACED => Some(code),
-            _ => None,
-        });
-        if let Some(code) = refused {
+        if let Some(code) = state.view.with(|view| view.link.refusal()) {
             frame.close(code);
         }
     });
@@ -172,10 +157,7 @@ fn frame_state(view: &SessionView) -> FrameState {
         read_only: view.read_only,
         agent: None,
         approvals: None,
-        exit_code: match &view.link {
-            LinkView::Ended(exit) => exit.code,
-            _ => None,
-        },
+        exit_code: view.link.exit_code(),
     }
 }
 
