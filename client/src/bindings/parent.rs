@@ -69,7 +69,7 @@ pub struct MessageWatch {
     _listener: Option<EventListener>,
 }
 
-/// Calls `happened` for each message of this protocol, whoever has posted it.
+/// Calls `happened` for each message of this protocol, from any window.
 pub fn watch(happened: impl Fn(WindowMessage) + 'static) -> MessageWatch {
     let listener = window().map(|window| {
         EventListener::new(&window, "message", move |event| {

@@ -16,12 +16,12 @@ use moorline_shared::session::Size;
 use super::HandedScreen;
 use crate::bindings::chunk::Chunk;
 
-/// What one frame hands on to a later one, so that it shows the same at once.
+/// The screen or conversation that one embedded page leaves to the next, which shows it at once.
 #[derive(Debug, Clone)]
 pub struct HandedView {
     /// The position in the log.
     pub cursor: EmbedCursor,
-    /// The bytes that show the session as it was there.
+    /// The snapshot of the session at that position.
     pub bytes: Chunk,
 }
 

@@ -39,7 +39,7 @@ pub struct Setup {
     pub framed: Option<FramedSetup>,
 }
 
-/// What a session needs on a page in a frame.
+/// The settings of a session on an embedded page.
 #[derive(Default)]
 pub struct FramedSetup {
     /// The terminal that an earlier frame handed on.
@@ -197,7 +197,7 @@ struct PageEffects {
     report: Rc<FrameRequest>,
     socket: Option<Socket>,
     alarm: Alarm,
-    /// What a later frame is painted from; `None` on a page of its own.
+    /// The bytes for the next embedded page's first screen; `None` on a page that is not embedded.
     record: Option<ScreenRecord>,
 }
 

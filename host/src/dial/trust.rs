@@ -1,4 +1,4 @@
-//! How a client verifies that it talks to its relay, if it reaches the relay over TLS.
+//! The relay's TLS certificate, as its clients verify it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -92,7 +92,7 @@ pub enum NoCertificates {
     Authority {
         /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }

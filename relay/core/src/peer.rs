@@ -122,7 +122,7 @@ pub struct Peer {
     place: PeerPlace,
     input: PeerInput,
     told: Told,
-    /// What the client's token gives; `None` for a client without a name.
+    /// The client's rights; `None` for a client without a name.
     grant: Option<Grant>,
     requests: PeerRequests,
     errors: VecDeque<(ErrorCode, &'static str)>,

@@ -30,7 +30,7 @@ pub struct ConversationHooks {
     pub changed: Box<dyn Fn(BTreeSet<ConversationChange>)>,
 }
 
-/// What a conversation needs on a page in a frame.
+/// The settings of a conversation on an embedded page.
 #[derive(Debug, Default)]
 pub struct FramedConversation {
     /// The position and the snapshot that an earlier frame handed on.

@@ -36,7 +36,7 @@ pub struct EmbedHub {
     only_watches: StoredValue<bool>,
     /// True if the view takes the focus as soon as it can.
     wants_focus: StoredValue<bool>,
-    /// What an earlier view handed on.
+    /// The snapshot that an earlier page left, until the view takes it.
     handed: StoredValue<Option<HandedView>, LocalStorage>,
     /// The view, while it is shown.
     view: StoredValue<Option<Rc<FramedView>>, LocalStorage>,

@@ -33,7 +33,7 @@ pub(super) struct AskedQuestions {
 #[derive(Debug)]
 struct AskedQuestion {
     progress: AskProgress,
-    /// How often it was asked, at most [`ACP_ASKED`] times.
+    /// The number of times that it was asked, at most [`ACP_ASKED`].
     times: u8,
     /// The question, as it was shown.
     approval: ApprovalRequest,
@@ -65,7 +65,7 @@ impl AnswerUnfit {
     }
 }
 
-/// What a client answers to a question.
+/// A client's answer to a question.
 enum QuestionAnswer {
     Decision(DecideApproval),
     /// The client does not want to answer.
@@ -83,8 +83,8 @@ impl AskedQuestion {
 }
 
 impl AskedQuestions {
-    /// Asks the client what is open and was not asked, or not answered in a way that fits, and
-    /// cancels what is no longer open.
+    /// Asks the client each open question that it has not answered validly, and cancels the
+    /// questions that are no longer open.
     pub(super) fn progress(
         &mut self,
         view: &AcpView,

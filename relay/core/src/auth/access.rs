@@ -18,7 +18,7 @@ pub enum Access {
     Host,
     /// Allows access to a project and to the sessions that are in it.
     Project {
-        /// The project.
+        /// The project's id.
         id: ProjectId,
         /// The right to start and steer sessions, or only to watch them.
         scope: Scope,

@@ -73,7 +73,8 @@ impl<K: Hash + Eq + Clone> RateTable<K> {
         self.callers.entry(caller.clone()).or_default().take(now, self.each, self.burst)
     }
 
-    /// Forgets whoever has a full allowance, or else the quietest.
+    /// Forgets every caller whose allowance is full again. If there is none, forgets the one that is
+    /// closest to it.
     fn make_room(&mut self, now: Time) {
         self.callers.retain(|_, allowance| allowance.settled().is_some_and(|at| at > now));
         if self.callers.len() >= RATED_CALLERS {

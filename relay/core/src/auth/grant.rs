@@ -1,4 +1,4 @@
-//! What a valid token gives its holder.
+//! The rights of a token's holder.
 
 use moorline_shared::rest::AuditKind;
 use moorline_shared::time::Time;
@@ -9,14 +9,14 @@ use super::{Access, SecretHash};
 use crate::audit::AuditRecord;
 use crate::record::FoundToken;
 
-/// What a valid token, or a ticket or cookie that stands for it, gives its holder.
+/// The rights of the holder of a valid token, or of a ticket or cookie that was made from one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// The token's id; `None` for a token that is not stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_id: Option<String>,
-    /// What it allows.
+    /// The sessions and actions that it allows.
     pub access: Access,
     /// The token's label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
