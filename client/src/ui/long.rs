@@ -93,7 +93,7 @@ fn split(html: &str) -> Vec<String> {
 /// Returns the tags that make lines look as they do in this block.
 fn opening(html: &str) -> &'static str {
     match html {
-        html if html.starts_with("<div class=\"code") => "<pre tabindex=\"0\"><code>",
+        html if html.starts_with("<div class=\"code") => "<pre tabindex=\"0\" dir=\"ltr\"><code>",
         html if html.starts_with("<pre") => "<pre>",
         html if html.starts_with("<table") => "<table><tbody>",
         html if html.starts_with("<ul") || html.starts_with("<ol") => "<ul>",
@@ -139,7 +139,11 @@ mod tests {
     #[test]
     fn a_long_block_is_cut_between_its_lines() {
         let code = pieces(&format!("```\n{}```", "let x = \"<&>\";\n".repeat(10_000)));
-        assert!(code[1].starts_with("<pre tabindex=\"0\"><code>let x"), "{}", &code[1][..40]);
+        assert!(
+            code[1].starts_with("<pre tabindex=\"0\" dir=\"ltr\"><code>let x"),
+            "{}",
+            &code[1][..40]
+        );
         let table = pieces(&format!("| a | b |\n|---|---|\n{}", "| c | d |\n".repeat(10_000)));
         assert!(table[1].starts_with("<table><tbody><t"), "{}", &table[1][..40]);
         pieces(&"- item\n".repeat(10_000));

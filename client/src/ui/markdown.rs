@@ -189,7 +189,9 @@ fn code_html(info: &str, text: &str, style: CodeStyle<'_>) -> String {
     let language = info.split([' ', ',', '{']).next().unwrap_or_default();
     let code = (style.colour)(language, text).unwrap_or_else(|| escaped(text));
     let copy = if style.can_copy { COPY_BUTTON } else { "" };
-    format!(r#"<div class="code">{copy}<pre tabindex="0"><code>{code}</code></pre></div>"#)
+    format!(
+        r#"<div class="code" dir="ltr">{copy}<pre tabindex="0"><code>{code}</code></pre></div>"#
+    )
 }
 
 /// Returns true if a link may lead there: a web page, or a mail address.
@@ -241,7 +243,7 @@ mod tests {
         let html = super::blocks("```\n<i>&\n```", plain).concat();
         assert_eq!(
             html,
-            "<div class=\"code\"><pre tabindex=\"0\"><code>&lt;i&gt;&amp;\n</code></pre></div>"
+            "<div class=\"code\" dir=\"ltr\"><pre tabindex=\"0\"><code>&lt;i&gt;&amp;\n</code></pre></div>"
         );
     }
 

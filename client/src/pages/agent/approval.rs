@@ -276,7 +276,7 @@ pub(super) fn card(
 fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePaths) -> AnyView {
     let explanation = (!request.explanation.is_empty()).then(|| {
         let text = request.explanation.clone();
-        view! { <p class="approval-why" data-find="">{text}</p> }
+        view! { <p class="approval-why" dir="auto" data-find="">{text}</p> }
     });
     let command = request.command.clone();
     let shown = match request.kind {

@@ -67,7 +67,7 @@ fn Thought(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
         <details class="thought" data-testid="thought" open=move || fold.is_open() on:toggle=toggled>
             <summary>
                 <span class="thought-name">"Thought"</span>
-                <span class="thought-line">{move || first()}</span>
+                <span class="thought-line" dir="auto">{move || first()}</span>
             </summary>
             {fold.content(move || view! { <Blocks item /> }.into_any())}
         </details>
@@ -128,7 +128,7 @@ pub(super) fn unbegun_turn(id: TurnId) -> AnyView {
             let text = turn.prompt.text.clone();
             view! {
                 <article class="asked" aria-label="You" data-testid="user-message">
-                    <div class="typed">{text}</div>
+                    <div class="typed" dir="auto">{text}</div>
                 </article>
                 {outcome(turn)}
             }
