@@ -1,6 +1,9 @@
 //! The bar for searching in the conversation: in all of its items, also those that are folded or far
 //! back. The page loads this part for the first search.
+//!
+//! While the conversation grows, hits are counted again from the first item that has changed.
 
+use gloo_timers::callback::Timeout;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -17,6 +20,9 @@ use crate::ui::when::effect;
 const MOST_HITS: usize = 10_000;
 /// The time that a search takes of each frame.
 const SLICE_MS: f64 = 8.0;
+/// The time between a change of the conversation and the count of its hits, which covers all changes
+/// until then.
+const RECOUNT_MS: u32 = 400;
 /// The most frames on the way to a hit, each of which unfolds a part.
 const MOST_STEPS: usize = 500;
 /// The frames after which a hit that does not come is given up.
@@ -35,10 +41,14 @@ struct FindState {
     hits: RwSignal<Vec<FindHit>>,
     /// True once all items were searched.
     is_done: RwSignal<bool>,
+    /// True while hits are counted again.
+    is_counting: RwSignal<bool>,
     /// The index of the hit that is shown.
     current: RwSignal<Option<usize>>,
     /// Counts searches and shown hits. One that is not the last ends.
     run: StoredValue<u64>,
+    /// Counts searches.
+    search: StoredValue<u64>,
     view: NodeRef<html::Div>,
 }
 
@@ -64,30 +74,21 @@ impl FindState {
     /// Searches for a text, and shows its last hit.
     fn begin(self, text: Option<FindText>) {
         let run = self.next_run();
+        self.search.update_value(|search| *search += 1);
         marks::clear();
         self.hits.set(Vec::new());
         self.current.set(None);
         self.is_done.set(text.is_none());
         self.text.set(text.clone());
+        self.conversation.touched.set(None);
         if let Some(text) = text {
-            spawn_local(async move { self.search(run, text).await });
+            spawn_local(async move { self.search_all(run, text).await });
         }
     }
 
-    async fn search(self, run: u64, text: FindText) {
+    async fn search_all(self, run: u64, text: FindText) {
         let mut place = 0;
-        loop {
-            let mut found = Vec::new();
-            let searched = self.conversation.read(|conversation| {
-                let started = clock::wall_ms();
-                place = place.max(conversation.omitted);
-                while place < conversation.end() && clock::wall_ms() - started < SLICE_MS {
-                    let count = untrack(|| self.count(conversation, place, &text));
-                    found.extend((0..count).map(|number| (place, number)));
-                    place += 1;
-                }
-                place == conversation.end()
-            });
+        while let Some((found, searched)) = self.slice(&mut place, &text) {
             let is_full = self.hits.with_untracked(Vec::len) + found.len() >= MOST_HITS;
             if !found.is_empty() {
                 self.hits.update(|hits| {
@@ -95,7 +96,7 @@ impl FindState {
                     hits.truncate(MOST_HITS);
                 });
             }
-            if searched != Some(false) || is_full {
+            if searched || is_full {
                 break;
             }
             clock::frame().await;
@@ -108,6 +109,83 @@ impl FindState {
         if let Some(last) = last {
             self.show(last);
         }
+    }
+
+    /// Searches items from a place on, as many as there is time for in a frame. Returns the hits, and
+    /// true if none is left; `None` if the page is gone.
+    fn slice(self, place: &mut u64, text: &FindText) -> Option<(Vec<FindHit>, bool)> {
+        self.conversation.read(|conversation| {
+            let mut found = Vec::new();
+            let started = clock::wall_ms();
+            *place = (*place).max(conversation.omitted);
+            while *place < conversation.end() && clock::wall_ms() - started < SLICE_MS {
+                let count = untrack(|| self.count(conversation, *place, text));
+                found.extend((0..count).map(|number| (*place, number)));
+                *place += 1;
+            }
+            (found, *place >= conversation.end())
+        })
+    }
+
+    /// Counts the hits again from a place on. The one that is shown stays, if it is still there.
+    async fn recount(self, from: u64, text: FindText) {
+        let Some(search) = self.search.try_get_value() else { return };
+        if let Some((before, hits)) = self.hits_again(search, from, &text).await {
+            let current = self.current.get_untracked().and_then(|index| before.get(index));
+            let current = current.and_then(|shown| hits.binary_search(shown).ok());
+            self.current.set(current);
+            self.hits.set(hits);
+        }
+        let _ = self.is_counting.try_set(false);
+    }
+
+    /// Returns the hits as they were, and as they are now; `None` if they are the same, or another
+    /// search has begun.
+    async fn hits_again(
+        self,
+        search: u64,
+        from: u64,
+        text: &FindText,
+    ) -> Option<(Vec<FindHit>, Vec<FindHit>)> {
+        let before = self.hits.try_get_untracked()?;
+        let omitted = self.conversation.read(|conversation| conversation.omitted)?;
+        let is_kept = |hit: &FindHit| (omitted..from).contains(&hit.0);
+        let mut hits: Vec<FindHit> = before.iter().copied().filter(is_kept).collect();
+        let mut place = from;
+        while hits.len() < MOST_HITS {
+            let (found, searched) = self.slice(&mut place, text)?;
+            hits.extend(found);
+            if searched {
+                break;
+            }
+            clock::frame().await;
+            if self.search.try_get_value() != Some(search) {
+                return None;
+            }
+        }
+        hits.truncate(MOST_HITS);
+        (hits != before).then_some((before, hits))
+    }
+
+    /// Counts again some time after the conversation has changed, until the search is closed.
+    fn follow(self) {
+        let touched = self.conversation.touched;
+        let timer = StoredValue::new_local(None::<Timeout>);
+        let is_due = Memo::new(move |_| {
+            let is_idle = self.is_done.get() && !self.is_counting.get();
+            is_idle && self.text.with(Option::is_some) && touched.with(Option::is_some)
+        });
+        let recount = move || {
+            let (from, text) = (touched.get_untracked(), self.text.get_untracked());
+            if let (Some(from), Some(text), true) = (from, text, is_due.get_untracked()) {
+                touched.set(None);
+                self.is_counting.set(true);
+                spawn_local(async move { self.recount(from, text).await });
+            }
+        };
+        effect(move || {
+            timer.set_value(is_due.get().then(|| Timeout::new(RECOUNT_MS, recount)));
+        });
     }
 
     fn count(self, conversation: &Conversation, place: u64, text: &FindText) -> usize {
@@ -177,11 +255,14 @@ pub(super) fn find_bar(is_open: RwSignal<bool>, view: NodeRef<html::Div>) -> Any
         text: RwSignal::default(),
         hits: RwSignal::default(),
         is_done: RwSignal::new(true),
+        is_counting: RwSignal::new(false),
         current: RwSignal::default(),
         run: StoredValue::new(0),
+        search: StoredValue::new(0),
         view,
     };
     on_cleanup(marks::clear);
+    find.follow();
     let field = NodeRef::<html::Input>::new();
     effect(move || {
         if let Some(field) = field.get() {

@@ -118,11 +118,7 @@ pub(super) fn typed_text(message: &MessageItem) -> String {
 /// message.
 pub(super) fn unbegun_turn(id: TurnId) -> AnyView {
     let state = ConversationState::expect();
-    let turn = Memo::new(move |_| {
-        let turn = state.turn(&id)?;
-        let is_shown = matches!(turn.state, TurnState::Failed | TurnState::Cancelled);
-        (is_shown && !state.has_begun(&id)).then_some(turn)
-    });
+    let turn = Memo::new(move |_| state.unbegun(&id));
     live(move || match turn.get() {
         Some(turn) => {
             let text = turn.prompt.text.clone();

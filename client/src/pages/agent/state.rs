@@ -118,8 +118,12 @@ pub(super) struct ConversationState {
     pub(super) folder: RelativePaths,
     /// The turns whose prompts are messages.
     begun: RwSignal<BTreeSet<TurnId>>,
+    /// The turns of the conversation while it has no other items; `None` once it has some.
+    only_turns: RwSignal<Option<Vec<TurnId>>>,
     /// The place after the last item that was searched for these.
     taken: StoredValue<u64>,
+    /// The first place whose item has changed since a search has read it; `None` if none has.
+    pub(super) touched: RwSignal<Option<u64>>,
     /// The reason why the last request was refused.
     pub(super) problem: RwSignal<Option<String>>,
     /// Text that the page around has for the draft of the next prompt.
@@ -143,7 +147,9 @@ impl ConversationState {
             log: RwSignal::default(),
             folder: RelativePaths::of(id.clone()),
             begun: RwSignal::default(),
+            only_turns: RwSignal::new(Some(Vec::new())),
             taken: StoredValue::new(0),
+            touched: RwSignal::default(),
             problem: RwSignal::default(),
             inserted: RwSignal::default(),
             frame: StoredValue::new(use_context()),
@@ -189,9 +195,20 @@ impl ConversationState {
         self.read(|conversation| self.shown.group(place, conversation)).unwrap_or_default()
     }
 
-    /// Returns true if the prompt of a turn is a message, because the agent got it; tracked.
-    pub(super) fn has_begun(self, id: &TurnId) -> bool {
-        self.begun.with(|begun| begun.contains(id))
+    /// Returns a turn that is shown though the agent never got its prompt; tracked. It has ended
+    /// otherwise than by being withdrawn.
+    pub(super) fn unbegun(self, id: &TurnId) -> Option<TurnEntry> {
+        let turn = self.turn(id)?;
+        let is_shown = matches!(turn.state, TurnState::Failed | TurnState::Cancelled);
+        (is_shown && !self.begun.with(|begun| begun.contains(id))).then_some(turn)
+    }
+
+    /// Returns true if the conversation is known and has nothing to show; tracked.
+    pub(super) fn is_empty(self) -> bool {
+        self.view.with(|view| view.is_known)
+            && self.only_turns.with(|turns| {
+                turns.as_ref().is_some_and(|all| all.iter().all(|id| self.unbegun(id).is_none()))
+            })
     }
 
     /// Returns an approval; tracked.
@@ -299,6 +316,7 @@ impl ConversationState {
         }
         if is_new {
             self.begun.update(BTreeSet::clear);
+            self.only_turns.set(Some(Vec::new()));
             self.taken.set_value(0);
         }
         self.begin_turns(conversation);
@@ -307,15 +325,37 @@ impl ConversationState {
             _ => None,
         };
         let changed: Vec<u64> = changes.iter().filter_map(item).collect();
+        self.touch(if is_new { Some(0) } else { changed.iter().copied().min() });
         self.shown.follow(conversation, &changed, is_new);
     }
 
-    /// Notes the turns whose prompts are among the new messages.
+    /// Notes the first place of a change for whoever searches.
+    fn touch(self, place: Option<u64>) {
+        let known = self.touched.get_untracked();
+        if let Some(place) = place.filter(|place| known.is_none_or(|known| *place < known)) {
+            self.touched.set(Some(place));
+        }
+    }
+
+    /// Notes the turns whose prompts are among the new messages, and whether there is anything but
+    /// turns.
     fn begin_turns(self, conversation: &Conversation) {
         let new = self.taken.get_value().max(conversation.omitted)..conversation.end();
         self.taken.set_value(conversation.end());
-        let items = new.filter_map(|place| conversation.item_at(place));
-        let begun: Vec<TurnId> = items.filter_map(begun_turn).collect();
+        if new.is_empty() {
+            return;
+        }
+        let items = || new.clone().filter_map(|place| conversation.item_at(place));
+        if let Some(mut turns) = self.only_turns.get_untracked() {
+            let turn = |item: &ConversationItem| match item {
+                ConversationItem::Turn { turn_id } => Some(turn_id.clone()),
+                _ => None,
+            };
+            turns.extend(items().map_while(turn));
+            let has_others = conversation.omitted > 0 || items().any(|item| turn(item).is_none());
+            self.only_turns.set(Some(turns).filter(|_| !has_others));
+        }
+        let begun: Vec<TurnId> = items().filter_map(begun_turn).collect();
         if !begun.is_empty() {
             self.begun.update(|known| known.extend(begun));
         }

@@ -77,7 +77,6 @@ pub fn Conversation(
     };
     let earlier_items = move || more.show(move |views| (views.earlier)(state, omitted));
     let chunks = Memo::new(move |_| span.with(|span| span.keys()));
-    let is_known = Memo::new(move |_| state.view.with(|view| view.is_known));
     let chunk = move |key: &str| {
         let rows = state.shown.chunk(key);
         each(move || rows.get(), move |key| row(state, key))
@@ -99,9 +98,8 @@ pub fn Conversation(
                 <When condition=move || !has_earlier.get() && omitted.with(|text| !text.is_empty())>
                     {earlier_items()}
                 </When>
-                // Hidden by its style once a row shows something: that of a withdrawn turn does not.
-                <When condition=move || is_known.get()>
-                    <p class="conversation-empty">"Nothing was said yet."</p>
+                <When condition=move || state.is_empty()>
+                    <p class="conversation-empty" data-testid="nothing-said">"Nothing was said yet."</p>
                 </When>
                 {each(move || chunks.get(), chunk)}
             </div>

@@ -108,7 +108,10 @@ async fn a_conversation_is_forked_at_a_message() -> Result<()> {
         fork(&tab, "user", 0).await?;
         until_draft(&tab, "say answer-one").await?;
         ensure!(count(&tab, PROMPTS).await? == 0);
-        Ok(())
+        until_said(&tab, "Nothing was said yet.").await?;
+        tab.click("[data-testid=send-prompt]").await?;
+        until_said(&tab, "\nanswer-one").await?;
+        tab.until_gone("[data-testid=nothing-said]").await
     })
     .await
 }

@@ -123,7 +123,7 @@ async fn a_reader_stays_in_place_and_at_the_end_follows() -> Result<()> {
 }
 
 /// A scripted agent that does this at each prompt.
-async fn agent_of(relay: &Relay, script: &str) -> Result<(SessionId, TempDir)> {
+pub(super) async fn agent_of(relay: &Relay, script: &str) -> Result<(SessionId, TempDir)> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("script");
     std::fs::write(&file, script)?;
@@ -175,6 +175,10 @@ async fn what_is_long_is_shown_in_part_and_says_so() -> Result<()> {
         tab.click("[data-testid=more-lines]").await?;
         let rest = tab.until_there(&format!("[data-testid=diff] {more}")).await?;
         ensure!(rest.contains("19480 lines are not shown"), "{rest}");
+        let rest = format!("[data-testid=diff] {more}");
+        tab.click(&rest).await?;
+        let told = format!("document.querySelector('{rest}').innerText.includes('18980 lines')");
+        tab.until("the next step", &told).await?;
         let direction = "getComputedStyle([...document.querySelectorAll('.block')]
             .find(it => it.textContent.includes('אחת'))).direction";
         ensure!(tab.evaluate::<String>(direction).await? == "rtl");
@@ -265,6 +269,34 @@ async fn everything_that_was_said_and_done_is_found() -> Result<()> {
         until_found(&tab, "none").await?;
         tab.press("Escape").await?;
         tab.until_gone("[data-testid=find]").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_counts_what_is_said_while_it_is_open() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    prompt(&relay, &id, "say a needle\nsay end").await?;
+    Browser::run("a_search_counts_what_is_said", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        until_said(&tab, "end").await?;
+        press_find(&tab).await?;
+        tab.until_there("[data-testid=find-field]").await?;
+        tab.type_text("needle").await?;
+        // The prompt has one, too.
+        until_found(&tab, "2/2").await?;
+        // The shown one stays.
+        prompt(&relay, &id, "say \"needle needle\"\nmore \" needle\"").await?;
+        until_found(&tab, "2/8").await?;
+        tab.click("[data-testid=find-next]").await?;
+        until_found(&tab, "3/8").await?;
+        // What is typed next is searched in all of it.
+        tab.click_into("[data-testid=find-field]").await?;
+        tab.type_text("s").await?;
+        until_found(&tab, "none").await?;
+        prompt(&relay, &id, "say \"nee\"\nmore \"dles\"").await?;
+        until_found(&tab, "1").await
     })
     .await
 }
