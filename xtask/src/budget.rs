@@ -26,7 +26,7 @@ const BUDGETS: [Budget; 6] = [
     Budget { page: "session", bytes: 350 * 1024, parts: &["session"] },
     Budget { page: "terminal", bytes: 460 * 1024, parts: &["terminal", EMULATOR] },
     // Conversations, Markdown, differences and requests.
-    Budget { page: "agent", bytes: 580 * 1024, parts: &["agent"] },
+    Budget { page: "agent", bytes: 550 * 1024, parts: &["agent"] },
     // The same in a frame on another page, with the talk between the two pages.
     Budget {
         page: "embedded terminal",

@@ -1,8 +1,10 @@
 //! The page of an agent session: its conversation.
 
 mod approval;
+mod approval_card;
 pub mod blocks;
 pub mod composer;
+mod decider;
 mod diff_view;
 mod earlier;
 pub mod embedded;
@@ -14,6 +16,7 @@ mod form;
 pub mod inbox;
 mod message;
 mod message_tools;
+mod more_code;
 mod parts;
 mod paths;
 pub mod queue;
@@ -36,7 +39,6 @@ use moorline_shared::session::Lifecycle;
 use composer::{Composer, PROMPT};
 use find::{Find, find_title};
 use folds::FoldStates;
-use parts::MoreCode;
 use queue::{Activity, Plan, Queue};
 use review::Review;
 use state::ConversationState;
@@ -65,7 +67,7 @@ pub fn AgentPage(
     let state = ConversationState::provide(id.clone());
     CodeColours::provide();
     FoldStates::provide();
-    MoreCode::provide();
+    parts::provide();
     let overview = OverviewState::expect();
     overview.follow();
     let session = Memo::new({

@@ -197,7 +197,8 @@ mod code {
         Ok(|id| view! { <EmbeddedAgent id /> }.into_any())
     }
 
-    #[wasm_split(agent, fallible)]
+    // Its cards are loaded behind a conversation, too.
+    #[wasm_split(more, fallible)]
     pub(super) fn approvals() -> Loaded<LonePageView> {
         Ok(|| view! { <ApprovalsPage /> }.into_any())
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use leptos::prelude::*;
 
 use super::folds::FoldState;
+use super::more_code::ShownChange;
 use super::paths::RelativePaths;
 use crate::ui::diff::{DiffSide, LineDiff};
 use crate::ui::long::MoreButton;
@@ -16,20 +17,14 @@ const SHOWN_LINES: usize = 20;
 /// The number of lines that each further step shows.
 const STEP_LINES: usize = 500;
 
-/// Shows a change of a file from its old text, `None` for a new file, to its new one. Of a long one,
-/// the first lines are shown, and more on demand. `key` is unique in the conversation.
-pub(super) fn file_diff(
-    path: &str,
-    old: Option<&str>,
-    new: &str,
-    folder: RelativePaths,
-    key: &str,
-) -> AnyView {
-    let diff = LineDiff::of(old.unwrap_or_default(), new);
+/// Shows a change of a file. Of a long one, the first lines are shown, and more on demand.
+pub(super) fn file_diff(change: &ShownChange, folder: RelativePaths) -> AnyView {
+    let ShownChange { path, old, new, key } = change;
+    let diff = LineDiff::of(old.as_deref().unwrap_or_default(), new);
     let (added, removed, count) = (diff.added, diff.removed, diff.lines.len());
     let head = html(&diff, 0..count.min(SHOWN_LINES));
     let rest = (count > SHOWN_LINES).then(|| rest(diff, format!("{key} rest")));
-    let (full, path) = (path.to_owned(), path.to_owned());
+    let (full, path) = (path.clone(), path.clone());
     view! {
         <figure class="diff" data-testid="diff">
             <figcaption title=full>

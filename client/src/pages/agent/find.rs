@@ -3,7 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use super::parts::MoreCode;
+use super::more_code::MoreCode;
 use crate::bindings::keyboard::{self, Keys, Press};
 use crate::ui::When;
 

@@ -6,9 +6,10 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use moorline_shared::rest::{ApprovalCard, ApprovalCards};
 
-use super::approval::{self, Decider};
+use super::decider::Decider;
 use super::folds::FoldStates;
 use super::paths::RelativePaths;
+use super::{approval_card, parts};
 use crate::bindings::{clock, page};
 use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
@@ -61,6 +62,7 @@ pub fn ApprovalsPage() -> impl IntoView {
     overview.follow();
     CodeColours::provide();
     FoldStates::provide();
+    parts::provide();
     let inbox = ApprovalInbox {
         access: PageAccess::expect(),
         cards: RwSignal::default(),
@@ -129,7 +131,7 @@ fn card(inbox: ApprovalInbox, id: &str) -> AnyView {
     view! {
         <section class="inbox-card" data-testid="inbox-card">
             <a class="inbox-session" href=address><bdi>{name}</bdi></a>
-            {approval::card(&Arc::new(approval.request), inbox.now, decider, folder)}
+            {approval_card::card(&Arc::new(approval.request), inbox.now, decider, folder)}
         </section>
     }
     .into_any()

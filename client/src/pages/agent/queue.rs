@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use serde_json::json;
 
-use super::parts::MoreCode;
+use super::more_code::MoreCode;
 use super::state::{ConversationHead, ConversationState};
 use crate::session::api::ApiRequest;
 use crate::ui::When;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use moorline_shared::event::AgentChanges;
 
-use super::parts::MoreCode;
+use super::more_code::MoreCode;
 use super::state::ConversationState;
 use crate::bindings::dialog;
 use crate::ui::When;

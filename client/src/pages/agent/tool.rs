@@ -9,8 +9,8 @@ use moorline_shared::id::SessionId;
 use serde_json::Value;
 
 use super::blocks::{block_html, copy_code};
-use super::diff_view::file_diff;
 use super::folds::{FoldState, FoldStates};
+use super::more_code::{MoreCode, ShownChange};
 use super::paths::RelativePaths;
 use super::state::ConversationState;
 use super::terminal_part::{self, TerminalView};
@@ -253,7 +253,9 @@ pub(super) fn known_piece(content: &KnownToolContent, folder: RelativePaths, key
                 .into_any()
         }
         KnownToolContent::Diff { path, old_text, new_text } => {
-            file_diff(path, old_text.as_deref(), new_text, folder, key)
+            let (path, key) = (path.clone(), key.to_owned());
+            let change = ShownChange { path, old: old_text.clone(), new: new_text.clone(), key };
+            MoreCode::expect().show(move |views| (views.diff)(&change, folder))
         }
         KnownToolContent::Terminal { session_id } => terminal(session_id),
     }

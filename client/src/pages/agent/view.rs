@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use moorline_shared::fold::ConversationItem;
 
 use super::message;
-use super::parts::MoreCode;
+use super::more_code::MoreCode;
 use super::shown::{ShownSpan, row_of};
 use super::state::ConversationState;
 use super::{approval, tool};

@@ -136,6 +136,32 @@ async fn questions_of_all_sessions_are_on_one_page_and_go_when_they_are_decided(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_question_that_is_decided_says_so_before_its_list_does() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    prompt(&relay, &id, EDIT).await?;
+    Browser::run("a_question_that_is_decided_says_so", async |browser| {
+        let tab = browser.open(&format!("{}/approvals", relay.url())).await?;
+        let card = "[data-testid=inbox-card]";
+        tab.until_there(card).await?;
+        // From now on the list does not arrive.
+        let late = "window.original = window.fetch; window.fetch = (request, options) =>
+            (request.url ?? request).endsWith('/api/approvals')
+                ? new Promise(() => {})
+                : window.original(request, options); true";
+        tab.evaluate::<bool>(late).await?;
+        tab.click(&format!("{card} [data-testid=allow]")).await?;
+        let told = tab.until_there(&format!("{card} [data-testid=decided]")).await?;
+        ensure!(told.starts_with("Allowed"), "{told}");
+        let answers = format!("document.querySelectorAll('{card} button').length");
+        ensure!(tab.evaluate::<u64>(&answers).await? == 0, "it can still be answered");
+        let file = || std::fs::read_to_string(folder.path().join("lib.rs")).unwrap_or_default();
+        wait_until("the file", async || file().contains("1 + 2")).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_an_agent_says_is_run() -> Result<()> {
     let relay = Relay::start().await?;
     let (id, _folder) = agent(&relay).await?;

@@ -1,0 +1,252 @@
+//! The card of a question that waits for a decision. The page loads this part for the first one.
+
+use std::sync::Arc;
+
+use leptos::ev::KeyboardEvent;
+use leptos::html;
+use leptos::prelude::*;
+use moorline_shared::agent::approval::{AnswerKind, ApprovalKind, ApprovalOption, ApprovalRequest};
+use moorline_shared::rest::DecideApproval;
+
+use super::approval::{decided_row, tone_and_word};
+use super::decider::Decider;
+use super::form::{self, FormFields};
+use super::paths::RelativePaths;
+use super::tool::known_piece;
+use crate::bindings::{clock, page};
+use crate::ui::When;
+use crate::ui::when::live;
+
+/// The user's entries in a card.
+#[derive(Clone, Copy)]
+struct DecisionForm {
+    decider: Decider,
+    /// The key of the decision, so that it counts once.
+    key: u128,
+    request: StoredValue<Arc<ApprovalRequest>>,
+    reason: NodeRef<html::Input>,
+    command: NodeRef<html::Input>,
+    form: StoredValue<FormFields, LocalStorage>,
+    /// True while a decision is on its way to the relay.
+    busy: RwSignal<bool>,
+    /// True once the relay has stored that it is allowed, false if it is not; `None` before.
+    decided: RwSignal<Option<bool>>,
+    problem: RwSignal<Option<String>>,
+}
+
+impl DecisionForm {
+    fn decide(self, approved: bool, option_id: Option<String>) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        let request = self.request.get_value();
+        let answers = match self.form.with_value(|form| form.answers()).filter(|_| approved) {
+            Some(Err(problem)) => return self.problem.set(Some(problem)),
+            Some(Ok(answers)) => Some(answers),
+            None => None,
+        };
+        let command = self.command.get_untracked().map(|field| field.value());
+        let custom_command = command.filter(|command| approved && *command != request.command);
+        let reason = self.reason.get_untracked().map(|field| field.value());
+        let decision = DecideApproval {
+            approved: Some(approved),
+            option_id,
+            custom_command,
+            reason: reason.filter(|reason| !approved && !reason.trim().is_empty()),
+            answers,
+            digest: Some(request.digest.clone()),
+            key: Some(format!("{:032x}", self.key)),
+        };
+        self.busy.set(true);
+        self.problem.set(None);
+        let id = request.approval_id.clone();
+        self.decider.decide(id, decision, move |answer| {
+            // The card may be gone by now.
+            let _ = self.busy.try_set(false);
+            match answer {
+                Ok(()) => _ = self.decided.try_set(Some(approved)),
+                Err(sentence) => _ = self.problem.try_set(Some(sentence)),
+            }
+        });
+    }
+}
+
+/// Renders a card with everything that will be done, and the possible answers. `now` is the current
+/// time, in milliseconds since 1970.
+pub(super) fn card(
+    request: &Arc<ApprovalRequest>,
+    now: RwSignal<f64>,
+    decider: Decider,
+    folder: RelativePaths,
+) -> AnyView {
+    let answer = DecisionForm {
+        decider,
+        key: clock::random_bits(),
+        request: StoredValue::new(Arc::clone(request)),
+        reason: NodeRef::new(),
+        command: NodeRef::new(),
+        form: StoredValue::new_local(FormFields::of(request.form.as_ref())),
+        busy: RwSignal::new(false),
+        decided: RwSignal::new(None),
+        problem: RwSignal::new(None),
+    };
+    let request = Arc::clone(request);
+    live(move || match answer.decided.get() {
+        // Whoever lists the questions learns a little later that it is no longer open.
+        Some(approved) => {
+            let (tone, word) = tone_and_word(approved);
+            decided_row(tone, word.to_owned(), &request.command, folder, ().into_any())
+        }
+        None => open_card(&request, now, answer, folder),
+    })
+}
+
+/// Renders a card that can be decided.
+fn open_card(
+    request: &Arc<ApprovalRequest>,
+    now: RwSignal<f64>,
+    answer: DecisionForm,
+    folder: RelativePaths,
+) -> AnyView {
+    let decider = answer.decider;
+    if page::is_visible() {
+        decider.seen(&request.approval_id);
+    }
+    let options = options(request);
+    let keys = options.clone();
+    let press = move |event: KeyboardEvent| {
+        // Keys count only on the card itself: somebody who types must not decide.
+        let is_on_card = event.target() == event.current_target();
+        let number = event.key().parse::<usize>().ok().and_then(|key| key.checked_sub(1));
+        let is_plain = !(event.ctrl_key() || event.alt_key() || event.meta_key());
+        if let Some(option) =
+            number.and_then(|number| keys.get(number)).filter(|_| is_on_card && is_plain)
+        {
+            event.prevent_default();
+            answer.decide(option.kind.allows(), id_of(option));
+        }
+    };
+    let is_tool = request.kind == ApprovalKind::Tool;
+    let expires = request.expires_at;
+    let left = move || {
+        let left = expires.map(|at| (at as f64 - now.get()).max(0.0) / 1000.0);
+        left.map(|seconds| format!("Expires in {}", seconds_text(seconds as u64)))
+    };
+    let id = &request.approval_id;
+    let piece = |(number, content)| known_piece(content, folder, &format!("{id} {number}"));
+    let contents = request.subject.content.iter().enumerate().map(piece).collect_view();
+    view! {
+        <section
+            class="approval"
+            tabindex="0"
+            role="group"
+            aria-label="The agent asks for your decision"
+            data-testid="approval"
+            on:keydown=press
+        >
+            <header class="approval-head">
+                <span class="approval-mark">"Asks"</span>
+                {request.from.clone().map(|from| view! { <span class="row-note">{from}</span> })}
+                <span class="bar-fill"></span>
+                <span class="row-note" data-testid="expires">{left}</span>
+            </header>
+            {question(request, answer, folder)}
+            {request.subject.cwd.clone().map(|cwd| view! {
+                <p class="approval-place">"in " <code><bdi>{cwd}</bdi></code></p>
+            })}
+            {contents}
+            {form::fields(answer.form)}
+            <When condition=move || is_tool>
+                <label class="approval-reason">
+                    <span class="unseen">"Reason, if you do not allow it"</span>
+                    <input node_ref=answer.reason placeholder="Reason, if you do not allow it" data-testid="reason" />
+                </label>
+            </When>
+            <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
+            <div class="approval-answers">
+                {options.into_iter().enumerate().map(|(place, option)| button(answer, place, &option)).collect_view()}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// Renders what is asked: a command that can be changed, or what a tool does.
+fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePaths) -> AnyView {
+    let explanation = (!request.explanation.is_empty()).then(|| {
+        let text = request.explanation.clone();
+        view! { <p class="approval-why" dir="auto" data-find="">{text}</p> }
+    });
+    let command = request.command.clone();
+    let shown = match request.kind {
+        ApprovalKind::Command => view! {
+            <input
+                node_ref=answer.command
+                class="approval-command mono"
+                aria-label="Command; you can change it"
+                value=command
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                data-testid="approval-command"
+            />
+        }
+        .into_any(),
+        ApprovalKind::Form => view! { <p class="approval-title">{command}</p> }.into_any(),
+        _ if request.subject.cwd.is_some() => view! {
+            <pre class="approval-command" tabindex="0" aria-label="Command" data-find=""><code><bdi>{command}</bdi></code></pre>
+        }
+        .into_any(),
+        // What a tool is going to do. A command is shown as it is: it may be changed, and is run.
+        _ => {
+            let full = command.clone();
+            view! {
+                <p class="approval-title" title=full data-find=""><bdi>{move || folder.shorten(&command)}</bdi></p>
+            }
+            .into_any()
+        }
+    };
+    view! { {shown} {explanation} }.into_any()
+}
+
+fn button(answer: DecisionForm, place: usize, option: &ApprovalOption) -> AnyView {
+    let approved = option.kind.allows();
+    let is_first = option.kind == AnswerKind::AllowOnce;
+    let class = if is_first { "button primary" } else { "button" };
+    let (name, id) = (option.name.clone(), id_of(option));
+    view! {
+        <button
+            class=class
+            data-testid=if approved { "allow" } else { "deny" }
+            disabled=move || answer.busy.get()
+            on:click=move |_| answer.decide(approved, id.clone())
+        >
+            <span>{name}</span>
+            <kbd>{(place < 9).then(|| (place + 1).to_string())}</kbd>
+        </button>
+    }
+    .into_any()
+}
+
+/// Returns the answers to offer: those of the request, and a plain "no" if it has none.
+fn options(request: &ApprovalRequest) -> Vec<ApprovalOption> {
+    let offered = request.options.iter();
+    let mut options: Vec<_> = offered.filter(|it| it.kind != AnswerKind::Other).cloned().collect();
+    if !options.iter().any(|option| option.kind.rejects()) {
+        let (option_id, name) = (String::new(), "Do not allow".to_owned());
+        options.push(ApprovalOption { option_id, name, kind: AnswerKind::RejectOnce });
+    }
+    options
+}
+
+fn id_of(option: &ApprovalOption) -> Option<String> {
+    Some(option.option_id.clone()).filter(|id| !id.is_empty())
+}
+
+fn seconds_text(seconds: u64) -> String {
+    match seconds {
+        0..100 => format!("{seconds} s"),
+        100..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
