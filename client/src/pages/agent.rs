@@ -29,6 +29,7 @@ mod shown;
 mod state;
 mod terminal_part;
 mod tool;
+mod tool_group;
 pub mod view;
 
 use leptos::html;

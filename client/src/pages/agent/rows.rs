@@ -12,7 +12,7 @@ use moorline_shared::fold::{Conversation, ConversationItem};
 const GROUP: u64 = 3;
 
 /// The number of places in a chunk of rows. A change of one row is compared with its chunk only.
-const CHUNK: u64 = 30;
+const CHUNK: u64 = 15;
 
 /// A row of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]

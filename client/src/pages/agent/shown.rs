@@ -5,14 +5,18 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use moorline_shared::agent::content::ToolStatus;
 use moorline_shared::fold::{Conversation, ConversationItem};
 
 use super::rows::{ConversationRow, RowList, chunk_of, chunk_start};
+use super::tool_group::ToolGroup;
 
 /// The number of rows that a page shows at first, and that each step back adds. Chunks are shown
 /// whole, so it can be somewhat more.
 const STEP: usize = 60;
+
+/// The number of rows, at least, that a page adds in one frame while it opens. All of them in one frame
+/// would take longer than a finger notices.
+const FRAME_ROWS: usize = 12;
 
 /// The number of rows from which a page that follows the end forgets the oldest.
 const MOST_FOLLOWED: usize = 4 * STEP;
@@ -24,6 +28,8 @@ pub(super) struct ShownSpan {
     generation: u64,
     /// The chunks; empty while nothing is known.
     chunks: Range<u64>,
+    /// The first chunk that is to be shown, while a page that opens shows more with each frame.
+    filling: Option<u64>,
     /// True if there are rows before.
     pub(super) has_earlier: bool,
     /// True if there are rows after: a hit of a search far back is shown with those around it.
@@ -38,6 +44,21 @@ impl ShownSpan {
         self.chunks.clone().map(|chunk| format!("{} {chunk}", self.generation)).collect()
     }
 
+    /// Returns true while a page that opens does not show all rows that it is going to show at first.
+    pub(super) const fn is_filling(&self) -> bool {
+        self.filling.is_some()
+    }
+
+    /// Shows the rows of one more frame.
+    fn fill(&mut self, rows: &RowList) {
+        let Some(target) = self.filling else { return };
+        let next = chunk_of(rows.before(chunk_start(self.chunks.start), FRAME_ROWS)).max(target);
+        // Without a row before, nothing is left to show.
+        let has_more = target < next && next < self.chunks.start;
+        self.chunks.start = next.min(self.chunks.start);
+        self.filling = Some(target).filter(|_| has_more);
+    }
+
     /// Leaves out chunks before the first row and after the last one.
     fn bound(&mut self, rows: &RowList) {
         let (first, end) = rows.bounds();
@@ -46,54 +67,6 @@ impl ShownSpan {
         self.chunks = self.chunks.start.max(chunks.start)..self.chunks.end.min(chunks.end);
         self.has_earlier = chunks.start < self.chunks.start;
         self.has_later = self.chunks.end < chunks.end;
-    }
-}
-
-/// A group of tool calls, in brief.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct ToolGroup {
-    /// The places of its tool calls.
-    pub(super) places: Range<u64>,
-    /// The calls that have failed.
-    failed: Vec<u64>,
-    /// The calls that are not over.
-    running: Vec<u64>,
-    /// The title of the first of these.
-    pub(super) current: Option<String>,
-}
-
-impl ToolGroup {
-    fn of(places: Range<u64>, conversation: &Conversation) -> Self {
-        let mut group = Self { places: places.clone(), ..Self::default() };
-        places.for_each(|place| group.take(place, conversation));
-        group
-    }
-
-    /// Takes over the state of the call at a place.
-    fn take(&mut self, place: u64, conversation: &Conversation) {
-        let tool = |place| match conversation.item_at(place) {
-            Some(ConversationItem::Tool(tool)) => Some(tool),
-            _ => None,
-        };
-        let status = tool(place).map(|tool| tool.status);
-        note(&mut self.failed, place, status == Some(ToolStatus::Failed));
-        note(&mut self.running, place, status.is_some_and(|status| !status.is_over()));
-        let first = self.running.first().and_then(|first| tool(*first));
-        self.current = first.map(|tool| tool.title.clone());
-    }
-
-    /// Returns the number of calls, and of those that have failed.
-    pub(super) fn counts(&self) -> (u64, usize) {
-        (self.places.end - self.places.start, self.failed.len())
-    }
-}
-
-/// Adds a place to a sorted list, or removes it.
-fn note(list: &mut Vec<u64>, place: u64, is_in: bool) {
-    match (list.binary_search(&place), is_in) {
-        (Err(at), true) => list.insert(at, place),
-        (Ok(at), false) => _ = list.remove(at),
-        _ => {}
     }
 }
 
@@ -147,6 +120,9 @@ pub(super) struct ShownRows {
     pub(super) span: RwSignal<ShownSpan>,
     /// True while the view is at the end and follows it.
     pub(super) follows: RwSignal<bool>,
+    /// True from when rows of the past are added until what is read is back in its place. Until then,
+    /// the view seems to be elsewhere.
+    pub(super) is_moving: StoredValue<bool>,
 }
 
 impl ShownRows {
@@ -155,6 +131,7 @@ impl ShownRows {
             signals: StoredValue::default(),
             span: RwSignal::default(),
             follows: RwSignal::new(true),
+            is_moving: StoredValue::new(false),
         }
     }
 
@@ -198,9 +175,15 @@ impl ShownRows {
         group.into()
     }
 
+    /// Shows the rows of one more frame, while the page opens.
+    pub(super) fn fill(self) {
+        self.reach(|rows, span| span.fill(rows));
+    }
+
     /// Shows more rows of the past.
     pub(super) fn show_earlier(self) {
         self.reach(|rows, span| {
+            span.filling = None;
             span.chunks.start = chunk_of(rows.before(chunk_start(span.chunks.start), STEP));
         });
     }
@@ -225,6 +208,7 @@ impl ShownRows {
     /// Shows the row of the item at `place`, with some around it.
     pub(super) fn reach_place(self, place: u64) {
         self.reach(|rows, span| {
+            span.filling = None;
             let place = rows.with(place).map_or(place, ConversationRow::first);
             let wanted = chunk_of(rows.before(place, STEP / 2));
             let end = chunk_of(rows.after(place, STEP / 2)) + 1;
@@ -279,7 +263,7 @@ impl ShownRows {
             let from = signals.rows.follow(conversation);
             signals.refresh(conversation, from, if is_new { None } else { Some(changed) });
             if was_empty {
-                (span.chunks, span.has_later) = (0..0, false);
+                (span.chunks, span.has_later, span.filling) = (0..0, false, None);
             }
             show_end(&mut span, &signals.rows, follows);
             span.omitted = conversation.omitted;
@@ -309,8 +293,11 @@ fn show_end(span: &mut ShownSpan, rows: &RowList, follows: bool) {
     let (_, end) = rows.bounds();
     let from_end = |count| chunk_of(rows.before(end, count));
     let is_new = span.chunks.is_empty();
-    if is_new || follows && from_end(MOST_FOLLOWED) > span.chunks.start {
-        span.chunks.start = from_end(STEP);
+    if is_new {
+        span.chunks.start = from_end(FRAME_ROWS);
+        span.filling = Some(from_end(STEP)).filter(|first| *first < span.chunks.start);
+    } else if follows && from_end(MOST_FOLLOWED) > span.chunks.start {
+        (span.chunks.start, span.filling) = (from_end(STEP), None);
     }
     let has_room = from_end(2 * MOST_FOLLOWED) <= span.chunks.start;
     if is_new || !span.has_later && (follows || has_room) {
@@ -410,6 +397,13 @@ mod tests {
         all.items.extend((0..more).map(|_| message()));
         rows.follow(all);
         show_end(span, rows, follows);
+        while span.is_filling() {
+            let before = span.chunks.clone();
+            span.fill(rows);
+            span.bound(rows);
+            let added = (span.chunks.start..before.start).map(|chunk| rows.chunk(chunk).count());
+            assert!((1..3 * FRAME_ROWS).contains(&added.sum()), "{before:?} {span:?}");
+        }
         span.chunks.clone().map(|chunk| rows.chunk(chunk).count()).sum()
     }
 
@@ -450,10 +444,5 @@ mod tests {
         assert_eq!(list.0, [(1, 1), (3, 3), (5, 5)]);
         list.forget(3);
         assert_eq!((list.get(1), list.get(5)), (None, Some(&5)));
-        let mut noted = Vec::new();
-        for (place, is_in) in [(2, true), (1, true), (2, false), (2, false), (1, true)] {
-            note(&mut noted, place, is_in);
-        }
-        assert_eq!(noted, [1]);
     }
 }

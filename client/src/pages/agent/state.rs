@@ -17,7 +17,8 @@ use moorline_shared::id::{ApprovalId, Cursor, SessionId, TurnId};
 use moorline_shared::message::close;
 
 use super::paths::RelativePaths;
-use super::shown::{ShownRows, ToolGroup};
+use super::shown::ShownRows;
+use super::tool_group::ToolGroup;
 use crate::bindings::clock;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest, RequestError};

@@ -1,6 +1,7 @@
 //! The conversation in its scrolled place.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -48,7 +49,9 @@ pub fn Conversation(
         }
     };
     let span = state.shown.span;
-    let has_earlier = Memo::new(move |_| span.with(|span| span.has_earlier));
+    let is_filling = Memo::new(move |_| span.with(ShownSpan::is_filling));
+    let has_earlier = Memo::new(move |_| span.with(|span| span.has_earlier && !span.is_filling()));
+    let is_at_start = Memo::new(move |_| span.with(|span| !span.has_earlier));
     let omitted = Memo::new(move |_| span.with(omitted_text));
     let scrolled = move |_| {
         let Some(place) = place.get_untracked() else { return };
@@ -62,6 +65,11 @@ pub fn Conversation(
         }
         fill_start(state, &place);
     };
+    effect(move || {
+        if is_filling.get() {
+            fill(state, place);
+        }
+    });
     // Also when nothing is scrolled: what is shown may be short, or the log may have brought more.
     effect(move || {
         if has_earlier.get() {
@@ -91,11 +99,16 @@ pub fn Conversation(
             role="log"
             aria-label="Conversation"
         >
-            <div class="conversation-rows" node_ref=content data-testid="conversation">
+            <div
+                class="conversation-rows"
+                class:filling=move || is_filling.get()
+                node_ref=content
+                data-testid="conversation"
+            >
                 <When condition=move || has_earlier.get()>
                     <button class="button quiet" data-testid="show-earlier" on:click=move |_| earlier()>"Show earlier"</button>
                 </When>
-                <When condition=move || !has_earlier.get() && omitted.with(|text| !text.is_empty())>
+                <When condition=move || is_at_start.get() && omitted.with(|text| !text.is_empty())>
                     {earlier_items()}
                 </When>
                 <When condition=move || state.is_empty()>
@@ -116,19 +129,58 @@ pub fn Conversation(
 
 /// Shows more of the past, if its beginning is almost in view.
 fn fill_start(state: ConversationState, place: &HtmlElement) {
-    let has_earlier = state.shown.span.with_untracked(|span| span.has_earlier);
+    let has_earlier =
+        state.shown.span.with_untracked(|span| span.has_earlier && !span.is_filling());
     if has_earlier && scrolling::is_near_start(place) {
         show_earlier(state, place.clone());
     }
 }
 
+/// Shows the rest of what a page shows at first, a step a frame, so that what is pressed meanwhile does
+/// not wait for all of it. What is read stays in its place.
+fn fill(state: ConversationState, view: NodeRef<html::Div>) {
+    let again = move || {
+        if state.shown.span.try_with_untracked(ShownSpan::is_filling) == Some(true) {
+            fill(state, view);
+        }
+    };
+    let step = move || {
+        let Some(place) = view.try_get_untracked().flatten() else { return };
+        let follows = state.shown.follows.get_untracked();
+        let anchor = if follows { None } else { ScrollAnchor::of(&place) };
+        state.shown.fill();
+        match anchor {
+            None => again(),
+            Some(anchor) => request_animation_frame(move || {
+                anchor.restore(&place);
+                again();
+            }),
+        }
+    };
+    // A view that follows the end is moved there before the rows are drawn. The event of the last such
+    // move must come before the next rows: it would find the view elsewhere than at the end.
+    if state.shown.follows.get_untracked() {
+        request_animation_frame(step);
+    } else {
+        set_timeout(step, Duration::ZERO);
+    }
+}
+
 /// Shows more of the past, and keeps what is read in its place.
 fn show_earlier(state: ConversationState, place: HtmlElement) {
+    let is_moving = state.shown.is_moving;
+    if is_moving.try_get_value() != Some(false) {
+        return;
+    }
     let anchor = ScrollAnchor::of(&place);
+    is_moving.set_value(true);
     state.shown.show_earlier();
     request_animation_frame(move || {
         anchor.iter().for_each(|anchor| anchor.restore(&place));
-        fill_start(state, &place);
+        // The page may be gone by now.
+        if is_moving.try_set_value(false).is_none() {
+            fill_start(state, &place);
+        }
     });
 }
 
