@@ -16,6 +16,7 @@ pub(crate) mod agents;
 mod composing;
 mod conversation;
 mod drivers;
+mod extremes;
 mod failures;
 mod hands;
 mod journey;
