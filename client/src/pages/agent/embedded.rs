@@ -8,10 +8,9 @@ use moorline_shared::rest::SendPrompt;
 
 use super::composer::PROMPT;
 use super::folds::FoldStates;
-use super::parts::MoreCode;
 use super::state::ConversationState;
 use super::view::Conversation;
-use super::{FootParts, LinkPill};
+use super::{FootParts, LinkPill, parts};
 use crate::bindings::chunk::Chunk;
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::{clock, measure, page, scrolling};
@@ -31,7 +30,7 @@ pub fn EmbeddedAgent(
     let state = ConversationState::provide(id.clone());
     CodeColours::provide();
     FoldStates::provide();
-    MoreCode::provide();
+    parts::provide();
     attach(frame, state, id.clone());
     tell(frame, state, id);
     let is_calm = Memo::new(move |_| {

@@ -4,8 +4,10 @@ use anyhow::{Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
+use reqwest::Method;
+use serde_json::json;
 
-use super::steering::{shell, until_shown};
+use super::steering::until_shown;
 use crate::chromium::{Browser, Tab};
 
 const ROWS: &str = "[...document.querySelectorAll('[data-testid=session-row]')]
@@ -29,12 +31,21 @@ async fn until_rows(tab: &Tab, expected: &[&SessionId]) -> Result<()> {
     .await
 }
 
-/// Makes a session the one with the latest activity.
-async fn touch(relay: &Relay, id: &SessionId) -> Result<()> {
-    let before = relay.api().status(id).await?.summary.last_activity;
-    relay.api().prompt(id, "true").await?;
-    wait_until("the activity", async || {
-        relay.api().status(id).await.is_ok_and(|now| now.summary.last_activity > before)
+/// Starts a session that says each line back, and nothing else: its activity ends with that.
+async fn echo(relay: &Relay, name: &str) -> Result<SessionId> {
+    let id = format!("session-{name}");
+    let command = ["sh", "-c", "stty -echo; while read -r line; do echo \"$line.\"; done"];
+    let wish = json!({"sessionId": id, "name": name, "command": command});
+    relay.api().expect(201, Method::POST, "/api/sessions", wish).await?;
+    Ok(id.parse()?)
+}
+
+/// Makes a session the one with the latest activity. `line` is new to it.
+async fn touch(relay: &Relay, id: &SessionId, line: &str) -> Result<()> {
+    relay.api().prompt(id, line).await?;
+    let (path, said) = (format!("/api/terminal/{id}/output"), format!("{line}."));
+    wait_until("the answer", async || {
+        relay.api().get_text(&path).await.is_ok_and(|(_, output)| output.contains(&said))
     })
     .await
 }
@@ -42,27 +53,17 @@ async fn touch(relay: &Relay, id: &SessionId) -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_does_not_move_under_a_pointer() -> Result<()> {
     let relay = Relay::start().await?;
-    let (one, two) = (shell(&relay, "one").await?, shell(&relay, "two").await?);
-    let three = shell(&relay, "three").await?;
-    // A shell that has just started may still show its prompt after another one was used.
-    let wanted = [&three, &two, &one].map(ToString::to_string);
-    wait_until("the order of use", async || {
-        for id in [&one, &two, &three] {
-            if touch(&relay, id).await.is_err() {
-                return false;
-            }
-        }
-        let mut all = relay.api().list().await.unwrap_or_default();
-        all.sort_by(|one, other| other.last_activity.cmp(&one.last_activity));
-        all.iter().map(|session| session.session_id.to_string()).eq(wanted.iter().cloned())
-    })
-    .await?;
+    let (one, two) = (echo(&relay, "one").await?, echo(&relay, "two").await?);
+    let three = echo(&relay, "three").await?;
+    for id in [&one, &two, &three] {
+        touch(&relay, id, "first").await?;
+    }
     Browser::run("a_list_does_not_move_under_a_pointer", async |browser| {
         let tab = browser.open(&format!("{}/sessions", relay.url())).await?;
         until_rows(&tab, &[&three, &two, &one]).await?;
         tab.hover(&row(&two)).await?;
-        touch(&relay, &one).await?;
-        let four = shell(&relay, "four").await?;
+        touch(&relay, &one, "second").await?;
+        let four = echo(&relay, "four").await?;
         // The page has learned of the new session, and so of the activity before.
         until_shown(&tab, WAITING, "1 new").await?;
         let held = [&three, &two, &one].map(ToString::to_string);
@@ -82,8 +83,8 @@ async fn a_list_does_not_move_under_a_pointer() -> Result<()> {
 
         // The keyboard's focus holds it as well, until it leaves.
         tab.press("j").await?;
-        touch(&relay, &two).await?;
-        let five = shell(&relay, "five").await?;
+        touch(&relay, &two, "second").await?;
+        let five = echo(&relay, "five").await?;
         until_shown(&tab, WAITING, "1 new").await?;
         ensure!(rows(&tab).await? == [&four, &one, &two].map(ToString::to_string));
         tab.evaluate::<bool>("document.activeElement.blur(); true").await?;
