@@ -239,6 +239,38 @@ pub fn has_focus(element: &HtmlElement) -> bool {
     document.and_then(|document| document.active_element()).is_some_and(|it| it == **element)
 }
 
+/// Returns true if `element`, or one within it, has the focus.
+#[must_use]
+pub fn holds_focus(element: &HtmlElement) -> bool {
+    let document = window().and_then(|window| window.document());
+    let focused = document.and_then(|document| document.active_element());
+    focused.is_some_and(|focused| element.contains(Some(&focused)))
+}
+
+/// Returns the index, among the elements that match `selector`, of the one that holds the focus.
+#[must_use]
+pub fn place_of_focus(selector: &str) -> Option<u32> {
+    let all = window()?.document()?.query_selector_all(selector).ok()?;
+    (0..all.length()).find(|index| {
+        let element = all.get(*index).and_then(|node| node.dyn_into::<HtmlElement>().ok());
+        element.is_some_and(|element| holds_focus(&element))
+    })
+}
+
+/// Moves the focus to the element at an index among those that match `selector`, or to the last one. Does
+/// nothing if there is none, or if another element has the focus.
+pub fn focus_place(selector: &str, index: u32) {
+    let Some(document) = window().and_then(|window| window.document()) else { return };
+    let free = document.active_element().is_none_or(|active| active.tag_name() == "BODY");
+    let Ok(all) = document.query_selector_all(selector) else { return };
+    let node = all.get(index.min(all.length().saturating_sub(1)));
+    if let Some(element) =
+        node.and_then(|node| node.dyn_into::<HtmlElement>().ok()).filter(|_| free)
+    {
+        focus(&element);
+    }
+}
+
 /// Moves the focus to the page's `main` element at the next animation frame, unless another element
 /// has it.
 pub fn focus_main_soon() {

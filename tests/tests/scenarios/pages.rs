@@ -22,6 +22,7 @@ mod hands;
 mod journey;
 mod list;
 mod look;
+mod questions;
 mod steering;
 mod tabs;
 mod terminals;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gloo_timers::callback::Interval;
+use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalState};
 use moorline_shared::fold::ApprovalEntry;
@@ -13,7 +14,7 @@ use super::decider::Decider;
 use super::more_code::MoreCode;
 use super::paths::RelativePaths;
 use super::state::ConversationState;
-use crate::bindings::clock;
+use crate::bindings::{clock, page};
 use crate::ui::when::{effect, live};
 use crate::ui::{Icon, IconName};
 
@@ -45,19 +46,36 @@ pub(super) fn approval(id: &ApprovalId) -> AnyView {
         let tick = move || now.set(clock::wall_ms());
         timer.set_value(is_open.get().then(|| Interval::new(1000, tick)));
     });
-    live(move || {
-        let Some(entry) = entry.get() else {
-            return view! { <p class="row-note">"An approval that is long over."</p> }.into_any();
-        };
-        if is_open.get() {
-            let request = Arc::new(entry.request);
-            more.show(move |views| {
+    // The card stays, with all that was typed into it and the focus, while only its state changes.
+    let request = Memo::new(move |_| entry.with(|entry| Some(entry.as_ref()?.request.clone())));
+    let place = NodeRef::new();
+    let shown = live(move || {
+        if let (true, Some(request)) = (is_open.get(), request.get()) {
+            let request = Arc::new(request);
+            return more.show(move |views| {
                 (views.question)(&request, now, Decider::Conversation(state), state.folder)
-            })
-        } else {
-            closed(&entry, waits.get(), is_over.get(), state.folder)
+            });
         }
-    })
+        keep_focus(place);
+        match entry.get() {
+            Some(entry) => closed(&entry, waits.get(), is_over.get(), state.folder),
+            None => view! { <p class="row-note">"An approval that is long over."</p> }.into_any(),
+        }
+    });
+    view! { <div class="approval-slot" node_ref=place>{shown}</div> }.into_any()
+}
+
+/// Moves the focus from a question to the row that is about to take its place, if the question has it.
+/// The keyboard and screen readers then stay where they were, whoever has decided.
+pub(super) fn keep_focus(place: NodeRef<html::Div>) {
+    let Some(place) = place.get_untracked().filter(|place| page::holds_focus(place)) else {
+        return;
+    };
+    request_animation_frame(move || {
+        if let Some(row) = page::within(&place, ".approval-slot", ".decided") {
+            page::focus(&row);
+        }
+    });
 }
 
 /// Shows what became of an approval. `waits` is its decision while the host does not have it, and
@@ -104,7 +122,7 @@ pub(super) fn decided_row(
 ) -> AnyView {
     let (command, full) = (command.to_owned(), command.to_owned());
     view! {
-        <p class="decided" data-tone=tone data-testid="decided">
+        <p class="decided" tabindex="-1" data-tone=tone data-testid="decided">
             <Icon name=if tone == "good" { IconName::Check } else { IconName::Cross } />
             <span>{word}</span>
             <code title=full data-find=""><bdi>{move || folder.shorten(&command)}</bdi></code>

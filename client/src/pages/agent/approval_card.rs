@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use moorline_shared::agent::approval::{AnswerKind, ApprovalKind, ApprovalOption, ApprovalRequest};
 use moorline_shared::rest::DecideApproval;
 
-use super::approval::{decided_row, tone_and_word};
+use super::approval::{decided_row, keep_focus, tone_and_word};
 use super::decider::Decider;
 use super::form::{self, FormFields};
 use super::paths::RelativePaths;
@@ -24,6 +24,7 @@ struct DecisionForm {
     /// The key of the decision, so that it counts once.
     key: u128,
     request: StoredValue<Arc<ApprovalRequest>>,
+    card: NodeRef<html::Section>,
     reason: NodeRef<html::Input>,
     command: NodeRef<html::Input>,
     form: StoredValue<FormFields, LocalStorage>,
@@ -57,6 +58,10 @@ impl DecisionForm {
             digest: Some(request.digest.clone()),
             key: Some(format!("{:032x}", self.key)),
         };
+        // A button that is disabled would lose the focus.
+        if let Some(card) = self.card.get_untracked().filter(|card| page::holds_focus(card)) {
+            page::focus(&card);
+        }
         self.busy.set(true);
         self.problem.set(None);
         let id = request.approval_id.clone();
@@ -83,6 +88,7 @@ pub(super) fn card(
         decider,
         key: clock::random_bits(),
         request: StoredValue::new(Arc::clone(request)),
+        card: NodeRef::new(),
         reason: NodeRef::new(),
         command: NodeRef::new(),
         form: StoredValue::new_local(FormFields::of(request.form.as_ref())),
@@ -91,14 +97,17 @@ pub(super) fn card(
         problem: RwSignal::new(None),
     };
     let request = Arc::clone(request);
-    live(move || match answer.decided.get() {
+    let place = NodeRef::new();
+    let shown = live(move || match answer.decided.get() {
         // Whoever lists the questions learns a little later that it is no longer open.
         Some(approved) => {
+            keep_focus(place);
             let (tone, word) = tone_and_word(approved);
             decided_row(tone, word.to_owned(), &request.command, folder, ().into_any())
         }
         None => open_card(&request, now, answer, folder),
-    })
+    });
+    view! { <div class="approval-slot" node_ref=place>{shown}</div> }.into_any()
 }
 
 /// Renders a card that can be decided.
@@ -135,12 +144,14 @@ fn open_card(
     let id = &request.approval_id;
     let piece = |(number, content)| known_piece(content, folder, &format!("{id} {number}"));
     let contents = request.subject.content.iter().enumerate().map(piece).collect_view();
+    let label = format!("The agent asks for your decision: {}", request.command);
     view! {
         <section
+            node_ref=answer.card
             class="approval"
             tabindex="0"
             role="group"
-            aria-label="The agent asks for your decision"
+            aria-label=label
             data-testid="approval"
             on:keydown=press
         >

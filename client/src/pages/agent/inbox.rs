@@ -40,7 +40,11 @@ impl ApprovalInbox {
             match answer.and_then(|text| api::parse::<ApprovalCards>(&text)) {
                 Ok(open) => {
                     let _ = self.problem.try_set(None);
+                    let focused = page::place_of_focus("[data-testid=inbox-card]");
                     let _ = self.cards.try_set(Some(open.approvals));
+                    if let Some(place) = focused {
+                        keep_focus(place);
+                    }
                 }
                 Err(error) => _ = self.problem.try_set(Some(error.to_string())),
             }
@@ -53,6 +57,13 @@ impl ApprovalInbox {
             all.find(|card| card.approval.request.approval_id.as_str() == id).cloned()
         })
     }
+}
+
+/// Moves the focus, if its card is gone, to the name of the session of the card that took its place.
+/// The card itself would take keys that were meant for the one before.
+fn keep_focus(place: u32) {
+    request_animation_frame(move || page::focus_place(".inbox-session", place));
+    page::focus_main_soon();
 }
 
 /// Shows all open questions, oldest first, each with what will be done and the possible answers.

@@ -117,10 +117,17 @@ fn options(options: Option<Value>) -> Vec<Value> {
         _ => vec!["allow_once".into(), "allow_always".into(), "reject_once".into()],
     };
     let whole = |option| match option {
-        Value::String(kind) => json!({"optionId": kind, "name": kind, "kind": kind}),
+        Value::String(kind) => json!({"optionId": kind, "name": name(&kind), "kind": kind}),
         other => other,
     };
     options.into_iter().map(whole).collect()
+}
+
+/// The name of an option of this kind, such as "Allow once".
+fn name(kind: &str) -> String {
+    let words = kind.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// Whether the answer is one of the allowing options. Anything that is not understood is a no.
@@ -188,7 +195,7 @@ mod tests {
     fn an_option_can_be_its_kind_alone() {
         let given = json!(["reject_always", {"optionId": "o", "name": "n", "kind": "allow_once"}]);
         let expected = [
-            json!({"optionId": "reject_always", "name": "reject_always", "kind": "reject_always"}),
+            json!({"optionId": "reject_always", "name": "Reject always", "kind": "reject_always"}),
             json!({"optionId": "o", "name": "n", "kind": "allow_once"}),
         ];
         assert_eq!(options(Some(given)), expected);
