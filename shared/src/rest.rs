@@ -37,7 +37,9 @@ pub use push::{PushKey, PushKeys, PushSubscribed, SubscribePush};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,
 };
-pub use tokens::{ChangeToken, CreateToken, TokenChanged, TokenCreated, TokenList, TokenSummary};
+pub use tokens::{
+    ChangeToken, CreateToken, LoginStatus, TokenChanged, TokenCreated, TokenList, TokenSummary,
+};
 
 /// The body of `POST /api/sessions`. Every field may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

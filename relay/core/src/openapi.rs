@@ -4,8 +4,8 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::routes::{
-    approvals, changes, files, hosts, operations, output, projects, prompts, session, sessions,
-    terminals,
+    approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
+    sessions, terminals,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -46,6 +46,7 @@ use crate::routes::{
     output::open,
     terminals::close,
     hosts::list,
+    login::status,
     hosts::described::rules,
     hosts::described::revoke,
 ))]

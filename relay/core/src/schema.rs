@@ -252,13 +252,18 @@ pub const TOKEN_HASH: &str = "SELECT hash FROM tokens WHERE id = ?1";
 /// Revokes a token: (id).
 pub const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE id = ?1";
 
-/// Removes expired cookies, and the oldest ones beyond a number: (now, number that stay).
+/// Removes expired cookies, and those of a token that expire first, beyond a number:
+/// (now, number that stay, hash of the token).
 pub const EXPIRE_COOKIES: &str = "
 DELETE FROM cookies WHERE expires_at <= ?1 OR hash IN
-    (SELECT hash FROM cookies ORDER BY expires_at DESC LIMIT -1 OFFSET ?2)";
+    (SELECT hash FROM cookies WHERE token = ?3 ORDER BY expires_at DESC LIMIT -1 OFFSET ?2)";
 
 /// Inserts a cookie: (hash of its secret, hash of the token that it stands for, `expires_at`).
 pub const PUT_COOKIE: &str = "INSERT INTO cookies (hash, token, expires_at) VALUES (?1, ?2, ?3)";
+
+/// Lets a valid cookie expire later: (hash, `expires_at`, now).
+pub const RENEW_COOKIE: &str = "
+UPDATE cookies SET expires_at = max(expires_at, ?2) WHERE hash = ?1 AND expires_at > ?3";
 
 /// Selects a valid cookie: (hash, now) gives the hash of its token.
 pub const COOKIE: &str = "SELECT token FROM cookies WHERE hash = ?1 AND expires_at > ?2";
@@ -327,3 +332,6 @@ pub const SUBSCRIPTIONS: &str = "SELECT id, token, endpoint, p256dh, auth FROM p
 
 /// Removes a subscription: (id).
 pub const DELETE_SUBSCRIPTION: &str = "DELETE FROM push_subscriptions WHERE id = ?1";
+
+/// Removes the subscriptions that were made with a token: (hash of the token).
+pub const DELETE_SUBSCRIPTIONS: &str = "DELETE FROM push_subscriptions WHERE token = ?1";

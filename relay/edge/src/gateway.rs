@@ -145,7 +145,7 @@ impl Gateway {
         match matched.route.handler {
             Handler::Relay(Call::Health) => health(),
             Handler::Relay(Call::Description) => self.description().await,
-            Handler::Relay(Call::LogIn) => self.log_in().await,
+            Handler::Relay(Call::LogIn) => self.log_in(request).await,
             Handler::Relay(Call::LogOut) => self.log_out().await,
             Handler::Relay(Call::LogOutEverywhere) => {
                 self.log_out_everywhere(matched, request).await

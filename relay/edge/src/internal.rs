@@ -18,6 +18,7 @@ use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
 use moorline_shared::log::Entry;
 use moorline_shared::operation::OperationsQuestion;
 use moorline_shared::rest::ContextFile;
+use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
 /// Header with the [`Caller`]. The Worker alone sets it, and drops a header of this name that comes
@@ -96,7 +97,7 @@ pub const AUDIT: &str = "/internal/audit";
 pub const VERIFY: &str = "/internal/verify";
 /// To the directory: [`Presented`], a cookie's hash. Answer: [`Allowed`], or 401.
 pub const VERIFY_COOKIE: &str = "/internal/verify-cookie";
-/// To the directory: [`Keep`]. Answer: nothing.
+/// To the directory: [`Keep`]. Answer: nothing, or 401 if the cookie to renew is not valid.
 pub const KEEP: &str = "/internal/keep";
 /// To the directory: [`Presented`], a cookie's hash; it is void from then on. Answer: nothing.
 pub const DROP: &str = "/internal/drop";
@@ -278,13 +279,17 @@ impl Presented {
     }
 }
 
-/// A new cookie, and the token that it stands for.
+/// A cookie that is new or renewed, and the token that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keep {
     /// Hash of the cookie's secret.
     pub hash: SecretHash,
     /// Whose browser it is.
     pub caller: Caller,
+    /// When the cookie expires.
+    pub expires_at: Time,
+    /// False if it is renewed.
+    pub is_new: bool,
 }
 
 /// The caller of a request, or of a connection that is open.

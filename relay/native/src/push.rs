@@ -122,6 +122,15 @@ impl Push {
         store.delete_subscription(id).map_err(failed)
     }
 
+    /// Forgets the subscriptions of all browsers with this token.
+    ///
+    /// # Errors
+    /// `internal`.
+    pub fn forget_all_of(&self, token: &SecretHash) -> Result<(), ApiError> {
+        let deleted = self.store().delete_subscriptions(token);
+        deleted.map_err(|error| ApiError::internal(&error))
+    }
+
     /// Returns the subscriptions whose tokens are valid, with what these allow. Forgets the others.
     fn valid(&self) -> Result<Vec<(PushSubscription, moorline_core::auth::Access)>, StoreError> {
         let now = Time::from_ms(wall_ms());

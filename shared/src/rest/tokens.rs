@@ -1,4 +1,4 @@
-//! The bodies of `/api/tokens`.
+//! The bodies of `/api/tokens` and `/api/login`.
 
 use serde::{Deserialize, Serialize};
 
@@ -90,4 +90,22 @@ pub struct TokenSummary {
     /// When it was last used, as RFC 3339, to a minute; absent if it was not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<String>,
+}
+
+/// The answer to `GET /api/login`: what the caller's token allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LoginStatus {
+    /// The token's rights.
+    pub scope: String,
+    /// The token's id; absent for a token that is not stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<String>,
+    /// The token's purpose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// When the token expires, as RFC 3339; absent if it is valid until it is revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
 }

@@ -1,9 +1,9 @@
 //! The cookie of a browser that asked for one: `POST /api/login`.
 //!
 //! Browsers send a cookie to every port of a machine. So it holds a secret of its own instead of a
-//! token: short-lived, and revocable. Its name contains the port, so that two relays of one machine
-//! keep one each. Over plain HTTP on loopback, any other program that serves HTTP there would get
-//! the cookie, so none is set.
+//! token: it expires, can be revoked, and is renewed only while it is used. Its name contains the
+//! port, so that two relays of one machine keep one each. Over plain HTTP on loopback, any other
+//! program that serves HTTP there would get the cookie, so none is set.
 
 use std::time::Duration;
 
@@ -14,10 +14,14 @@ use super::header_list::items;
 use super::name::{is_loopback, name_of};
 use super::origin::is_same_origin;
 
-/// The lifetime of a cookie. A page that needs it for longer asks again.
+/// The lifetime of a cookie, unless the browser asks for another one.
 pub const COOKIE_LIFETIME: Duration = Duration::from_secs(60 * 60);
-/// The number of valid cookies; one more replaces the oldest.
-pub const COOKIES: u64 = 1024;
+/// The longest lifetime of a cookie. A page that is used renews it before.
+pub const LONGEST_COOKIE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The number of valid cookies of a token; one more replaces the one that expires first.
+pub const COOKIES: u64 = 256;
+/// The paths to which a browser sends the cookie: the API's, and those of sessions' streams.
+const PATHS: [&str; 2] = ["/api", "/sessions"];
 /// The prefix of the cookies' names; a port follows.
 const PREFIX: &str = "moorline-";
 /// The cookie of earlier versions, which held the token itself and was sent to every path.
@@ -35,20 +39,28 @@ pub fn is_beyond_loopback(headers: &HeaderMap) -> bool {
     !host(headers).is_some_and(|host| is_loopback_name(name_of(host)))
 }
 
-/// Returns the `Set-Cookie` value that stores a secret.
+/// Returns the `Set-Cookie` values that store a secret for a time, one for each path.
 #[must_use]
-pub fn set(headers: &HeaderMap, secret: &str) -> String {
+pub fn set(headers: &HeaderMap, secret: &str, lifetime: Duration) -> Vec<String> {
     let secure = is_secure(headers);
     let port = port(headers).unwrap_or(if secure { "443" } else { "80" });
-    let (age, secure) = (COOKIE_LIFETIME.as_secs(), if secure { "; Secure" } else { "" });
-    format!("{PREFIX}{port}={secret}; Path=/api; Max-Age={age}; HttpOnly; SameSite=Strict{secure}")
+    let (age, secure) = (lifetime.as_secs(), if secure { "; Secure" } else { "" });
+    let of = |path| {
+        format!(
+            "{PREFIX}{port}={secret}; Path={path}; Max-Age={age}; HttpOnly; \
+             SameSite=Strict{secure}"
+        )
+    };
+    PATHS.map(of).into()
 }
 
 /// Returns the `Set-Cookie` values that remove each cookie of this relay.
 #[must_use]
 pub fn clear(headers: &HeaderMap) -> Vec<String> {
-    let clear = |name| format!("{name}=; Path=/api; Max-Age=0; HttpOnly; SameSite=Strict");
-    names(headers).into_iter().map(clear).collect()
+    let clear = |name: String| {
+        PATHS.map(|path| format!("{name}=; Path={path}; Max-Age=0; HttpOnly; SameSite=Strict"))
+    };
+    names(headers).into_iter().flat_map(clear).collect()
 }
 
 /// Returns the `Set-Cookie` value that removes the cookie of an earlier version, if the browser
@@ -138,20 +150,26 @@ mod tests {
     }
 
     #[test]
-    fn its_name_has_the_port_and_its_path_is_the_apis() {
+    fn its_name_has_the_port_and_its_paths_are_those_of_requests() {
+        let set = |headers: &HeaderMap| set(headers, "s", COOKIE_LIFETIME);
         let plain = headers(&[("host", "192.168.1.7:3010")]);
-        let set_plain = set(&plain, "s");
         assert_eq!(
-            set_plain,
-            "moorline-3010=s; Path=/api; Max-Age=3600; HttpOnly; SameSite=Strict"
+            set(&plain),
+            [
+                "moorline-3010=s; Path=/api; Max-Age=3600; HttpOnly; SameSite=Strict",
+                "moorline-3010=s; Path=/sessions; Max-Age=3600; HttpOnly; SameSite=Strict",
+            ]
         );
         let tls = headers(&[("host", "moor.example"), ("origin", "https://moor.example")]);
-        assert!(set(&tls, "s").starts_with("moorline-443=s; "));
-        assert!(set(&tls, "s").ends_with("; Secure"));
-        assert!(set(&headers(&[("host", "[fe80::1]")]), "s").starts_with("moorline-80=s; "));
+        assert!(set(&tls)[0].starts_with("moorline-443=s; "));
+        assert!(set(&tls).iter().all(|set| set.ends_with("; Secure")));
+        assert!(set(&headers(&[("host", "[fe80::1]")]))[0].starts_with("moorline-80=s; "));
         assert_eq!(
             clear(&plain),
-            ["moorline-3010=; Path=/api; Max-Age=0; HttpOnly; SameSite=Strict"]
+            [
+                "moorline-3010=; Path=/api; Max-Age=0; HttpOnly; SameSite=Strict",
+                "moorline-3010=; Path=/sessions; Max-Age=0; HttpOnly; SameSite=Strict",
+            ]
         );
     }
 

@@ -45,6 +45,12 @@ impl Grant {
         Self { token_id: None, access: Access::Admin, label: None, expires_at: None }
     }
 
+    /// Returns full access of a command on the relay's own machine.
+    #[must_use]
+    pub fn command_line() -> Self {
+        Self { label: Some("command line".to_owned()), ..Self::unstored() }
+    }
+
     /// Returns an audit event of something that the holder does, at `at_ms` in milliseconds since
     /// 1970.
     #[must_use]

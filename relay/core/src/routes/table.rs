@@ -7,8 +7,8 @@ use super::Handler::{
 };
 use super::{Call, Handler, Need, Route, Subject};
 use super::{
-    approvals, changes, files, hosts, operations, output, projects, prompts, session, sessions,
-    terminals,
+    approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
+    sessions, terminals,
 };
 use crate::legacy;
 
@@ -59,6 +59,7 @@ pub static ROUTES: &[Route] = &[
     plain(GET, "/api/openapi.json", Need::Nothing, Relay(Call::Description)),
     plain(GET, "/api/debug/metrics", Need::Admin, Relay(Call::DebugMetrics)),
     // Access.
+    plain(GET, "/api/login", Need::Token, Read(login::status)),
     plain(POST, "/api/login", Need::Token, Relay(Call::LogIn)),
     plain(DELETE, "/api/login", Need::Nothing, Relay(Call::LogOut)),
     plain(POST, "/api/tickets", Need::Token, Relay(Call::CreateTicket)),

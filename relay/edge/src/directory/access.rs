@@ -6,7 +6,6 @@ use std::rc::Rc;
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::audit::AuditRecord;
-use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
 use moorline_core::auth::{
     Count, Grant, SecretHash, TICKETS, USE_RECORD_INTERVAL, hash_secret, random_secret,
 };
@@ -39,9 +38,7 @@ impl DirectoryState {
         let now = now_ms();
         let token = self.with(|memory| Ok(memory.database.cookie(&presented.hash, now)?))?;
         let Some(token) = token else { return Err(self.wrong(presented)) };
-        let is_own = presented.own.is_some_and(|own| own.ct_eq(&token).into());
-        let grant = if is_own { Some(Grant::unstored()) } else { self.grant_of(&token)? };
-        match grant {
+        match self.grant_of_cookie(&token, presented)? {
             Some(grant) => self.allowed(grant, token, Some(presented.hash), presented),
             None => Err(self.wrong(presented)),
         }
@@ -82,6 +79,16 @@ impl DirectoryState {
         self.ask(|it| Ok(it.record(session).and_then(|record| record.project.clone())))
     }
 
+    /// What the token of a cookie gives now, which may be the Worker's own.
+    fn grant_of_cookie(
+        &self,
+        token: &SecretHash,
+        presented: &Presented,
+    ) -> Result<Option<Grant>, RequestFailure> {
+        let is_own = presented.own.is_some_and(|own| own.ct_eq(token).into());
+        if is_own { Ok(Some(Grant::unstored())) } else { self.grant_of(token) }
+    }
+
     /// What a stored token gives now.
     fn grant_of(&self, token: &SecretHash) -> Result<Option<Grant>, RequestFailure> {
         let found = self.with(|memory| Ok(memory.database.token_by_hash(token)?))?;
@@ -118,15 +125,18 @@ impl DirectoryState {
         Ok(reaches.then_some(now))
     }
 
-    /// Stores a cookie with the token that it stands for.
+    /// Stores a cookie with the token that it stands for, or lets it expire later.
     pub(super) fn keep_cookie(&self, kept: &Keep) -> Answer {
-        let now = now_ms();
-        let lifetime = u64::try_from(COOKIE_LIFETIME.as_millis()).unwrap_or(u64::MAX);
-        let (expires_at, token) = (now.saturating_add(lifetime), &kept.caller.token);
-        self.with(|memory| {
-            Ok(memory.database.put_cookie(&kept.hash, token, now, expires_at, COOKIES)?)
-        })?;
-        self.record(&kept.caller.event(AuditKind::LoggedIn));
+        let Keep { hash, caller, expires_at, is_new } = kept;
+        let (now, expires_at) = (now_ms(), expires_at.ms);
+        if !is_new {
+            let is_kept =
+                self.with(|memory| Ok(memory.database.renew_cookie(hash, now, expires_at)?))?;
+            return if is_kept { nothing() } else { Err(ApiError::wrong_token().into()) };
+        }
+        let token = &caller.token;
+        self.with(|memory| Ok(memory.database.put_cookie(hash, token, now, expires_at)?))?;
+        self.record(&caller.event(AuditKind::LoggedIn));
         nothing()
     }
 
@@ -137,12 +147,13 @@ impl DirectoryState {
             memory.database.delete_cookie(&presented.hash)?;
             Ok(token)
         })?;
-        if let Some(token) = token {
-            let grant = self.grant_of(&token)?.unwrap_or_else(Grant::unstored);
+        let Some(token) = token else { return nothing() };
+        // Nobody is named if the token was revoked meanwhile.
+        if let Some(grant) = self.grant_of_cookie(&token, presented)? {
             let caller = Caller { grant, token, cookie: None, address: presented.from.clone() };
             self.record(&caller.event(AuditKind::LoggedOut));
-            self.recheck_token(&token).await;
         }
+        self.recheck_token(&token).await;
         nothing()
     }
 

@@ -2,6 +2,7 @@
 
 use moorline_core::audit::{AUDIT_EVENTS, AuditRecord};
 use moorline_core::auth::SecretHash;
+use moorline_core::auth::cookie::COOKIES;
 use moorline_core::directory::SessionReport;
 use moorline_core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
 use moorline_core::routes::AuditPage;
@@ -288,17 +289,26 @@ impl ObjectDatabase {
         is_valid.then(|| row.text(0).map(str::to_owned)).transpose()
     }
 
-    /// Stores a cookie, and deletes expired ones and all but the `most - 1` youngest others.
+    /// Stores a cookie, and deletes expired ones and those of the same token that are over the limit.
     pub(super) fn put_cookie(
         &self,
         hash: &[u8],
         token: &[u8],
         now: u64,
         expires_at: u64,
-        most: u64,
     ) -> Result<()> {
-        self.run(schema::EXPIRE_COOKIES, &[now.into(), most.saturating_sub(1).into()])?;
+        let rest = COOKIES.saturating_sub(1);
+        self.run(schema::EXPIRE_COOKIES, &[now.into(), rest.into(), token.into()])?;
         self.run(schema::PUT_COOKIE, &[hash.into(), token.into(), expires_at.into()])
+    }
+
+    /// Lets a cookie expire later. Returns false if it is not valid.
+    pub(super) fn renew_cookie(&self, hash: &[u8], now: u64, expires_at: u64) -> Result<bool> {
+        if self.cookie(hash, now)?.is_none() {
+            return Ok(false);
+        }
+        self.run(schema::RENEW_COOKIE, &[hash.into(), expires_at.into(), now.into()])?;
+        Ok(true)
     }
 
     /// The hash of the token that a cookie stands for.

@@ -41,7 +41,7 @@ impl Gateway {
         ticket: Option<String>,
         session: Option<SessionId>,
     ) -> Result<Identified> {
-        let from = self.headers.get("cf-connecting-ip").and_then(text);
+        let from = self.from();
         if let Some(ticket) = &ticket {
             let presented =
                 Presented { session: session.clone(), from: from.clone(), ..Presented::of(ticket) };
@@ -92,8 +92,13 @@ impl Gateway {
         }
     }
 
+    /// The caller's address, if known.
+    pub(super) fn from(&self) -> Option<String> {
+        self.headers.get("cf-connecting-ip").and_then(text)
+    }
+
     /// Hash of the token in the Worker's secret `MOORLINE_TOKEN`, which grants admin access.
-    fn own(&self) -> Option<SecretHash> {
+    pub(super) fn own(&self) -> Option<SecretHash> {
         let own = self.env.secret("MOORLINE_TOKEN").map(|own| own.to_string()).unwrap_or_default();
         // An unset secret must not match an empty token.
         if own.is_empty() {

@@ -3,32 +3,40 @@
 
 use moorline_core::api::ApiError;
 use moorline_core::auth::{Credential, cookie, hash_secret, presented, random_secret};
-use moorline_core::routes::Matched;
+use moorline_core::routes::{Matched, cookie_expiry};
 use moorline_shared::rest::Done;
-use worker::{Request, Response, ResponseBuilder};
+use moorline_shared::time::Time;
+use worker::{Date, Request, Response, ResponseBuilder};
 
 use super::Gateway;
+use crate::address::query;
 use crate::internal::{DROP, KEEP, Keep, Presented};
 use crate::object_client;
 use crate::reply::Answer;
 
 impl Gateway {
-    /// Sets a cookie in the browser, if the connection is fit for one.
-    pub(super) async fn log_in(&self) -> Answer {
+    /// Sets a cookie in the browser, if the connection is fit for one, or renews the one that the
+    /// request has.
+    pub(super) async fn log_in(&self, request: &Request) -> Answer {
         let caller = self.caller(None, None).await?.caller;
         if !cookie::may_keep(&self.headers) {
             return Err(ApiError::no_cookie().into());
         }
-        let secret = random_secret()?;
-        let kept = Keep { hash: hash_secret(&secret), caller };
+        let now = Time::from_ms(Date::now().as_millis());
+        let expires_at = cookie_expiry(query(&request.inner().url()), &caller.grant, now)?;
+        let (secret, is_new) = match presented(&self.headers) {
+            Some(Credential::Cookie(secret)) => (secret.to_owned(), false),
+            _ => (random_secret()?, true),
+        };
+        let kept = Keep { hash: hash_secret(&secret), caller, expires_at, is_new };
         object_client::post(&object_client::directory(&self.env)?, KEEP, &kept).await?;
-        with_cookies(&[cookie::set(&self.headers, &secret)])
+        with_cookies(&cookie::set(&self.headers, &secret, expires_at - now))
     }
 
     /// Clears the cookie and revokes its secret.
     pub(super) async fn log_out(&self) -> Answer {
         if let Some(Credential::Cookie(secret)) = presented(&self.headers) {
-            let void = Presented::of(secret);
+            let void = Presented { own: self.own(), from: self.from(), ..Presented::of(secret) };
             object_client::post(&object_client::directory(&self.env)?, DROP, &void).await?;
         }
         with_cookies(&cookie::clear(&self.headers))

@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::Passes;
 use crate::store::{Store, StoreError, TokenRecord};
-use moorline_core::auth::cookie::COOKIE_LIFETIME;
+use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{
     Access, Grant, NewToken, SecretHash, USE_RECORD_INTERVAL, hash_secret, random_secret,
 };
@@ -75,8 +75,11 @@ impl Tokens {
     /// [`VerifyError`].
     pub fn verify(&self, token: &SecretHash, now: Time) -> Result<Grant, VerifyError> {
         let is_fixed = self.fixed.is_some_and(|fixed| fixed.ct_eq(token).into());
-        if is_fixed || self.passes.allow(token, now) {
+        if is_fixed {
             return Ok(Grant::unstored());
+        }
+        if self.passes.allow(token, now) {
+            return Ok(Grant::command_line());
         }
         if self.void().contains(token) {
             return Err(VerifyError::Refused);
@@ -138,6 +141,14 @@ impl Tokens {
         self.with_store(|store| store.change_token(record))
     }
 
+    /// Stores an audit event of another process than the relay, which records its own.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn record(&self, event: &AuditRecord) -> Result<(), StoreError> {
+        self.with_store(|store| store.put_audit(event))
+    }
+
     /// Returns all stored tokens, oldest first.
     ///
     /// # Errors
@@ -169,11 +180,30 @@ impl Tokens {
     ///
     /// # Errors
     /// [`MintError`].
-    pub fn issue_cookie(&self, token: &SecretHash, now: Time) -> Result<String, MintError> {
+    pub fn issue_cookie(
+        &self,
+        token: &SecretHash,
+        now: Time,
+        expires_at: Time,
+    ) -> Result<String, MintError> {
         let secret = random_secret()?;
-        let (hash, expires_at) = (hash_secret(&secret), now + COOKIE_LIFETIME);
+        let hash = hash_secret(&secret);
         self.with_store(|store| store.put_cookie(&hash, token, now, expires_at))?;
         Ok(secret)
+    }
+
+    /// Lets a cookie expire later. Its secret stays, and so does what it has opened. Returns false if
+    /// it is not valid.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn renew_cookie(
+        &self,
+        secret: &str,
+        now: Time,
+        expires_at: Time,
+    ) -> Result<bool, StoreError> {
+        self.with_store(|store| store.renew_cookie(&hash_secret(secret), now, expires_at))
     }
 
     /// Returns the hash of the token that a cookie's secret stands for.
@@ -233,7 +263,7 @@ mod tests {
             self.verify(&hash_secret(token), now).ok().map(|grant| grant.access)
         }
     }
-    use moorline_core::auth::cookie::COOKIES;
+    use moorline_core::auth::cookie::{COOKIE_LIFETIME, COOKIES};
 
     fn tokens(fixed: Option<&str>) -> (tempfile::TempDir, Tokens) {
         let folder = tempfile::tempdir().unwrap();
@@ -265,8 +295,8 @@ mod tests {
         let now = Time::from_ms(1000);
         let minted = tokens.mint(&Access::Host, None, now, None).unwrap();
         let hash = hash_secret(&minted.text);
-        let (one, two) = (tokens.issue_cookie(&hash, now), tokens.issue_cookie(&hash, now));
-        let (one, two) = (one.unwrap(), two.unwrap());
+        let issue = |hash| tokens.issue_cookie(hash, now, now + COOKIE_LIFETIME).unwrap();
+        let (one, two) = (issue(&hash), issue(&hash));
         let later = now + COOKIE_LIFETIME.saturating_sub(Duration::from_millis(1));
         let allows = |secret: &str, at| {
             tokens
@@ -284,19 +314,40 @@ mod tests {
         assert_eq!((allows(&one, now), allows(&two, now)), (None, Some(Access::Host)));
         tokens.revoke(&minted.record.id).unwrap();
         assert_eq!(allows(&two, now), None);
-        let own = tokens.issue_cookie(&hash_secret("chosen by hand"), now).unwrap();
+        let own = issue(&hash_secret("chosen by hand"));
         assert_eq!(allows(&own, now), Some(Access::Admin));
     }
 
     #[test]
     fn cookies_are_bounded() {
         let (_folder, tokens) = tokens(None);
-        let issue = |ms| tokens.issue_cookie(&[7; 32], Time::from_ms(ms)).unwrap();
-        let (first, second) = (issue(1), issue(2));
-        (0..COOKIES - 1).for_each(|number| drop(issue(3 + number)));
+        let issue = |token: u8, ms| {
+            let now = Time::from_ms(ms);
+            tokens.issue_cookie(&[token; 32], now, now + COOKIE_LIFETIME).unwrap()
+        };
+        let (other, first, second) = (issue(1, 1), issue(7, 1), issue(7, 2));
+        (0..COOKIES - 1).for_each(|number| drop(issue(7, 3 + number)));
         let now = Time::from_ms(5000);
         assert!(tokens.of_cookie(&first, now).is_err());
         assert!(tokens.of_cookie(&second, now).is_ok());
+        // Whoever has one token logs out nobody else.
+        assert!(tokens.of_cookie(&other, now).is_ok());
+    }
+
+    #[test]
+    fn a_cookie_that_is_used_is_renewed() {
+        let (_folder, tokens) = tokens(None);
+        let now = Time::from_ms(1000);
+        let expires_at = now + COOKIE_LIFETIME;
+        let cookie = tokens.issue_cookie(&[7; 32], now, expires_at).unwrap();
+        let later = expires_at + COOKIE_LIFETIME;
+        let renew = |secret: &str, at, until| tokens.renew_cookie(secret, at, until).unwrap();
+        assert!(renew(&cookie, now, later) && renew(&cookie, now, expires_at));
+        assert!(tokens.of_cookie(&cookie, expires_at).is_ok(), "it expires earlier again");
+        assert!(!renew(&cookie, later, later + COOKIE_LIFETIME), "an expired one was renewed");
+        assert!(!renew("another", now, later));
+        tokens.drop_cookie(&cookie).unwrap();
+        assert!(!renew(&cookie, now, later), "a deleted one was renewed");
     }
 
     #[test]

@@ -204,7 +204,7 @@ async fn own(
         Call::Description => openapi::document(app.legacy).into_response(),
         Call::Metrics => rest::metrics::prometheus(app)?.into_response(),
         Call::DebugMetrics => rest::metrics::debug(app).into_response(),
-        Call::LogIn => rest::access::log_in(app, caller()?, &parts.headers)?.into_response(),
+        Call::LogIn => rest::access::log_in(app, caller()?, &parts)?.into_response(),
         Call::LogOut => rest::access::log_out(app, &parts)?.into_response(),
         Call::LogOutEverywhere => {
             rest::access::log_out_everywhere(app, caller()?, &parts.headers)?.into_response()

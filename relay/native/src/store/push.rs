@@ -61,4 +61,13 @@ impl Store {
         self.connection.prepare_cached(schema::DELETE_SUBSCRIPTION)?.execute([id])?;
         Ok(())
     }
+
+    /// Removes the subscriptions that were made with this token.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn delete_subscriptions(&self, token: &SecretHash) -> Result<(), StoreError> {
+        self.connection.prepare_cached(schema::DELETE_SUBSCRIPTIONS)?.execute([token])?;
+        Ok(())
+    }
 }

@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Stores a cookie and the token that it stands for, by their hashes. Removes expired cookies,
-    /// and the oldest ones over the limit.
+    /// and those of the token that are over the limit.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
@@ -89,10 +89,24 @@ impl Store {
     ) -> Result<(), StoreError> {
         let rest = to_sql(COOKIES.saturating_sub(1));
         let mut expire = self.connection.prepare_cached(schema::EXPIRE_COOKIES)?;
-        expire.execute(params![to_sql(now.ms), rest])?;
+        expire.execute(params![to_sql(now.ms), rest, token])?;
         let mut put = self.connection.prepare_cached(schema::PUT_COOKIE)?;
         put.execute(params![hash, token, to_sql(expires_at.ms)])?;
         Ok(())
+    }
+
+    /// Lets a cookie expire later. Returns false if it is not valid.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn renew_cookie(
+        &self,
+        hash: &SecretHash,
+        now: Time,
+        expires_at: Time,
+    ) -> Result<bool, StoreError> {
+        let mut renew = self.connection.prepare_cached(schema::RENEW_COOKIE)?;
+        Ok(renew.execute(params![hash, to_sql(expires_at.ms), to_sql(now.ms)])? > 0)
     }
 
     /// Returns the hash of the token that a cookie stands for, unless the cookie is expired.

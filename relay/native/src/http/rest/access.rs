@@ -13,19 +13,21 @@ use moorline_shared::time::Time;
 use crate::clock::wall_ms;
 use crate::http::error::{ApiError, HttpError};
 use crate::http::{App, Caller};
-use moorline_core::api::responses::{Guarded, Open};
+use moorline_core::api::responses::{BadQuery, Guarded, Open};
 use moorline_core::auth::{Credential, cookie, presented};
+use moorline_core::routes::{LoginQuery, cookie_expiry};
 
 type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 
 /// Set a cookie
 ///
-/// The cookie holds a secret that gives the token's access, for an hour at most and only while the
-/// token is valid. It is sent to this relay's API only, and scripts cannot read it. Over plain HTTP
-/// on loopback no cookie is set, because browsers would send it to every server of the machine.
+/// The cookie holds a secret that gives the token's access, for an hour unless the query names another
+/// time, and only while the token is valid. A request that has such a cookie and no token renews it. The
+/// cookie is sent to this relay's API and streams only, and scripts cannot read it. Over plain HTTP on
+/// loopback no cookie is set, because browsers would send it to every server of the machine.
 #[utoipa::path(
-    post, path = "/api/login", tag = "Access", operation_id = "logIn",
-    responses(Guarded,
+    post, path = "/api/login", tag = "Access", operation_id = "logIn", params(LoginQuery),
+    responses(Guarded, BadQuery,
         (status = 200, description = "`Set-Cookie` sets the cookie.", body = Done,
             headers(("set-cookie" = String, description = "`moorline-<port>=…; Path=/api`"))),
         (status = 403, description = "The request came over plain HTTP on loopback: \
@@ -35,16 +37,27 @@ type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 pub(in crate::http) fn log_in(
     app: &App,
     caller: &Caller,
-    headers: &HeaderMap,
+    parts: &Parts,
 ) -> Result<WithCookies, HttpError> {
+    let headers = &parts.headers;
     if !cookie::may_keep(headers) {
         return Err(ApiError::no_cookie().into());
     }
     let now = Time::from_ms(wall_ms());
-    let secret = app.tokens.issue_cookie(&caller.secret.token, now);
+    let query = parts.uri.query().unwrap_or_default();
+    let expires_at = cookie_expiry(query, &caller.grant, now)?;
+    let cookies = |secret: &str| Ok(with_cookies(cookie::set(headers, secret, expires_at - now)));
+    if let Some(Credential::Cookie(secret)) = presented(headers) {
+        return match app.tokens.renew_cookie(secret, now, expires_at) {
+            Ok(true) => cookies(secret),
+            Ok(false) => Err(ApiError::wrong_token().into()),
+            Err(error) => Err(ApiError::internal(&error).into()),
+        };
+    }
+    let secret = app.tokens.issue_cookie(&caller.secret.token, now, expires_at);
     let secret = secret.map_err(|error| ApiError::internal(&error))?;
     app.record(caller.event(AuditKind::LoggedIn));
-    Ok(with_cookies(vec![cookie::set(headers, &secret)]))
+    cookies(&secret)
 }
 
 /// Delete the cookie
@@ -68,8 +81,8 @@ pub(in crate::http) fn log_out(app: &App, parts: &Parts) -> Result<WithCookies, 
 
 /// Log out everywhere
 ///
-/// Deletes the cookies of all browsers that have logged in with the same token, and closes what they have
-/// opened. The token itself stays valid.
+/// Deletes the cookies of all browsers that have logged in with the same token, closes what they have
+/// opened, and ends the notices that they get while no page is open. The token itself stays valid.
 #[utoipa::path(
     delete, path = "/api/login/all", tag = "Access", operation_id = "logOutEverywhere",
     responses(Guarded,
@@ -81,9 +94,11 @@ pub(in crate::http) fn log_out_everywhere(
     caller: &Caller,
     headers: &HeaderMap,
 ) -> Result<WithCookies, HttpError> {
-    app.tokens.drop_cookies(&caller.secret.token).map_err(|error| ApiError::internal(&error))?;
+    let token = &caller.secret.token;
+    app.tokens.drop_cookies(token).map_err(|error| ApiError::internal(&error))?;
     app.leases.check();
     app.record(caller.event(AuditKind::LoggedOut).with("everywhere"));
+    app.push.forget_all_of(token)?;
     Ok(with_cookies(cookie::clear(headers)))
 }
 
