@@ -16,6 +16,7 @@ mod serve;
 mod sessions;
 mod state;
 mod token;
+mod token_store;
 mod trust;
 
 use std::path::PathBuf;

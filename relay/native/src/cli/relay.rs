@@ -11,7 +11,8 @@ use moorline_host::dial::RelayTrust;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::Scope;
 use moorline_shared::rest::{
-    CreateSession, Created, Done, ErrorBody, SessionList, SessionSummary, Ticket,
+    ChangeToken, CreateSession, CreateToken, Created, Done, ErrorBody, SessionList, SessionSummary,
+    Ticket, TokenChanged, TokenCreated, TokenSummary,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -259,20 +260,34 @@ impl Relay {
         Some((status, answer.body_mut().read_to_vec().ok()?))
     }
 
+    /// Makes a token.
+    pub(super) fn create_token(&self, wanted: &CreateToken) -> anyhow::Result<TokenCreated> {
+        self.post("/api/tokens", wanted)
+    }
+
+    /// Changes a token. Returns `None` if it does not exist.
+    pub(super) fn change_token(
+        &self,
+        id: &str,
+        wanted: &ChangeToken,
+    ) -> anyhow::Result<Option<TokenSummary>> {
+        let Some(address) = self.address_of_token(id) else { return Ok(None) };
+        let request = self.agent.patch(address).header("Authorization", self.bearer());
+        let changed = existing(self.read::<TokenChanged>(request.send_json(wanted)))?;
+        Ok(changed.map(|changed| changed.summary))
+    }
+
     /// Revokes a token. Returns false if it does not exist.
     pub(super) fn revoke_token(&self, id: &str) -> anyhow::Result<bool> {
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Ok(false);
-        }
-        let request = self.agent.delete(format!("{}/api/tokens/{id}", self.url));
-        let answer = request.header("Authorization", self.bearer()).call();
-        match self.read::<Done>(answer) {
-            Ok(_) => Ok(true),
-            Err(error) => match error.downcast_ref::<RelayRefusal>() {
-                Some(refused) if refused.status == StatusCode::NOT_FOUND => Ok(false),
-                _ => Err(error),
-            },
-        }
+        let Some(address) = self.address_of_token(id) else { return Ok(false) };
+        let request = self.agent.delete(address).header("Authorization", self.bearer());
+        Ok(existing(self.read::<Done>(request.call()))?.is_some())
+    }
+
+    /// Returns the address of a token; `None` for what cannot be a token's id.
+    fn address_of_token(&self, id: &str) -> Option<String> {
+        let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_id.then(|| format!("{}/api/tokens/{id}", self.url))
     }
 
     /// Makes a code, which is a ticket: it lets one browser in, once and soon.
@@ -318,6 +333,17 @@ impl Relay {
             Ok(body) => Err(RelayRefusal { status, body }.into()),
             Err(_) => bail!("{} answers {status}: is it a relay?", self.url),
         }
+    }
+}
+
+/// Returns `None` for the answer that something does not exist.
+fn existing<T>(answer: anyhow::Result<T>) -> anyhow::Result<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.downcast_ref::<RelayRefusal>() {
+            Some(refused) if refused.status == StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 

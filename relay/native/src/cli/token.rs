@@ -6,25 +6,25 @@ use anyhow::bail;
 use clap::Subcommand;
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
+use moorline_shared::rest::{ChangeToken, CreateToken, TokenSummary};
 use moorline_shared::session::AGENT_DRIVER;
-use moorline_shared::time::Time;
 
-use super::relay::{DEFAULT_URL, Relay, serving_at};
-use super::{DataDir, address_to_open};
+use super::relay::{DEFAULT_URL, serving_at};
+use super::{DataDir, address_to_open, token_store};
 use crate::auth::Tokens;
-use crate::clock::wall_ms;
 use crate::console::print;
 use crate::data_folder::DataFolder;
 use crate::store::TokenRecord;
 use moorline_core::auth::Access;
 use moorline_core::rfc3339;
 
-/// Make, list and revoke tokens; works while the relay runs.
+/// Make, list, change and revoke tokens; works while the relay runs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   moorline token new
   moorline token new --scope session:abcdefgh12345678:write --expires 12h --label phone
   moorline token list
+  moorline token change 0f3a9c1d2e4b5a67 --scope session:abcdefgh12345678:read --expires 7d
   moorline token revoke 0f3a9c1d2e4b5a67")]
 pub(super) struct TokenOptions {
     #[command(flatten)]
@@ -55,6 +55,22 @@ enum TokenAction {
     },
     /// List the tokens. Their secrets are not kept.
     List,
+    /// Change a token, at once. What is not named stays.
+    #[command(group = clap::ArgGroup::new("change").required(true).multiple(true))]
+    Change {
+        /// The token's id, as `list` shows it.
+        id: String,
+        /// The scope from now on. What the token has opened is closed, and can be opened again if
+        /// the new scope allows it.
+        #[arg(long, group = "change")]
+        scope: Option<Access>,
+        /// The lifetime from now on: a number and s, m, h or d.
+        #[arg(long, value_parser = parse_duration, value_name = "TIME", group = "change")]
+        expires: Option<Duration>,
+        /// A note on the token's purpose; empty for none.
+        #[arg(long, group = "change")]
+        label: Option<String>,
+    },
     /// Revoke a token, at once.
     Revoke {
         /// The token's id, as `list` shows it.
@@ -64,32 +80,48 @@ enum TokenAction {
 
 pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
     let folder = DataFolder::open(&options.data_dir.path()?)?;
-    let tokens = || anyhow::Ok(Tokens::new(folder.store()?, None));
     let text = match &options.action {
         TokenAction::New { scope, expires, label, url } => {
-            let now = Time::from_ms(wall_ms());
             let label = label.as_deref().map(|label| bounded(label, NAME_CHARACTERS));
             let label = label.filter(|label| !label.is_empty());
-            let minted = tokens()?.mint(scope, label, now, expires.map(|time| now + time))?;
+            let expires_in_ms = expires.map(milliseconds);
+            let wanted = CreateToken { scope: scope.to_string(), label, expires_in_ms };
+            let token = token_store::create(&folder, &wanted)?;
             let url = url.clone().or_else(|| serving_at(&folder).map(|found| found.url));
             let url = url.as_deref().unwrap_or(DEFAULT_URL);
             let runs_agent = runs_agent(&folder, scope)?;
-            format!("{}\n", address(url, scope, runs_agent, &minted.text))
+            format!("{}\n", address(url, scope, runs_agent, &token))
         }
-        TokenAction::List => tokens()?.list()?.iter().map(line).collect(),
-        TokenAction::Revoke { id } => {
-            // A relay that serves learns of it even if the disk is full.
-            let revoked = match Relay::serving_from(&folder) {
-                Some(relay) => relay.revoke_token(id)?,
-                None => tokens()?.revoke(id)?,
+        TokenAction::List => {
+            Tokens::new(folder.store()?, None).list()?.into_iter().map(|it| line(&it)).collect()
+        }
+        TokenAction::Change { id, scope, expires, label } => {
+            let wanted = ChangeToken {
+                scope: scope.as_ref().map(ToString::to_string),
+                label: label.as_deref().map(|label| bounded(label, NAME_CHARACTERS)),
+                expires_in_ms: expires.map(milliseconds),
             };
-            if !revoked {
-                bail!("the token {id} does not exist: see `moorline token list`");
+            match token_store::change(&folder, id, &wanted)? {
+                Some(changed) => changed_line(&changed),
+                None => bail!(no_token(id)),
+            }
+        }
+        TokenAction::Revoke { id } => {
+            if !token_store::revoke(&folder, id)? {
+                bail!(no_token(id));
             }
             format!("Revoked {id}. What it has opened is closed.\n")
         }
     };
     print(&text)
+}
+
+fn no_token(id: &str) -> String {
+    format!("the token {id} does not exist: see `moorline token list`")
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns true if a token is for a session that runs an agent.
@@ -120,6 +152,12 @@ fn line(record: &TokenRecord) -> String {
         "{}  {}  made {created}  until {until}  used {used}  {label}\n",
         record.id, record.scope
     )
+}
+
+fn changed_line(token: &TokenSummary) -> String {
+    let until = token.expires_at.as_deref().unwrap_or("revoked");
+    let label = token.label.as_deref().unwrap_or("-");
+    format!("Changed {}  {}  until {until}  {label}\n", token.id, token.scope)
 }
 
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
