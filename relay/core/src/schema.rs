@@ -282,11 +282,12 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 /// Removes the oldest audit events beyond a number: (number that stay).
 pub const TRIM_AUDIT: &str = "DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?1";
 
-/// Selects audit events, newest first: (before, count) gives
+/// Selects audit events, newest first: (before, count, kinds, each between commas, or empty for all)
+/// gives
 /// (id, at, kind, who, token, address, session, detail).
 pub const AUDIT: &str = "
 SELECT id, at, kind, who, token, address, session, detail FROM audit
-WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+WHERE id < ?1 AND (?3 = '' OR instr(?3, ',' || kind || ',') > 0) ORDER BY id DESC LIMIT ?2";
 
 /// Selects every host: (id, name, version, drivers, `last_seen`, missing).
 pub const HOSTS: &str =

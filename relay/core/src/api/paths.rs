@@ -13,7 +13,7 @@ pub fn is_api(path: &str) -> bool {
 pub fn is_route(path: &str) -> bool {
     let parts: Vec<_> = path.trim_end_matches('/').split('/').collect();
     match parts[..] {
-        ["sessions" | "approvals"] => true,
+        ["sessions" | "approvals" | "access"] => true,
         ["terminal" | "session", id] => !id.is_empty(),
         _ => is_embed(path),
     }

@@ -1,6 +1,6 @@
 //! The pages of `/api/audit`.
 
-use moorline_shared::rest::{AuditEvent, AuditList};
+use moorline_shared::rest::{AuditEvent, AuditKind, AuditList};
 use serde::Deserialize;
 
 use super::Request;
@@ -23,15 +23,19 @@ pub struct AuditQuery {
     /// The number of events, 1 to 500; 100 by default.
     #[cfg_attr(feature = "openapi", param(minimum = 1, maximum = 500))]
     limit: Option<u64>,
+    /// Only events of these kinds, separated by commas, such as `shared,changed,revoked`.
+    kinds: Option<String>,
 }
 
 /// The part of the stored events that a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditPage {
     /// Only events before this one.
     pub before: u64,
     /// The number of events.
     pub limit: u64,
+    /// The kinds of the events, each between commas; empty for all.
+    pub kinds: String,
 }
 
 impl AuditPage {
@@ -40,21 +44,30 @@ impl AuditPage {
     /// # Errors
     /// `bad_request`.
     pub fn of(request: &Request) -> Result<Self, ApiError> {
-        let AuditQuery { before, limit } = request.query()?;
+        let AuditQuery { before, limit, kinds } = request.query()?;
         let limit = limit.unwrap_or(PAGE);
         if !(1..=LARGEST_PAGE).contains(&limit) {
             let message = format!("`limit` must be 1 to {LARGEST_PAGE}.");
             return Err(ApiError::bad_request(message));
         }
-        Ok(Self { before: before.unwrap_or(LARGEST_NUMBER).min(LARGEST_NUMBER), limit })
+        let kinds = kinds.as_deref().map(known_kinds).transpose()?.unwrap_or_default();
+        Ok(Self { before: before.unwrap_or(LARGEST_NUMBER).min(LARGEST_NUMBER), limit, kinds })
     }
 
     /// Returns the answer with these events, newest first.
     #[must_use]
-    pub fn answer(self, events: Vec<AuditEvent>) -> AuditList {
+    pub fn answer(&self, events: Vec<AuditEvent>) -> AuditList {
         let is_full = events.len() as u64 == self.limit;
         let next = events.last().map(|event| event.id).filter(|id| is_full && *id > 1);
         AuditList { events, next }
+    }
+}
+
+/// Returns the kinds of a query as [`AuditPage::kinds`] has them.
+fn known_kinds(kinds: &str) -> Result<String, ApiError> {
+    match kinds.split(',').find(|kind| AuditKind::named(kind) == AuditKind::Unknown) {
+        Some(unknown) => Err(ApiError::bad_request(format!("`{unknown}` is no kind of event."))),
+        None => Ok(format!(",{kinds},")),
     }
 }
 
@@ -63,7 +76,6 @@ mod tests {
     use super::*;
     use crate::auth::Grant;
     use crate::tests::support::request;
-    use moorline_shared::rest::AuditKind;
 
     #[test]
     fn a_page_is_bounded_and_names_the_next() {
@@ -72,9 +84,10 @@ mod tests {
                 .map_err(|error| error.status().as_u16())
         };
         assert_eq!(page("").unwrap().limit, PAGE);
-        for bad in ["limit=0", "limit=501", "limit=x", "before=-1"] {
+        for bad in ["limit=0", "limit=501", "limit=x", "before=-1", "kinds=", "kinds=cut,x"] {
             assert_eq!(page(bad), Err(400), "{bad}");
         }
+        assert_eq!(page("kinds=cut,logged-in").unwrap().kinds, ",cut,logged-in,");
         let two = page("limit=2&before=9").unwrap();
         let record = Grant::unstored().event(7, AuditKind::Revoked);
         let event = |id| record.clone().about(&"abcdefgh".parse().unwrap()).event(id);

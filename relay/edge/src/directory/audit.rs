@@ -29,7 +29,7 @@ impl DirectoryState {
 
     pub(super) fn audit(&self, request: &routes::Request) -> Answer {
         let page = AuditPage::of(request)?;
-        let events = self.with(|memory| Ok(memory.database.audit(page)?))?;
+        let events = self.with(|memory| Ok(memory.database.audit(&page)?))?;
         json(StatusCode::OK, &page.answer(events))
     }
 }

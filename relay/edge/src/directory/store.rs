@@ -240,8 +240,9 @@ impl ObjectDatabase {
     }
 
     /// A page of the audit events, newest first.
-    pub(super) fn audit(&self, page: AuditPage) -> Result<Vec<AuditEvent>> {
-        let rows = self.rows(schema::AUDIT, &[page.before.into(), page.limit.into()])?;
+    pub(super) fn audit(&self, page: &AuditPage) -> Result<Vec<AuditEvent>> {
+        let asked = [page.before.into(), page.limit.into(), page.kinds.as_str().into()];
+        let rows = self.rows(schema::AUDIT, &asked)?;
         let row = |row: &crate::sql::ResultRow| {
             let record = AuditRecord {
                 at_ms: row.number(1)?,

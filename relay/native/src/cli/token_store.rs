@@ -101,8 +101,8 @@ mod tests {
         assert!(change(&folder, &id, &bad).is_err());
         assert!(revoke(&folder, &id).unwrap() && !revoke(&folder, &id).unwrap());
 
-        let page = AuditPage { before: u64::from(u32::MAX), limit: 10 };
-        let events = folder.store().unwrap().audit(page).unwrap();
+        let page = AuditPage { before: u64::from(u32::MAX), limit: 10, kinds: String::new() };
+        let events = folder.store().unwrap().audit(&page).unwrap();
         let kinds: Vec<_> = events.iter().map(|event| event.kind).collect();
         assert_eq!(kinds, [AuditKind::Revoked, AuditKind::Changed, AuditKind::Shared]);
         for event in events {

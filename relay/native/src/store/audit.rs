@@ -39,9 +39,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn audit(&self, page: AuditPage) -> Result<Vec<AuditEvent>, StoreError> {
+    pub fn audit(&self, page: &AuditPage) -> Result<Vec<AuditEvent>, StoreError> {
         let mut statement = self.connection.prepare_cached(schema::AUDIT)?;
-        let rows = statement.query_map([to_sql(page.before), to_sql(page.limit)], |row| {
+        let asked = params![to_sql(page.before), to_sql(page.limit), page.kinds];
+        let rows = statement.query_map(asked, |row| {
             let session: Option<String> = row.get(6)?;
             let record = AuditRecord {
                 at_ms: from_sql(row.get(1)?),

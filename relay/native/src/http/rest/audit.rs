@@ -18,6 +18,6 @@ use crate::http::error::HttpError;
 )]
 pub(in crate::http) fn list(app: &App, request: &Request) -> Result<Json<AuditList>, HttpError> {
     let page = AuditPage::of(request)?;
-    let events = app.registry.services().read(|store| store.audit(page))?;
+    let events = app.registry.services().read(|store| store.audit(&page))?;
     Ok(Json(page.answer(events)))
 }
