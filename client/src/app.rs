@@ -10,10 +10,11 @@ use crate::pages::frame::asks::Asks;
 use crate::pages::frame::notices::announce_questions;
 use crate::pages::frame::palette::Palette;
 use crate::pages::parts::{self, PagePart};
-use crate::pages::{AskToken, NotFound, SessionsPage};
+use crate::pages::{NotFound, SessionsPage};
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::code;
+use crate::session::login;
 use crate::session::overview::OverviewState;
 use crate::session::route::{PageRoute, Router};
 use crate::ui::When;
@@ -30,10 +31,11 @@ pub fn App() -> AnyView {
 }
 
 /// Renders a session for a frame on another page. The page there may be anyone's, so this one uses
-/// no token that the browser has stored, and stores none.
+/// neither the cookie nor a token that the browser has stored, and stores none.
 fn framed(id: SessionId, kind: EmbedKind) -> AnyView {
     storage::turn_off();
-    let (_, _) = provide_state();
+    let (access, _) = provide_state();
+    access.watch_address(PageAccess::accept);
     parts::embed_page(id, kind)
 }
 
@@ -53,6 +55,7 @@ fn provide_state() -> (PageAccess, Router) {
 /// Renders the pages in a tab of their own.
 fn whole() -> AnyView {
     let (access, router) = provide_state();
+    login::begin(access);
     code::redeem(access);
     announce_questions();
     view! {
@@ -60,7 +63,7 @@ fn whole() -> AnyView {
             <main class="lone" aria-busy="true">"Opening…"</main>
         </When>
         <When condition=move || access.is_refused() && !access.is_opening()>
-            <AskToken />
+            {parts::log_in_page()}
         </When>
         <When condition=move || !access.is_refused() && !access.is_opening()>
             {pages(router)}
@@ -79,6 +82,7 @@ fn pages(router: Router) -> AnyView {
         PageRoute::Session(id) => parts::page_by_driver(id),
         PageRoute::Terminal(id) => parts::session_page(PagePart::Terminal, id),
         PageRoute::Approvals => parts::approvals_page(),
+        PageRoute::Access => parts::access_page(),
         // Such an address is only loaded, never navigated to.
         PageRoute::Embed { .. } | PageRoute::NotFound => view! { <NotFound /> }.into_any(),
     })

@@ -2,9 +2,12 @@
 
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, Request, RequestCache, RequestInit, Response, window};
+use web_sys::{Headers, Request, RequestCache, RequestCredentials, RequestInit, Response, window};
 
-/// An HTTP request. The token is sent in the `Authorization` header.
+use super::storage;
+
+/// An HTTP request. The token is sent in the `Authorization` header. Without one, the browser's cookie
+/// stands for it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FetchCall<'a> {
     /// The HTTP method, such as `GET` or `POST`.
@@ -64,6 +67,9 @@ fn request(call: FetchCall<'_>) -> Result<Request, NoAnswer> {
     }
     options.set_method(call.method);
     options.set_cache(RequestCache::NoStore);
+    if storage::is_off() {
+        options.set_credentials(RequestCredentials::Omit);
+    }
     options.set_headers(&headers);
     Ok(Request::new_with_str_and_init(call.path, &options)?)
 }

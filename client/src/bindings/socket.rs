@@ -2,9 +2,11 @@
 
 use gloo_events::EventListener;
 use js_sys::{Array, ArrayBuffer, Uint8Array};
-use moorline_shared::message::close;
+use moorline_shared::message::{TOKEN_SUBPROTOCOL_PREFIX, close};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, MessageEvent, WebSocket};
+
+use super::storage;
 
 /// An event of a socket.
 #[derive(Debug)]
@@ -41,15 +43,21 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Dials `address` and reports events to `happened`.
+    /// Dials `address` and reports events to `happened`. Without a token among `protocols`, the
+    /// browser's cookie stands for it.
     ///
     /// # Errors
-    /// [`DialRefused`]; then no event is reported.
+    /// [`DialRefused`]; then no event is reported. A page that uses nothing that the browser has stored
+    /// needs a token, because a browser sends its cookies with every socket.
     pub fn dial(
         address: &str,
         protocols: &[String],
         happened: impl Fn(SocketEvent) + Clone + 'static,
     ) -> Result<Self, DialRefused> {
+        let has_token = protocols.iter().any(|name| name.starts_with(TOKEN_SUBPROTOCOL_PREFIX));
+        if storage::is_off() && !has_token {
+            return Err(DialRefused);
+        }
         let protocols: Array = protocols.iter().map(|name| JsValue::from_str(name)).collect();
         let socket =
             WebSocket::new_with_str_sequence(address, &protocols).map_err(|_| DialRefused)?;

@@ -6,13 +6,19 @@ use std::cell::Cell;
 use web_sys::Storage;
 
 thread_local! {
-    /// True if this page stores nothing.
+    /// True if this page uses nothing that the browser has stored.
     static IS_OFF: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps this page from reading and storing anything, also where the browser would allow it.
+/// Keeps this page from reading and storing anything, also where the browser would allow it. Its
+/// requests carry no cookies from then on.
 pub fn turn_off() {
     IS_OFF.set(true);
+}
+
+/// Returns true if this page uses nothing that the browser has stored.
+pub(super) fn is_off() -> bool {
+    IS_OFF.get()
 }
 
 /// A storage area of the browser.

@@ -1,17 +1,19 @@
 //! The pages and their parts.
 
+pub mod access;
 pub mod agent;
-pub mod ask_token;
 pub mod embed;
 pub mod frame;
+pub mod log_in;
 pub mod not_found;
 pub mod parts;
 pub mod session;
 pub mod sessions;
 pub mod terminal;
 
+pub use access::AccessPage;
 pub use agent::AgentPage;
-pub use ask_token::AskToken;
+pub use log_in::LogInPage;
 pub use not_found::NotFound;
 pub use session::SessionPage;
 pub use sessions::SessionsPage;

@@ -15,7 +15,7 @@ use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
 use crate::pages::embed::{EmbedPage, EmbedViews};
 use crate::pages::terminal::embedded::EmbeddedTerminal;
-use crate::pages::{AgentPage, SessionPage, TerminalPage};
+use crate::pages::{AccessPage, AgentPage, LogInPage, SessionPage, TerminalPage};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::overview::OverviewState;
@@ -74,6 +74,16 @@ pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
 /// Shows the page of all open questions, once its code is loaded.
 pub fn approvals_page() -> AnyView {
     loaded(code::approvals, |view: LonePageView| view())
+}
+
+/// Shows the page of tokens and what was done with them, once its code is loaded.
+pub fn access_page() -> AnyView {
+    loaded(code::access, |view: LonePageView| view())
+}
+
+/// Shows the page that lets in a browser without access, once its code is loaded.
+pub fn log_in_page() -> AnyView {
+    loaded(code::log_in, |view: LonePageView| view())
 }
 
 /// Shows the page of a session in a frame, once its code is loaded. It shows a view of this kind if
@@ -197,6 +207,16 @@ mod code {
         Ok(|id| view! { <EmbeddedAgent id /> }.into_any())
     }
 
+    #[wasm_split(more, fallible)]
+    pub(super) fn access() -> Loaded<LonePageView> {
+        Ok(|| view! { <AccessPage /> }.into_any())
+    }
+
+    #[wasm_split(more, fallible)]
+    pub(super) fn log_in() -> Loaded<LonePageView> {
+        Ok(|| view! { <LogInPage /> }.into_any())
+    }
+
     // Its cards are loaded behind a conversation, too.
     #[wasm_split(more, fallible)]
     pub(super) fn approvals() -> Loaded<LonePageView> {
@@ -231,6 +251,14 @@ mod code {
 
     pub(super) async fn embedded_agent() -> Loaded {
         Ok(|id| view! { <EmbeddedAgent id /> }.into_any())
+    }
+
+    pub(super) async fn access() -> Loaded<LonePageView> {
+        Ok(|| view! { <AccessPage /> }.into_any())
+    }
+
+    pub(super) async fn log_in() -> Loaded<LonePageView> {
+        Ok(|| view! { <LogInPage /> }.into_any())
     }
 
     pub(super) async fn approvals() -> Loaded<LonePageView> {

@@ -1,45 +1,62 @@
-//! The page's access token: its sources and its storage.
+//! The page's access: the browser's cookie, or a token where the browser has none.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 
+use crate::bindings::clock;
 use crate::bindings::page::{self, FragmentWatch};
-use crate::bindings::push;
 use crate::bindings::storage::{self, Area};
 
-const KEY: &str = "moorline.token";
+/// The key of a token in the browser's storage.
+const TOKEN: &str = "moorline.token";
+/// The key under which the browser's storage has the time at which the cookie was renewed last, in
+/// milliseconds since 1970. It is there while the browser is logged in by a cookie.
+const COOKIE: &str = "moorline.cookie";
 
-/// The page's token, and whether the relay asks for another one.
+/// The reason why the page has no access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoAccess {
+    /// The browser has had none.
+    NeverHad,
+    /// The code in the address was used already or is too old.
+    CodeRefused,
+    /// The relay does not accept the token in the address.
+    TokenRefused,
+    /// The relay does not accept the cookie or token any more.
+    Ended,
+    /// The user has logged out of this browser.
+    LoggedOut,
+    /// The user has logged out everywhere.
+    LoggedOutEverywhere,
+}
+
+/// The page's access, and whether the relay asks for another one.
 #[derive(Debug, Clone, Copy)]
 pub struct PageAccess {
+    /// The token; `None` if requests carry the browser's cookie.
     token: RwSignal<Option<String>>,
+    /// True if there is no access.
     refused: RwSignal<bool>,
-    /// True while a code is being exchanged for a token.
+    /// The reason, if there is no access.
+    reason: StoredValue<NoAccess>,
+    /// True while a code or a token is being exchanged.
     opening: RwSignal<bool>,
     /// True if the relay refused the last code.
     code_refused: RwSignal<bool>,
 }
 
 impl PageAccess {
-    /// Takes the token from the page's address, or the one that an earlier page stored, and
-    /// provides it to all components below.
+    /// Takes the token from the page's address, or the one that the browser has stored, and provides
+    /// the access to all components below.
     #[must_use]
     pub fn provide() -> Self {
-        let token = given_token().or_else(|| storage::get(Area::Browser, KEY));
+        let token = given_token().or_else(|| storage::get(Area::Browser, TOKEN));
         let access = Self {
             token: RwSignal::new(token),
             refused: RwSignal::new(false),
+            reason: StoredValue::new(NoAccess::NeverHad),
             opening: RwSignal::new(false),
             code_refused: RwSignal::new(false),
         };
-        // Opening an address with a token in a tab that shows Moorline already does not load the
-        // page.
-        let watch = page::watch_fragment(move || {
-            if let Some(token) = given_token() {
-                access.accept(token);
-            }
-        });
-        let _: StoredValue<FragmentWatch, LocalStorage> = StoredValue::new_local(watch);
         provide_context(access);
         access
     }
@@ -50,74 +67,131 @@ impl PageAccess {
         expect_context()
     }
 
-    /// Returns the token, if any.
+    /// Calls `take` with each token that somebody puts into the page's address. Opening such an
+    /// address in a tab that shows Moorline already does not load the page.
+    pub fn watch_address(self, take: impl Fn(Self, String) + 'static) {
+        let watch = page::watch_fragment(move || {
+            if let Some(token) = given_token() {
+                take(self, token);
+            }
+        });
+        let _: StoredValue<FragmentWatch, LocalStorage> = StoredValue::new_local(watch);
+    }
+
+    /// Returns the token; `None` if requests carry the browser's cookie.
     #[must_use]
     pub fn token(self) -> Option<String> {
         self.token.get_untracked()
     }
 
-    /// Returns true if the relay refuses the token, or its absence; tracked.
+    /// Returns true if the page has no access; tracked.
     #[must_use]
     pub fn is_refused(self) -> bool {
         self.refused.get()
     }
 
-    /// Returns true while the page waits for a token that it has requested; tracked.
+    /// Returns the reason why the page has no access, if it has none.
+    #[must_use]
+    pub fn end_reason(self) -> NoAccess {
+        self.reason.get_value()
+    }
+
+    /// Returns true while the page waits for an answer about its code or token; tracked.
     #[must_use]
     pub fn is_opening(self) -> bool {
         self.opening.get()
     }
 
-    /// Sets whether the page waits for a token.
+    /// Sets whether the page waits for an answer about its code or token.
     pub fn set_opening(self, opening: bool) {
         self.opening.set(opening);
-    }
-
-    /// Returns true if the relay refused the last code, which was used already or is too old;
-    /// tracked.
-    #[must_use]
-    pub fn is_code_refused(self) -> bool {
-        self.code_refused.get()
     }
 
     /// Sets whether the relay refused the last code.
     pub fn set_code_refused(self, refused: bool) {
         self.code_refused.set(refused);
-    }
-
-    /// Notes that the relay refuses the token.
-    pub fn refuse(self) {
-        if !self.refused.get_untracked() {
-            self.refused.set(true);
+        if refused {
+            self.reason.set_value(NoAccess::CodeRefused);
         }
     }
 
-    /// Stores `token` and uses it from now on.
+    /// Notes that the relay accepts neither the cookie nor the token.
+    pub fn refuse(self) {
+        if self.refused.get_untracked() {
+            return;
+        }
+        let had_access = self.token.with_untracked(Option::is_some) || renewed_at().is_some();
+        let reason = match (self.code_refused.get_untracked(), had_access) {
+            (true, _) => NoAccess::CodeRefused,
+            (false, true) => NoAccess::Ended,
+            (false, false) => NoAccess::NeverHad,
+        };
+        storage::remove(Area::Browser, COOKIE);
+        self.end(reason);
+    }
+
+    fn end(self, reason: NoAccess) {
+        self.reason.set_value(reason);
+        self.refused.set(true);
+    }
+
+    /// Uses `token` from now on, without storing it.
     pub fn accept(self, token: String) {
-        storage::set(Area::Browser, KEY, &token);
         self.token.set(Some(token));
         self.refused.set(false);
     }
 
-    /// Removes the token here and in storage, and ends the notices that come with it. The page then
-    /// asks for another one.
-    pub fn forget(self) {
-        if push::is_on() {
-            spawn_local(push::turn_off(self.token()));
+    /// Stores `token` and uses it from now on, because the browser gets or keeps no cookie.
+    pub fn keep_token(self, token: String) {
+        storage::remove(Area::Browser, COOKIE);
+        storage::set(Area::Browser, TOKEN, &token);
+        self.accept(token);
+    }
+
+    /// Uses the browser's cookie from now on, which was set or renewed just now. The page has no
+    /// token any more.
+    pub fn use_cookie(self) {
+        // A whole number: the code for fractions would add to the download.
+        storage::set(Area::Browser, COOKIE, &(clock::wall_ms() as u64).to_string());
+        storage::remove(Area::Browser, TOKEN);
+        self.token.set(None);
+        self.refused.set(false);
+    }
+
+    /// Continues if the page has no access but another tab of this browser has been given some.
+    pub fn look_again(self) {
+        if !self.refused.get_untracked() {
+            return;
         }
-        storage::remove(Area::Browser, KEY);
+        let token = storage::get(Area::Browser, TOKEN);
+        if token.is_some() && token != self.token() || renewed_at().is_some() {
+            self.token.set(token);
+            self.refused.set(false);
+        }
+    }
+
+    /// Removes what this browser has stored of its access. The page then asks for another one.
+    pub fn forget(self, reason: NoAccess) {
+        storage::remove(Area::Browser, TOKEN);
+        storage::remove(Area::Browser, COOKIE);
         self.code_refused.set(false);
         self.token.set(None);
-        self.refused.set(true);
+        self.end(reason);
     }
 }
 
-/// Moves the token from the page's address to the storage, and returns it.
+/// Returns when the cookie was renewed last, in milliseconds since 1970; `None` if the browser is not
+/// logged in by a cookie.
+#[must_use]
+pub fn renewed_at() -> Option<u64> {
+    storage::get(Area::Browser, COOKIE)?.parse().ok()
+}
+
+/// Removes the token from the page's address, and returns it.
 fn given_token() -> Option<String> {
     let (given, rest) = split_fragment(&page::fragment());
     let given = given?;
     page::replace_fragment(&rest);
-    storage::set(Area::Browser, KEY, &given);
     Some(given)
 }
 

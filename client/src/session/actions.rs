@@ -12,6 +12,7 @@ use moorline_shared::rest::SessionSummary;
 use crate::bindings::look::{Theme, ThemeChoice};
 use crate::bindings::page;
 use crate::session::access::PageAccess;
+use crate::session::login;
 use crate::session::overview::OverviewState;
 use crate::session::route::{PageRoute, Router, Shelf};
 use crate::session::words;
@@ -48,6 +49,8 @@ pub enum Ask {
     Project(Option<ProjectId>),
     /// Asks whether to delete this project.
     DeleteProject(ProjectId),
+    /// Asks whether to log out every browser that uses the same token.
+    LogOutEverywhere,
     /// Lists the keyboard shortcuts.
     Keys,
 }
@@ -199,8 +202,12 @@ impl Actions {
             choose(IconName::System, "System theme", ThemeChoice::System),
             action("keys", IconName::Keyboard, "Keyboard shortcuts", Self::tell_keys),
             action("api", IconName::Book, "API documentation", |_| page::load(API_PAGE)),
-            action("forget", IconName::Leave, "Sign out of this browser", |own| {
-                own.access.forget()
+            action("access", IconName::Key, "Access and tokens", |own| {
+                own.router.go(&PageRoute::Access);
+            }),
+            action("log-out", IconName::Leave, "Log out", |own| own.log_out(false)),
+            action("log-out-everywhere", IconName::Leave, "Log out everywhere…", |own| {
+                own.ask(Ask::LogOutEverywhere);
             }),
         ]
     }
@@ -241,6 +248,17 @@ impl Actions {
     /// Shows a dialog that asks something.
     pub fn ask(self, ask: Ask) {
         self.asked.set(Some(ask));
+    }
+
+    /// Logs this browser out, or every browser that has logged in with the same token.
+    pub fn log_out(self, everywhere: bool) {
+        login::log_out(self.access, everywhere, move |sentence| self.problem.set(Some(sentence)));
+    }
+
+    /// Returns true if this browser keeps the token itself, because it gets no cookie.
+    #[must_use]
+    pub fn keeps_token(self) -> bool {
+        self.access.token().is_some()
     }
 
     /// Shows the keyboard shortcuts.

@@ -73,8 +73,8 @@ fn json(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("bodies have text keys and no floats")
 }
 
-/// Sends a request with the page's token and calls `then` with the answer. If the token is refused,
-/// notes that in `access`. All requests use this function, so that it is compiled once.
+/// Sends a request with the page's access and calls `then` with the answer. If that is refused,
+/// notes it in `access`. All requests use this function, so that it is compiled once.
 pub fn ask(
     access: PageAccess,
     request: ApiRequest,
@@ -89,7 +89,7 @@ pub fn ask(
     dispatch(access.token(), request, Box::new(then));
 }
 
-/// Like [`ask`], with a token that the page does not have yet, or no longer.
+/// Like [`ask`], with a token that the page does not have yet; `None` for the browser's cookie.
 pub fn ask_as(
     token: Option<String>,
     request: ApiRequest,

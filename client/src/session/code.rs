@@ -1,5 +1,6 @@
 //! The code in the address that `moorline open` prints: a ticket that one page can exchange for a
-//! token of its own within 30 seconds. So an address in a browser's history opens nothing.
+//! token of its own within 30 seconds, and that for the browser's cookie. So an address in a browser's
+//! history opens nothing.
 
 use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};
@@ -7,6 +8,7 @@ use moorline_shared::rest::{CreateToken, TokenCreated};
 use crate::bindings::page::{self, FragmentWatch};
 use crate::session::access::{PageAccess, is_token};
 use crate::session::api::{self, ApiRequest, RequestError};
+use crate::session::login;
 
 /// Validity of the page's own token, in milliseconds.
 const TOKEN_LIFETIME_MS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -33,16 +35,18 @@ pub fn exchange(access: PageAccess, code: &str) {
     access.set_code_refused(false);
     let wanted = CreateToken {
         scope: "admin".to_owned(),
-        label: Some("a browser, by `moorline open`".to_owned()),
+        label: Some("a browser, by moorline open".to_owned()),
         expires_in_ms: Some(TOKEN_LIFETIME_MS),
     };
     let request = ApiRequest::post(format!("/api/tokens?ticket={code}"), &wanted);
     api::ask_as(None, request, move |answer| {
         match answer.and_then(|text| api::parse::<TokenCreated>(&text)) {
-            Ok(made) => access.accept(made.token),
-            Err(error) => access.set_code_refused(error == RequestError::Unauthorized),
+            Ok(made) => login::enter(access, made.token),
+            Err(error) => {
+                access.set_code_refused(error == RequestError::Unauthorized);
+                access.set_opening(false);
+            }
         }
-        access.set_opening(false);
     });
 }
 

@@ -31,6 +31,8 @@ pub enum PageRoute {
     },
     /// All open questions of all sessions.
     Approvals,
+    /// The tokens, and what was done with them.
+    Access,
     /// An address outside of this application.
     #[default]
     NotFound,
@@ -82,6 +84,7 @@ impl PageRoute {
                 None => Self::NotFound,
             },
             ["approvals"] => Self::Approvals,
+            ["access"] => Self::Access,
             ["session", id] => id.parse().map_or(Self::NotFound, Self::Session),
             ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
             ["embed", "terminal", id] => embed(id, EmbedKind::Terminal),
@@ -105,6 +108,7 @@ impl PageRoute {
             Self::Sessions { shelf: Shelf::Loose } => "/sessions?project=none".to_owned(),
             Self::Sessions { shelf: Shelf::Project(id) } => format!("/sessions?project={id}"),
             Self::Approvals => "/approvals".to_owned(),
+            Self::Access => "/access".to_owned(),
             Self::Embed { id, kind: EmbedKind::Terminal } => format!("/embed/terminal/{id}"),
             Self::Embed { id, kind: EmbedKind::Agent } => format!("/embed/session/{id}"),
             Self::Session(id) => format!("/session/{id}"),
@@ -256,6 +260,8 @@ mod tests {
             "/sessions?project=abcdefgh",
             "/session/abcdefgh",
             "/terminal/abcd_efgh-1",
+            "/approvals",
+            "/access",
             "/embed/terminal/abcdefgh",
             "/embed/session/abcdefgh",
         ];

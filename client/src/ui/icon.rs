@@ -67,6 +67,8 @@ pub enum IconName {
     Check,
     /// Attach an image.
     Image,
+    /// Access, as a key.
+    Key,
 }
 
 impl IconName {
@@ -120,6 +122,7 @@ impl IconName {
             Self::Send => "M8 13V3.5M4 7.5l4-4 4 4",
             Self::Check => "M3 8.5 6.5 12 13 4.5",
             Self::Image => "M2.5 3h11v10h-11zM2.5 11l3.5-3.5 3 3 2-2 2.5 2.5M10.5 6h.01",
+            Self::Key => "M9.8 2.5a3.7 3.7 0 1 1-2.5 6.4L2.5 13.6v-2.3h2V9.2h1.9M10.7 5.3h.01",
             Self::Leave => "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5 13.5 8 11 10.5",
         }
     }

@@ -405,3 +405,53 @@ async fn what_was_done_is_in_the_audit() -> Result<()> {
     }
     api.expect(400, Method::GET, "/api/audit?limit=0", Value::Null).await.map(drop)
 }
+
+#[tokio::test]
+async fn a_cookie_is_kept_as_long_as_asked_and_renewed_by_itself() -> Result<()> {
+    let relay = Relay::start().await?;
+    let token = Made::new(&relay, "admin", "laptop").await?;
+    let (api, stranger) = (token.api(&relay), relay.api().with_token(None));
+    let tls = relay.url().replace("http://", "https://");
+    let with = async |request: reqwest::RequestBuilder| -> Result<Vec<String>> {
+        let answer = request.header(ORIGIN, &tls).send().await?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+        let all = answer.headers().get_all(SET_COOKIE).iter();
+        all.map(|set| Ok(set.to_str()?.to_owned())).collect()
+    };
+    let set = with(api.request(Method::POST, "/api/login?keepForMs=60000")).await?;
+    for (set, path) in set.iter().zip(["; Path=/api; ", "; Path=/sessions; "]) {
+        ensure!(
+            set.contains(path) && set.contains("Max-Age=60; HttpOnly; SameSite=Strict"),
+            "{set}"
+        );
+    }
+    ensure!(set.len() == 2, "{set:?}");
+    let cookie = set[0].split(';').next().context("it is not empty")?.to_owned();
+    let by_cookie = |method, path: &str| stranger.request(method, path).header(COOKIE, &cookie);
+    let renewed = with(by_cookie(Method::POST, "/api/login?keepForMs=9999999999")).await?;
+    ensure!(renewed[0].starts_with(&format!("{cookie};")), "another secret: {renewed:?}");
+    ensure!(renewed[0].contains("Max-Age=2592000;"), "{renewed:?}");
+    let status: Value = by_cookie(Method::GET, "/api/login").send().await?.json().await?;
+    let expected = json!({"scope": "admin", "tokenId": token.id, "label": "laptop"});
+    ensure!(status == expected, "{status}");
+    stranger.expect(401, Method::GET, "/api/login", Value::Null).await?;
+
+    // Nobody is named as the holder of a revoked token.
+    token.revoke(&relay).await?;
+    with(by_cookie(Method::DELETE, "/api/login")).await?;
+    let renewal = by_cookie(Method::POST, "/api/login").header(ORIGIN, &tls).send().await?;
+    ensure!(renewal.status() == 401, "{}", renewal.status());
+    let list: AuditList = wait_for("the revocation in the audit", async || {
+        let list: AuditList = relay.api().get("/api/audit?limit=500").await.ok()?;
+        list.events.iter().any(|event| event.kind == AuditKind::Revoked).then_some(list)
+    })
+    .await?;
+    let of = |kind| list.events.iter().filter(move |event| event.kind == kind);
+    ensure!(of(AuditKind::LoggedIn).count() == 1, "a renewal is no log-in: {:#?}", list.events);
+    ensure!(of(AuditKind::LoggedOut).count() == 0, "{:#?}", list.events);
+
+    let kinds = relay.api().get::<AuditList>("/api/audit?kinds=shared,revoked").await?;
+    let kinds: Vec<_> = kinds.events.iter().map(|event| event.kind).collect();
+    ensure!(kinds == [AuditKind::Revoked, AuditKind::Shared], "{kinds:?}");
+    relay.api().expect(400, Method::GET, "/api/audit?kinds=x", Value::Null).await.map(drop)
+}

@@ -227,13 +227,13 @@ async fn a_code_that_was_used_says_how_to_get_another() -> Result<()> {
         browser.expect_bad_network();
         let address = format!("{}/sessions#code=a-code-that-was-used", relay.url());
         let tab = browser.open_exactly(&address).await?;
-        let page = tab.until_there("[data-testid=ask-token]").await?;
+        let page = tab.until_there("[data-testid=log-in]").await?;
         ensure!(page.contains("already used") && page.contains("moorline open"), "{page}");
         // A token does as well.
         tab.click("[data-testid=token]").await?;
         tab.type_text(TOKEN).await?;
         tab.press("Enter").await?;
-        tab.until_gone("[data-testid=ask-token]").await
+        tab.until_gone("[data-testid=log-in]").await
     })
     .await
 }
@@ -248,11 +248,11 @@ async fn a_wrong_token_is_asked_for_again() -> Result<()> {
         let wrong = "a-wrong-token-that-is-long-enough-0123456789";
         for address in [format!("/terminal/{session}#token={wrong}"), "/sessions".to_owned()] {
             let tab = browser.open_exactly(&format!("{}{address}", relay.url())).await?;
-            tab.until_there("[data-testid=ask-token]").await?;
+            tab.until_there("[data-testid=log-in]").await?;
             tab.click("[data-testid=token]").await?;
             tab.type_text(TOKEN).await?;
             tab.press("Enter").await?;
-            tab.until_gone("[data-testid=ask-token]").await?;
+            tab.until_gone("[data-testid=log-in]").await?;
             match address.starts_with("/terminal") {
                 true => tab.until_text("ready").await?,
                 false => {

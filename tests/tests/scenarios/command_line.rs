@@ -3,10 +3,13 @@
 use std::process::Output;
 
 use anyhow::{Context as _, Result, ensure};
+use moorline_shared::message::close;
+use moorline_shared::rest::{AuditKind, AuditList};
 use moorline_tests::attach::OnTerminal;
 use moorline_tests::expected;
 use moorline_tests::relay::{Kind, Relay, Setup};
-use moorline_tests::wait::within;
+use moorline_tests::wait::{wait_until, within};
+use moorline_tests::wire::{Greeting, Wire};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -166,6 +169,45 @@ async fn commands_need_no_room_for_a_token() -> Result<()> {
         let revoked = run(&relay, &["token", "revoke", made["id"].as_str().context("id")?]).await?;
         ensure!(!revoked.status.success(), "{revoked:?}");
         page.expect(401, Method::GET, "/api/sessions", Value::Null).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_changed_at_once_and_the_audit_says_so() -> Result<()> {
+    for kind in [Kind::Native, Kind::InProcess] {
+        let relay = Relay::start_as(kind, Setup::default()).await?;
+        let session = relay.api().run(expected::shell()).await?;
+        let made = lines(&relay, &["token", "new", "--label", "phone"]).await?;
+        let secret = made[0].split_once("#token=").context("no token")?.1.to_owned();
+        let listed = lines(&relay, &["token", "list"]).await?;
+        let phone = listed.iter().find(|line| line.ends_with("  phone")).context("not listed")?;
+        let id = phone.split_whitespace().next().context("no id")?.to_owned();
+
+        let greeting = Greeting { bearer: Some(secret.clone()), ..Greeting::extended() };
+        let mut stream = Wire::connect(&relay, &session, &greeting).await?;
+        let scope = format!("session:{session}:read");
+        let change = ["token", "change", &id, "--scope", &scope, "--expires", "1h"];
+        let changed = lines(&relay, &[&change[..], &["--label", "tablet"]].concat()).await?;
+        ensure!(changed[0].contains(&scope) && changed[0].ends_with("  tablet"), "{changed:?}");
+        ensure!(stream.close_code().await? == close::UNAUTHORIZED);
+        let page = relay.api().with_token(Some(&secret));
+        page.expect(403, Method::GET, "/api/sessions", Value::Null).await?;
+        for wrong in [&["token", "change", "none", "--label", "x"][..], &["token", "change", &id]] {
+            ensure!(!run(&relay, wrong).await?.status.success(), "{wrong:?}");
+        }
+        lines(&relay, &["token", "revoke", &id]).await?;
+
+        let expected = [AuditKind::Revoked, AuditKind::Changed, AuditKind::Shared];
+        wait_until("the audit", async || {
+            let list =
+                relay.api().get::<AuditList>("/api/audit?kinds=shared,changed,revoked").await;
+            list.is_ok_and(|list| {
+                let kinds = list.events.iter().map(|event| event.kind);
+                kinds.eq(expected) && list.events.iter().all(|event| event.who == "command line")
+            })
+        })
+        .await?;
     }
     Ok(())
 }

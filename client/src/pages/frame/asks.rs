@@ -15,7 +15,9 @@ use crate::ui::dialog::Dialog;
 use crate::ui::when::{effect, live};
 use crate::ui::{Icon, IconName, When};
 use create::CreateForm;
-use forms::{DeleteProject, DeleteSessions, MoveSessions, ProjectForm, RenameForm};
+use forms::{
+    DeleteProject, DeleteSessions, LogOutEverywhere, MoveSessions, ProjectForm, RenameForm,
+};
 use keys::KeyHelp;
 
 const PROBLEM_MS: u32 = 10_000;
@@ -59,6 +61,7 @@ fn Content(close: Callback<()>) -> impl IntoView {
         Some(Ask::Rename(id)) => view! { <RenameForm id close /> }.into_any(),
         Some(Ask::Project(id)) => view! { <ProjectForm id close /> }.into_any(),
         Some(Ask::DeleteProject(id)) => view! { <DeleteProject id close /> }.into_any(),
+        Some(Ask::LogOutEverywhere) => view! { <LogOutEverywhere close /> }.into_any(),
         Some(Ask::Keys) => view! { <KeyHelp close /> }.into_any(),
         None => ().into_any(),
     })
@@ -83,6 +86,7 @@ fn title(overview: OverviewState, ask: &Ask) -> String {
             let name = overview.project_name(id).unwrap_or_else(|| id.to_string());
             format!("Delete project {name}?")
         }
+        Ask::LogOutEverywhere => "Log out everywhere?".to_owned(),
         Ask::Keys => "Keyboard shortcuts".to_owned(),
     }
 }

@@ -6,8 +6,8 @@ use crate::bindings::dialog as popover;
 use crate::bindings::look::{Theme, ThemeChoice};
 use crate::pages::frame::notices::NoticesItem;
 use crate::pages::frame::palette::palette_keys;
-use crate::session::access::PageAccess;
-use crate::session::actions::{API_PAGE, Actions};
+use crate::session::actions::{API_PAGE, Actions, Ask};
+use crate::session::route::PageRoute;
 use crate::ui::menu::{MENU, MenuItem, MenuLink};
 use crate::ui::preferences::Preferences;
 use crate::ui::{Icon, IconName};
@@ -22,7 +22,6 @@ pub fn AppMenu(
     #[prop(optional)]
     on_close: Option<Callback<()>>,
 ) -> impl IntoView {
-    let access = PageAccess::expect();
     let actions = Actions::expect();
     view! {
         <div
@@ -58,15 +57,24 @@ pub fn AppMenu(
             <MenuLink icon=IconName::Book address=API_PAGE.to_owned() name="api">
                 "API documentation"
             </MenuLink>
-            <button
-                class="menu-item"
-                popovertarget=MENU
-                popovertargetaction="hide"
-                on:click=move |_| access.forget()
+            <hr />
+            <MenuLink icon=IconName::Key address=PageRoute::Access.address() name="access">
+                "Access and tokens"
+            </MenuLink>
+            <MenuItem
+                icon=IconName::Leave
+                name="log-out"
+                on_pick=Callback::new(move |()| actions.log_out(false))
             >
-                <Icon name=IconName::Leave />
-                <span>"Sign out of this browser"</span>
-            </button>
+                "Log out"
+            </MenuItem>
+            <MenuItem
+                icon=IconName::Leave
+                name="log-out-everywhere"
+                on_pick=Callback::new(move |()| actions.ask(Ask::LogOutEverywhere))
+            >
+                "Log out everywhere…"
+            </MenuItem>
         </div>
     }
 }

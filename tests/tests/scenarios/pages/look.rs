@@ -57,6 +57,7 @@ async fn pages(relay: &Relay) -> Result<Vec<(String, String)>> {
         (format!("/sessions?project={project}"), named.clone()),
         (format!("/session/{of_project}"), named),
         (format!("/terminal/{by_itself}"), live.to_owned()),
+        ("/access".to_owned(), "document.querySelector('[data-testid=audit]') !== null".to_owned()),
     ])
 }
 

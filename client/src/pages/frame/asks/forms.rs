@@ -46,11 +46,31 @@ pub fn DeleteProject(
     view! { <Verdict text="Its sessions are kept, without a project." verb="Delete" agree close /> }
 }
 
+/// Asks for confirmation before all browsers with the same token are logged out.
+#[component]
+pub fn LogOutEverywhere(
+    /// Called to close the dialog.
+    close: Callback<()>,
+) -> impl IntoView {
+    let actions = Actions::expect();
+    let text = if actions.keeps_token() {
+        "This ends the access of every browser that has exchanged the same token for a cookie, and of \
+         this one. A browser that keeps the token itself, as this one does, can come back with it \
+         until the token is revoked."
+    } else {
+        "This ends the access of every browser that has logged in with the same token, this one \
+         included. The token itself stays valid until it is revoked."
+    };
+    let agree = Callback::new(move |()| actions.log_out(true));
+    view! { <Verdict text verb="Log out everywhere" other="Stay" agree close /> }
+}
+
 /// A question with two answers.
 #[component]
 fn Verdict(
     text: &'static str,
     verb: &'static str,
+    #[prop(optional, default = "Keep")] other: &'static str,
     agree: Callback<()>,
     close: Callback<()>,
 ) -> impl IntoView {
@@ -61,7 +81,7 @@ fn Verdict(
     view! {
         <p>{text}</p>
         <div class="actions">
-            <button class="button" on:click=move |_| close.run(())>"Keep"</button>
+            <button class="button" on:click=move |_| close.run(())>{other}</button>
             <button class="button danger" data-testid="confirm" on:click=agreed>{verb}</button>
         </div>
     }

@@ -2,7 +2,8 @@
 // it, the page keeps its link to the description.
 "use strict";
 
-// The key under which the client stores this relay's token.
+// The key under which the client stores this relay's token, if the browser has no cookie. A cookie goes
+// with every request by itself.
 const KEY = "moorline.token";
 
 const dark = matchMedia("(prefers-color-scheme: dark)");

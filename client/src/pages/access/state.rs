@@ -1,0 +1,210 @@
+//! What the page of tokens knows, and its requests.
+
+use leptos::prelude::*;
+use moorline_shared::rest::{
+    ChangeToken, CreateToken, Done, LoginStatus, TokenChanged, TokenCreated, TokenList,
+    TokenSummary,
+};
+use serde::de::DeserializeOwned;
+
+use super::events::AuditEvents;
+use super::scope::TokenScope;
+use crate::bindings::{clock, page};
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest, RequestError};
+use crate::session::overview::OverviewState;
+use crate::session::words;
+
+/// Added to the time until something, in milliseconds, because words cut off what is less than a unit.
+const ROUNDING_MS: f64 = 60_000.0;
+
+/// A dialog about tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TokenDialog {
+    /// Asks what token to make.
+    Create,
+    /// Shows the secret of a token that was made.
+    Secret(TokenCreated),
+    /// Asks how to change a token.
+    Change(TokenSummary),
+    /// Asks whether to revoke a token.
+    Revoke(TokenSummary),
+}
+
+/// The tokens, as far as they are known, and what is asked about them.
+#[derive(Clone, Copy)]
+pub(super) struct AccessState {
+    access: PageAccess,
+    overview: OverviewState,
+    /// The rights of this browser; `None` until the relay has answered.
+    pub(super) status: RwSignal<Option<LoginStatus>>,
+    /// All tokens, newest first; `None` until the relay has answered.
+    pub(super) tokens: RwSignal<Option<Vec<TokenSummary>>>,
+    /// What was done with them.
+    pub(super) audit: AuditEvents,
+    /// The reason why the last request failed.
+    pub(super) problem: RwSignal<Option<String>>,
+    /// What was done last, for people.
+    pub(super) note: RwSignal<Option<String>>,
+    /// The dialog that is shown.
+    pub(super) dialog: RwSignal<Option<TokenDialog>>,
+    /// The wall-clock time of the last answer, in milliseconds since 1970.
+    now: RwSignal<f64>,
+}
+
+impl AccessState {
+    pub(super) fn provide() -> Self {
+        let access = PageAccess::expect();
+        let state = Self {
+            access,
+            overview: OverviewState::expect(),
+            status: RwSignal::default(),
+            tokens: RwSignal::default(),
+            audit: AuditEvents::new(access),
+            problem: RwSignal::default(),
+            note: RwSignal::default(),
+            dialog: RwSignal::default(),
+            now: RwSignal::new(clock::wall_ms()),
+        };
+        provide_context(state);
+        state
+    }
+
+    pub(super) fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Loads everything again.
+    pub(super) fn load(self) {
+        let _ = self.note.try_set(None);
+        self.ask(ApiRequest::get("/api/login".to_owned()), move |status: LoginStatus| {
+            let is_admin = status.scope == TokenScope::Admin.text();
+            let _ = self.status.try_set(Some(status));
+            if is_admin {
+                self.load_lists();
+            }
+        });
+    }
+
+    fn load_lists(self) {
+        self.ask(ApiRequest::get("/api/tokens".to_owned()), move |list: TokenList| {
+            let _ = self.now.try_set(clock::wall_ms());
+            let _ = self.tokens.try_set(Some(list.tokens.into_iter().rev().collect()));
+        });
+        self.audit.load();
+    }
+
+    /// Sends a request. A failure is shown at the top of the page.
+    fn ask<T: DeserializeOwned>(self, request: ApiRequest, then: impl FnOnce(T) + 'static) {
+        api::ask(self.access, request, move |answer| {
+            match answer.and_then(|text| api::parse(&text)) {
+                Ok(answer) => {
+                    let _ = self.problem.try_set(None);
+                    then(answer);
+                }
+                Err(error) => {
+                    let _ = self.problem.try_set(Some(error.to_string()));
+                }
+            }
+        });
+    }
+
+    /// Makes a token and shows its secret, or calls `failed`.
+    pub(super) fn create(self, wanted: &CreateToken, failed: impl FnOnce(RequestError) + 'static) {
+        let request = ApiRequest::post("/api/tokens".to_owned(), wanted);
+        api::ask(self.access, request, move |answer| {
+            match answer.and_then(|text| api::parse::<TokenCreated>(&text)) {
+                Ok(made) => {
+                    let _ = self.dialog.try_set(Some(TokenDialog::Secret(made)));
+                    self.load_lists();
+                }
+                Err(error) => failed(error),
+            }
+        });
+    }
+
+    /// Changes a token, or calls `failed`.
+    pub(super) fn change(
+        self,
+        id: &str,
+        wanted: &ChangeToken,
+        failed: impl FnOnce(RequestError) + 'static,
+    ) {
+        let request = ApiRequest::patch(format!("/api/tokens/{id}"), wanted);
+        api::ask(self.access, request, move |answer| {
+            match answer.and_then(|text| api::parse::<TokenChanged>(&text)) {
+                Ok(changed) => {
+                    let text = format!("{} is changed.", title(&changed.summary));
+                    let _ = self.dialog.try_set(None);
+                    self.done(text);
+                }
+                Err(error) => failed(error),
+            }
+        });
+    }
+
+    /// Revokes a token.
+    pub(super) fn revoke(self, token: &TokenSummary) {
+        let text = format!("{} is revoked, and what it had opened is closed.", title(token));
+        let request = ApiRequest::delete(format!("/api/tokens/{}", token.id));
+        self.ask(request, move |_: Done| {
+            self.done(text);
+            // The button that was pressed goes with its row.
+            page::focus_main_soon();
+        });
+    }
+
+    fn done(self, text: String) {
+        let _ = self.note.try_set(Some(text));
+        // This browser may have another scope now.
+        self.ask(ApiRequest::get("/api/login".to_owned()), move |status: LoginStatus| {
+            let is_admin = status.scope == TokenScope::Admin.text();
+            let _ = self.status.try_set(Some(status));
+            if is_admin {
+                self.load_lists();
+            }
+        });
+    }
+
+    /// Returns true if this browser's token is an administrator's; `None` until that is known.
+    /// Tracked.
+    pub(super) fn is_admin(self) -> Option<bool> {
+        let admin = TokenScope::Admin.text();
+        self.status.with(|status| status.as_ref().map(|status| status.scope == admin))
+    }
+
+    /// Returns true if this browser uses the token with this id; tracked.
+    pub(super) fn is_own(self, id: &str) -> bool {
+        self.status
+            .with(|status| status.as_ref().is_some_and(|it| it.token_id.as_deref() == Some(id)))
+    }
+
+    /// Returns a token, if it is known; tracked.
+    pub(super) fn token(self, id: &str) -> Option<TokenSummary> {
+        self.tokens.with(|tokens| tokens.iter().flatten().find(|token| token.id == id).cloned())
+    }
+
+    /// Returns a scope in words; tracked.
+    pub(super) fn words(self, scope: &str) -> String {
+        let project = |id: &_| self.overview.project_name(id);
+        let session = |id: &_| self.overview.session(id).map(|session| words::name(&session));
+        TokenScope::read(scope).map_or_else(|| scope.to_owned(), |it| it.words(project, session))
+    }
+
+    /// Returns how long ago or in how long a time is, and whether it is over; tracked.
+    pub(super) fn distance(self, at: &str) -> Option<(String, bool)> {
+        let elapsed = self.now.get() - clock::parse_rfc3339(at)?;
+        let is_over = elapsed >= 0.0;
+        // A token that expires in 30 days does so a moment later as well.
+        let distance = if is_over { elapsed } else { ROUNDING_MS - elapsed };
+        Some((words::ago(distance), is_over))
+    }
+}
+
+/// Returns the name under which a token is shown.
+pub(super) fn title(token: &TokenSummary) -> String {
+    match &token.label {
+        Some(label) => words::plain(label),
+        None => format!("Token {}", token.id),
+    }
+}
