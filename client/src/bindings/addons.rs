@@ -18,7 +18,8 @@ pub(super) fn load_links(
     closures.push(Box::new(activate));
 }
 
-/// Lets programs write to the clipboard with OSC 52. Reads never get here: see [`super::queries`].
+/// Lets programs write to the clipboard with OSC 52 while the user works on this page: whoever only looks at a session
+/// does not have its programs replace what was copied elsewhere. Reads never get here: see [`super::queries`].
 /// The terminal does not wait for the browser, which may ask the user for permission first.
 pub(super) fn load_clipboard(
     emulator: &EmulatorCode,
@@ -29,10 +30,12 @@ pub(super) fn load_clipboard(
     let read =
         Closure::<dyn FnMut(JsValue) -> Promise>::new(|_| Promise::resolve(&JsValue::from_str("")));
     let write = Closure::<dyn FnMut(JsValue, String) -> Promise>::new(|_, text: String| {
-        wasm_bindgen_futures::spawn_local(async move {
-            // A refusal by the browser cannot be reported to the program.
-            super::clipboard::write(&text).await;
-        });
+        if super::clipboard::is_in_use() {
+            wasm_bindgen_futures::spawn_local(async move {
+                // A refusal by the browser cannot be reported to the program.
+                super::clipboard::write(&text).await;
+            });
+        }
         Promise::resolve(&JsValue::UNDEFINED)
     });
     provider.set_read_text(&read);

@@ -1,6 +1,6 @@
 //! The system clipboard, if the browser allows access to it.
 
-use wasm_bindgen::JsCast as _;
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Clipboard, Element, MouseEvent, window};
 
@@ -15,6 +15,15 @@ fn clipboard() -> Option<Clipboard> {
 #[must_use]
 pub fn available() -> bool {
     clipboard().is_some()
+}
+
+/// Returns true if the user has just clicked or pressed a key on this page, which some browsers require for a copy and
+/// others do not. True if the browser cannot tell: it then asks for the same itself.
+#[must_use]
+pub fn is_in_use() -> bool {
+    let get = |object: &JsValue, key: &str| js_sys::Reflect::get(object, &key.into()).ok();
+    let activation = window().and_then(|window| get(&window.navigator(), "userActivation"));
+    activation.and_then(|it| get(&it, "isActive")).and_then(|it| it.as_bool()).unwrap_or(true)
 }
 
 /// Writes `text` to the clipboard. Returns true if that succeeded.
