@@ -193,8 +193,7 @@ impl ChangeTables<'_> {
             Ok((row.get(0)?, row.get(1)?, row.get::<_, Option<Vec<u8>>>(2)?))
         });
         let Some((mark, mode, packed)) = row.optional()? else { return Ok(None) };
-        let unpack = |packed: Vec<u8>| lz4_flex::block::decompress_size_prepended(&packed);
-        let content = packed.map(unpack).transpose().map_err(|_| ChangesError::Damaged)?;
+        let content = packed.map(|packed| unpack(&packed)).transpose()?;
         Ok(Some(BaseFile { mark, mode, content: content.map(Bytes::from) }))
     }
 
@@ -299,5 +298,33 @@ impl ChangeTables<'_> {
     pub(super) fn untouch(self, path: &str) -> Result<(), ChangesError> {
         self.0.prepare_cached("DELETE FROM touched WHERE path = ?1")?.execute([path])?;
         Ok(())
+    }
+}
+
+/// Decompresses a file of the base. More than is ever kept is damage, which must not cost memory.
+fn unpack(packed: &[u8]) -> Result<Vec<u8>, ChangesError> {
+    let (size, block) =
+        lz4_flex::block::uncompressed_size(packed).map_err(|_| ChangesError::Damaged)?;
+    if size as u64 > KEPT_BYTES {
+        return Err(ChangesError::Damaged);
+    }
+    lz4_flex::block::decompress(block, size).map_err(|_| ChangesError::Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_that_claims_to_be_huge_is_damaged() {
+        let packed = lz4_flex::block::compress_prepend_size(b"fn main() {}");
+        assert_eq!(unpack(&packed).unwrap(), b"fn main() {}");
+        for size in [u32::MAX, u32::try_from(KEPT_BYTES).unwrap() + 1, 11] {
+            let claimed = [&size.to_le_bytes()[..], &packed[4..]].concat();
+            assert!(matches!(unpack(&claimed), Err(ChangesError::Damaged)), "{size}");
+        }
+        for cut in [&[][..], &packed[..3], &packed[..packed.len() - 1]] {
+            assert!(matches!(unpack(cut), Err(ChangesError::Damaged)), "{cut:?}");
+        }
     }
 }
