@@ -98,11 +98,16 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     if path.starts_with(PREFIX) {
         return internal_routes::answer(object, &path, request).await;
     }
-    let Found::Route(Matched { route, item, .. }) = find(&reply::method(request), &path) else {
+    let Found::Route(Matched { route, id: named, item, .. }) = find(&reply::method(request), &path)
+    else {
         return Err(ApiError::no_route(&reply::uri(&path)).into());
     };
     // A socket's path may have a longer name, so the id is the object's own.
     let id = object.name();
+    // The Worker has looked up whether the session is in the project of the token. Everything else is checked again
+    // here, because there are several ways through the Worker.
+    let access = Caller::of(request)?.grant.access;
+    route.admit(&access, &named, |_| access.only_project().cloned())?;
     match route.handler {
         Handler::Session(read) => {
             let request = routes::Request { item, ..reply::incoming(&id, request)? };
