@@ -19,7 +19,7 @@ const worker :Workerd.Worker = (
   durableObjectNamespaces = .objects,
   durableObjectStorage = (localDisk = "storage"),
   compatibilityDate = "2026-07-01",
-  compatibilityFlags = ["enable_request_signal"],
+  compatibilityFlags = ["enable_request_signal", "no_web_socket_compression"],
 );
 
 const modules :List(Workerd.Worker.Module) = [

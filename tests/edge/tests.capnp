@@ -10,6 +10,9 @@ const config :Workerd.Config = (
     (name = "assets", disk = (path = "assets")),
     (name = "storage", disk = (path = "storage", writable = true)),
   ],
+  extensions = [
+    (modules = [(name = "moorline-tests:ratelimit", esModule = embed "ratelimit.js", internal = true)]),
+  ],
   sockets = [
     (name = "http", address = "127.0.0.1:0", http = (), service = "moorline"),
     (name = "behind", address = "127.0.0.1:0", http = (), service = (name = "moorline", entrypoint = "Behind")),
@@ -26,7 +29,7 @@ const worker :Workerd.Worker = (
   durableObjectNamespaces = Deployed.objects,
   durableObjectStorage = (localDisk = "storage"),
   compatibilityDate = "2026-07-01",
-  compatibilityFlags = ["enable_request_signal", "unsafe_module"],
+  compatibilityFlags = ["enable_request_signal", "no_web_socket_compression", "unsafe_module"],
 );
 
 # Those of what is deployed, and what only tests want.
@@ -41,6 +44,7 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "MOORLINE_EXPIRY_DAYS", fromEnvironment = "MOORLINE_EXPIRY_DAYS"),
   (name = "MOORLINE_OBSIDIAN_ANDROID", fromEnvironment = "MOORLINE_OBSIDIAN_ANDROID"),
   (name = "MOORLINE_NO_LEGACY", fromEnvironment = "MOORLINE_NO_LEGACY"),
+  (name = "REQUESTS", wrapped = (moduleName = "moorline-tests:ratelimit")),
   # The share of its events at which an object loses its memory, from 0 to 1.
   (name = "MOORLINE_FORGETS", fromEnvironment = "MOORLINE_FORGETS"),
 ];

@@ -48,8 +48,12 @@ const FEATURES: &[&str] = &[
 ];
 
 /// Files copied beside it. The configurations name all files relative to themselves.
-const BESIDE: &[&str] =
-    &["deploy/edge/workerd.capnp", "tests/edge/tests.capnp", "tests/edge/tests.js"];
+const BESIDE: &[&str] = &[
+    "deploy/edge/workerd.capnp",
+    "tests/edge/tests.capnp",
+    "tests/edge/tests.js",
+    "tests/edge/ratelimit.js",
+];
 
 /// `cargo xtask edge --dist`: builds what `wrangler deploy` uploads.
 ///

@@ -20,8 +20,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 pub use access::{Access, InvalidAccess};
-pub use allowance::{RequestRates, network};
-pub use carrier::{Credential, lacks_host, presented, repeated};
+pub use allowance::{RequestRates, network, start_session};
+pub use carrier::{Credential, lacks_host, may_change, presented, repeated};
 pub use grant::Grant;
 pub use guesses::{Count, Guesses, Judged};
 pub use name::HostPolicy;

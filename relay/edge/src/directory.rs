@@ -13,6 +13,7 @@ mod leases;
 mod memory;
 mod metrics;
 mod overview;
+mod rates;
 mod routes;
 mod start;
 mod store;
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use moorline_core::audit::Refusals;
-use moorline_core::auth::Guesses;
+use moorline_core::auth::{Guesses, RequestRates};
 use moorline_core::directory::SessionReport;
 use moorline_shared::id::SessionId;
 use worker::{
@@ -105,6 +106,8 @@ struct DirectoryState {
     since_ms: u64,
     /// Addresses that have sent wrong tokens.
     guesses: Guesses,
+    /// Requests with each stored token since the object was loaded.
+    rates: RequestRates,
     /// When the use of each token was stored last, by the token's id.
     used: RefCell<BTreeMap<String, u64>>,
     /// Refusals that were recorded lately.
@@ -126,6 +129,7 @@ impl DirectoryState {
             counted: RefCell::default(),
             since_ms: now_ms(),
             guesses: Guesses::default(),
+            rates: RequestRates::default(),
             used: RefCell::default(),
             refusals: RefCell::default(),
             audited: Cell::new(0),

@@ -8,6 +8,7 @@ mod files;
 mod lease;
 mod legacy;
 mod login;
+mod rates;
 mod refusal;
 
 use http::header::{HOST, ORIGIN};
@@ -15,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use moorline_core::api::csp::FrameAncestors;
 use moorline_core::api::paths::is_api;
 use moorline_core::api::{ApiError, answering};
-use moorline_core::auth::{HostPolicy, OriginPolicy, cookie, cors, repeated};
+use moorline_core::auth::{HostPolicy, OriginPolicy, cookie, cors, may_change, repeated};
 use moorline_core::legacy::is_legacy;
 use moorline_core::refusal::Why;
 use moorline_core::routes::{Call, Found, Handler, Matched, Need, Subject, find};
@@ -28,7 +29,7 @@ use crate::address::authority;
 use crate::internal::{ACCESS, Caller, ENSURE, Ensure, OPENED, Opened};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade, json, send};
-use refusal::refuse;
+use refusal::{refuse, unidentified};
 
 const HEALTH: &str = "/healthz";
 
@@ -80,6 +81,7 @@ impl Gateway {
     }
 
     async fn answer(&self, request: &Request) -> Answer {
+        self.pace().await?;
         if let Some(header) = repeated(&self.headers) {
             return Err(ApiError::repeated(&header).into());
         }
@@ -89,7 +91,7 @@ impl Gateway {
         }
         let is_preflight = cors::is_preflight(&self.method, &self.headers);
         let changes = !matches!(self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        if (changes || is_preflight) && !self.origins.allows(&self.headers) {
+        if (changes || is_preflight) && !may_change(&self.headers, &self.origins) {
             return Err(ApiError::origin().into());
         }
         if is_preflight {
@@ -181,7 +183,7 @@ impl Gateway {
         let id = matched.id.parse::<SessionId>();
         let found = match self.caller(None, id.clone().ok()).await {
             Ok(found) => found,
-            Err(failure) => return refuse(self, call, Why::Token, failure),
+            Err(failure) => return refuse(self, call, unidentified(&failure), failure),
         };
         let Ok(id) = id else {
             return refuse(self, call, Why::Id, ApiError::invalid_id(&matched.id).into());
@@ -192,7 +194,11 @@ impl Gateway {
         let caller = found.caller;
         if call == Call::Plain && caller.grant.access.scope() == Some(Scope::Write) {
             // A caller that may type in a session may also start it.
-            let wanted = Ensure { session_id: id.clone(), name: matched.long_name.clone() };
+            let wanted = Ensure {
+                session_id: id.clone(),
+                name: matched.long_name.clone(),
+                caller: caller.clone(),
+            };
             let there =
                 object_client::post(&object_client::directory(&self.env)?, ENSURE, &wanted).await;
             if let Err(failure) = there {
@@ -200,7 +206,7 @@ impl Gateway {
             }
         }
         if let Err(failure) = self.opens(&caller, matched).await {
-            return refuse(self, call, Why::Token, failure);
+            return refuse(self, call, unidentified(&failure), failure);
         }
         let object = object_client::session(&self.env, &id)?;
         Ok(object.fetch_with_request(told(request, &caller)?).await?)

@@ -83,7 +83,7 @@ pub const CHANGES: &str = "/internal/changes";
 pub const RECHECK: &str = "/internal/recheck";
 
 /// To the directory: [`Held`]. Answer: a list of what each caller's token gives now, `null` for a
-/// caller that is no longer allowed what it was.
+/// caller that is no longer allowed what it was; 429 if a token is used too often.
 pub const STILL: &str = "/internal/still";
 /// To the directory: [`Opened`]. Records the connection, so that it can be closed when its token
 /// loses its access. Answer: nothing, or 401 if it has lost it already.
@@ -341,6 +341,9 @@ pub struct Held {
     pub session: Option<SessionId>,
     /// The callers.
     pub callers: Vec<Caller>,
+    /// True for a request of the caller, which counts as one with its token.
+    #[serde(default)]
+    pub is_request: bool,
 }
 
 /// Request to have a session exist.
@@ -350,4 +353,6 @@ pub struct Ensure {
     pub session_id: SessionId,
     /// Name of the session if it is created.
     pub name: Option<String>,
+    /// Who asks for it.
+    pub caller: Caller,
 }

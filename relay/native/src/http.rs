@@ -155,6 +155,12 @@ impl App {
         Ok(Caller(LeaseHolder { secret, grant, address }))
     }
 
+    /// Counts a session that a caller is about to start.
+    fn count_start(&self, caller: &Caller) -> Result<(), ApiError> {
+        let wait = self.rates.start_with(&caller.grant, Time::from_ms(wall_ms()));
+        wait.map_or(Ok(()), |wait| Err(ApiError::too_many_starts(wait)))
+    }
+
     /// Stores a token's use, at most once a minute.
     fn note_use(&self, grant: &Grant, now: Time) {
         if self.tokens.note_use(grant, now)

@@ -40,6 +40,19 @@ impl Allowance {
     }
 }
 
+/// Takes one of the sessions that a token may start, for a relay that stores the state between requests. The state is the
+/// time at which the full burst is available again: `None` before the first start, and the result afterwards.
+///
+/// # Errors
+/// The time to wait if none is left. Nothing is to be stored then.
+pub fn start_session(settled: Option<Time>, now: Time) -> Result<Time, Duration> {
+    let mut allowance = Allowance { settled };
+    match allowance.take(now, SESSION_START_EACH, SESSION_STARTS) {
+        Some(wait) => Err(wait),
+        None => Ok(allowance.settled.unwrap_or(now)),
+    }
+}
+
 /// Returns the /64 network of an IPv6 address: the holder of one address has all of it.
 #[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
@@ -178,6 +191,28 @@ mod tests {
             assert_eq!(rates.request_with(&Grant::unstored(), NOW), None);
             assert_eq!(rates.start_with(&Grant::unstored(), NOW), None);
         }
+    }
+
+    #[test]
+    fn a_stored_allowance_is_that_in_memory() {
+        let rates = RequestRates::default();
+        let grant = Grant { token_id: Some("token-1".into()), ..Grant::unstored() };
+        let (mut stored, mut refused) = (None, 0);
+        for step in 0..4 * SESSION_STARTS {
+            let now = NOW + SESSION_START_EACH / 3 * step;
+            let wait = match start_session(stored, now) {
+                Ok(settled) => {
+                    stored = Some(settled);
+                    None
+                }
+                Err(wait) => {
+                    refused += 1;
+                    Some(wait)
+                }
+            };
+            assert_eq!(wait, rates.start_with(&grant, now), "at step {step}");
+        }
+        assert!(refused > SESSION_STARTS, "{refused} were refused");
     }
 
     #[test]

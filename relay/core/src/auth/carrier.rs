@@ -6,6 +6,7 @@ use moorline_shared::message::TOKEN_SUBPROTOCOL_PREFIX;
 
 use super::cookie;
 use super::header_list::items;
+use super::origin::OriginPolicy;
 
 /// The credential that a request presents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,14 @@ pub fn lacks_host(version: Version, headers: &HeaderMap) -> bool {
     version == Version::HTTP_11 && !headers.contains_key(HOST)
 }
 
+/// Returns true if a request that changes something may do so. Browsers send `Origin` with all of these, so one with a
+/// cookie and without `Origin` is refused: a cookie says only whose browser it is, not whose page.
+#[must_use]
+pub fn may_change(headers: &HeaderMap, origins: &OriginPolicy) -> bool {
+    let has_cookie = matches!(presented(headers), Some(Credential::Cookie(_)));
+    origins.allows(headers) && (headers.contains_key(ORIGIN) || !has_cookie)
+}
+
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     // A value that is not text is a wrong token, not an absent one.
     let value = headers.get(AUTHORIZATION)?.to_str().unwrap_or("bearer \u{fffd}");
@@ -66,6 +75,27 @@ mod tests {
             headers.append(*name, value.parse().unwrap());
         }
         headers
+    }
+
+    #[test]
+    fn a_cookie_changes_nothing_without_an_origin() {
+        let policy = OriginPolicy::default();
+        let allows = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, "moor.example".parse().unwrap());
+            for (name, value) in pairs {
+                headers.insert(*name, value.parse().unwrap());
+            }
+            may_change(&headers, &policy)
+        };
+        let cookie = ("cookie", "moorline-443=abc");
+        assert!(!allows(&[cookie]));
+        assert!(!allows(&[cookie, ("origin", "https://evil.example")]));
+        assert!(allows(&[cookie, ("origin", "https://moor.example")]));
+        // Not this relay's cookie, a token beside it, and neither.
+        assert!(allows(&[("cookie", "other=abc")]));
+        assert!(allows(&[cookie, ("authorization", "Bearer abc")]));
+        assert!(allows(&[]));
     }
 
     #[test]

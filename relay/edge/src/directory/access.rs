@@ -51,6 +51,7 @@ impl DirectoryState {
         cookie: Option<SecretHash>,
         presented: &Presented,
     ) -> Answer {
+        self.count_request(&grant)?;
         self.note_use(&grant)?;
         let project = match &presented.session {
             Some(session) if grant.access.only_project().is_some() => self.project_of(session)?,

@@ -49,6 +49,9 @@ impl SocketNote {
 impl DirectoryState {
     /// Answers with what callers' tokens give now.
     pub(super) fn still_all(&self, held: &Held) -> Answer {
+        if held.is_request {
+            held.callers.iter().try_for_each(|caller| self.count_request(&caller.grant))?;
+        }
         let grants: Result<Vec<Option<Grant>>, RequestFailure> =
             held.callers.iter().map(|caller| self.still(caller, held.session.as_ref())).collect();
         json(StatusCode::OK, &grants?)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Directory;
-use moorline_core::routes::{Call, Found, Handler, Matched, Reply, View, find};
+use moorline_core::routes::{Call, Found, Handler, Matched, Need, Reply, View, find};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::rest::PushKey;
 use worker::Request;
@@ -13,8 +13,8 @@ use worker::Request;
 use super::{DirectoryState, overview};
 use crate::address::asked;
 use crate::internal::{
-    AUDIT, Audited, CHANGES, Caller, DROP, ENSURE, Ensure, FILES, FIND_FILES, GONE, KEEP, LEASE,
-    OPENED, OPERATIONS, Opened, PREFIX, REDEEM, STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY,
+    AUDIT, Audited, CHANGES, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED,
+    OPERATIONS, Opened, PREFIX, REDEEM, STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY,
     VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
@@ -27,6 +27,9 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
     let Found::Route(Matched { route, id, .. }) = find(&method(request), &path) else {
         return Err(ApiError::no_route(&uri(&path)).into());
     };
+    if route.need == Need::Start {
+        directory.count_start(&Caller::of(request)?.grant)?;
+    }
     match route.handler {
         Handler::Read(read) => {
             let request = reply::incoming(&id, request)?;
@@ -148,8 +151,7 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         }
         REDEEM => directory.redeem(&body(request).await?),
         ENSURE => {
-            let Ensure { session_id, name } = body(request).await?;
-            directory.ensure(session_id, name).await?;
+            directory.ensure(body(request).await?).await?;
             nothing()
         }
         _ => Err(ApiError::no_route(&uri(path)).into()),

@@ -17,7 +17,7 @@ use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, console_error, console_warn};
 
 use super::{DirectoryState, ReservedId, now_ms, random};
-use crate::internal::{CREATE, Create, DELETE, HostStarted, STARTED};
+use crate::internal::{CREATE, Create, DELETE, Ensure, HostStarted, STARTED};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
 
@@ -38,7 +38,8 @@ impl DirectoryState {
 
     /// Makes sure that the session with this id exists, and starts it if not. If a session with
     /// that id is being started or removed, waits for that first, up to [`ENSURE_PATIENCE`].
-    pub(super) async fn ensure(self: &Rc<Self>, id: SessionId, name: Option<String>) -> Result<()> {
+    pub(super) async fn ensure(self: &Rc<Self>, wanted: Ensure) -> Result<()> {
+        let Ensure { session_id: id, name, caller } = wanted;
         let ensured = pin!(async {
             loop {
                 let seen = self.released.rung();
@@ -51,6 +52,7 @@ impl DirectoryState {
                 if exists {
                     return Ok(());
                 }
+                self.count_start(&caller.grant)?;
                 let (session_id, name) = (Some(id.clone()), name.clone());
                 let wanted = CreateSession { session_id, name, ..CreateSession::default() };
                 let draft = Directory::draft(wanted, id.clone(), now_ms())?;

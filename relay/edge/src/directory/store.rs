@@ -1,4 +1,4 @@
-//! The directory's rows: the core's tables, and two of its own.
+//! The directory's rows: the core's tables, and its own.
 
 use moorline_core::audit::{AUDIT_EVENTS, AuditRecord};
 use moorline_core::auth::SecretHash;
@@ -14,8 +14,9 @@ use moorline_shared::time::Time;
 use crate::sql::{ObjectDatabase, Result, SqlError};
 
 /// Each session's last report and the session beside which it was opened; tickets, which must
-/// outlive the object's sleep, as their callers; and the sessions that each token has opened
-/// connections to, by the token's hash.
+/// outlive the object's sleep, as their callers; the sessions that each token has opened
+/// connections to, by the token's hash; and, by its id, the time at which a token may start the full
+/// number of sessions again.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS listed (
     session TEXT PRIMARY KEY NOT NULL,
@@ -32,6 +33,10 @@ CREATE TABLE IF NOT EXISTS opened (
     token   BLOB NOT NULL,
     session TEXT NOT NULL,
     PRIMARY KEY (token, session)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS starts (
+    token      TEXT PRIMARY KEY NOT NULL,
+    settled_at INTEGER NOT NULL
 ) WITHOUT ROWID;";
 
 const LISTED: &str = "SELECT session, told, beside FROM listed";
@@ -47,6 +52,9 @@ const PUT_OPENED: &str = "INSERT OR IGNORE INTO opened (token, session) VALUES (
 const OPENED_BY: &str = "SELECT session FROM opened WHERE token = ?1";
 const FORGET_TOKEN: &str = "DELETE FROM opened WHERE token = ?1";
 const FORGET_SESSION: &str = "DELETE FROM opened WHERE session = ?1";
+const STARTS: &str = "SELECT settled_at FROM starts WHERE token = ?1";
+const FORGET_STARTS: &str = "DELETE FROM starts WHERE settled_at <= ?1";
+const PUT_STARTS: &str = "INSERT OR REPLACE INTO starts (token, settled_at) VALUES (?1, ?2)";
 /// All deletions that hosts have not heard of yet: (session, host).
 const ALL_DELETED: &str = "SELECT session, host FROM deleted";
 
@@ -218,6 +226,18 @@ impl ObjectDatabase {
     /// Forgets what a token has opened.
     pub(super) fn forget_token(&self, token: &[u8]) -> Result<()> {
         self.run(FORGET_TOKEN, &[token.into()])
+    }
+
+    /// The time at which a token may start the full number of sessions again.
+    pub(super) fn starts_settled(&self, token_id: &str) -> Result<Option<Time>> {
+        let row = self.row(STARTS, &[token_id.into()])?;
+        row.map(|row| row.number(0).map(Time::from_ms)).transpose()
+    }
+
+    /// Stores that time, and forgets those that have passed.
+    pub(super) fn put_starts(&self, token_id: &str, settled: Time, now: Time) -> Result<()> {
+        self.run(FORGET_STARTS, &[now.ms.into()])?;
+        self.run(PUT_STARTS, &[token_id.into(), settled.ms.into()])
     }
 
     pub(super) fn put_audit(&self, record: &AuditRecord) -> Result<()> {

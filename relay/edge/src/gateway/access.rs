@@ -1,6 +1,6 @@
 //! Identifying the caller of a request.
 
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{Credential, Grant, SecretHash, fixed_token, hash_secret, presented};
@@ -41,7 +41,7 @@ impl Gateway {
         ticket: Option<String>,
         session: Option<SessionId>,
     ) -> Result<Identified> {
-        let from = self.from();
+        let from = self.from().map(str::to_owned);
         if let Some(ticket) = &ticket {
             let presented =
                 Presented { session: session.clone(), from: from.clone(), ..Presented::of(ticket) };
@@ -92,11 +92,6 @@ impl Gateway {
         }
     }
 
-    /// The caller's address, if known.
-    pub(super) fn from(&self) -> Option<String> {
-        self.headers.get("cf-connecting-ip").and_then(text)
-    }
-
     /// Hash of the token in the Worker's secret `MOORLINE_TOKEN`, which grants admin access.
     pub(super) fn own(&self) -> Option<SecretHash> {
         let own = self.env.secret("MOORLINE_TOKEN").map(|own| own.to_string()).unwrap_or_default();
@@ -121,23 +116,20 @@ impl Gateway {
     }
 }
 
-/// Returns what the caller's token gives now.
+/// Checks that a caller that was let in before may send one more request.
 ///
 /// # Errors
-/// 401 if the caller is no longer allowed what it was: access to this session, if one is named.
+/// 401 if the caller is no longer allowed what it was: access to this session, if one is named. 429 if its token is
+/// used too often.
 pub(super) async fn still(env: &Env, caller: &Caller, session: Option<&SessionId>) -> Result<()> {
     if !caller.can_end() {
         return Ok(());
     }
-    let held = Held { session: session.cloned(), callers: vec![caller.clone()] };
+    let held = Held { session: session.cloned(), callers: vec![caller.clone()], is_request: true };
     let directory = object_client::directory(env)?;
     let grants: Vec<Option<Grant>> = object_client::ask(&directory, STILL, &held).await?;
     match grants.into_iter().next().flatten() {
         Some(_) => Ok(()),
         None => Err(ApiError::wrong_token().into()),
     }
-}
-
-fn text(value: &HeaderValue) -> Option<String> {
-    value.to_str().ok().map(str::to_owned)
 }

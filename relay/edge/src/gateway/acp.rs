@@ -27,7 +27,7 @@ use worker::{
 
 use super::access::still;
 use super::lease::Lease;
-use super::refusal::refuse;
+use super::refusal::{refuse, unidentified};
 use super::{Gateway, owner};
 use crate::address::asked;
 use crate::internal::{ACCESS, ACCESS_ENDED, Caller};
@@ -47,7 +47,9 @@ impl Gateway {
         }
         let caller = match self.caller(None, None).await {
             Ok(found) => found.caller,
-            Err(failure) => return refuse(self, Call::Acp, Why::Token, failure),
+            Err(failure) => {
+                return refuse(self, Call::Acp, unidentified(&failure), failure);
+            }
         };
         let address = request.inner().url();
         let session = match asked(&address, &["session"]) {
@@ -82,7 +84,9 @@ impl Gateway {
         let terms = AcpTerms { session, access, agent, receipts: true, version };
         let lease = match Lease::open(&self.env, &caller, "/acp").await {
             Ok(lease) => lease,
-            Err(failure) => return refuse(self, Call::Acp, Why::Token, failure),
+            Err(failure) => {
+                return refuse(self, Call::Acp, unidentified(&failure), failure);
+            }
         };
         let WebSocketPair { client, server: socket } = WebSocketPair::new()?;
         let server = AcpServer::new(terms, seed);
@@ -265,7 +269,8 @@ async fn api(
     let session = matched.id.parse().ok().filter(|_| matched.route.is_of_session());
     if let Err(failure) = still(env, caller, session.as_ref()).await {
         let is_of_project = caller.grant.access.only_project().is_some();
-        let reaches_less = session.is_some() && is_of_project;
+        let is_refused = matches!(failure, RequestFailure::Api(_));
+        let reaches_less = session.is_some() && is_of_project && is_refused;
         return Err(if reaches_less { ApiError::forbidden().into() } else { failure });
     }
     let access = &caller.grant.access;

@@ -274,7 +274,10 @@ impl ChatTalk {
             return Err(ApiError::forbidden().into());
         }
         // The directory knows whether the session is in the project of the token.
-        still(&self.env, &self.caller, Some(id)).await.map_err(|_| ApiError::forbidden())?;
+        still(&self.env, &self.caller, Some(id)).await.map_err(|failure| match failure {
+            RequestFailure::Api(_) => ApiError::forbidden().into(),
+            failure => failure,
+        })?;
         let headers = Headers::new();
         headers.set(ACCESS, &self.caller.header())?;
         if let Some(after) = after {

@@ -29,6 +29,15 @@ pub(super) fn refuse(gateway: &Gateway, call: Call, why: Why, failure: RequestFa
     }
 }
 
+/// The reason why a caller could not be identified, or what it has opened could not be recorded.
+pub(super) fn unidentified(failure: &RequestFailure) -> Why {
+    match failure {
+        RequestFailure::Api(error) => Why::unidentified(error),
+        RequestFailure::Passed(answer) if answer.status_code() == 401 => Why::Token,
+        RequestFailure::Passed(_) | RequestFailure::Fault(_) => Why::Busy,
+    }
+}
+
 fn by_code(gateway: &Gateway, why: Why) -> Answer {
     let refusal = why.stream();
     closed(gateway.protocol(), Some(&refusal.to_json()), refusal.close, refusal.message)

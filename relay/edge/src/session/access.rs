@@ -33,7 +33,7 @@ pub(super) async fn recheck(object: &Rc<Object>) -> Result<(), RequestFailure> {
     }
     let session: Option<SessionId> = object.name().parse().ok();
     let directory = object_client::directory(&object.env)?;
-    let held = Held { session, callers };
+    let held = Held { session, callers, is_request: false };
     let grants: Vec<Option<Grant>> = object_client::ask(&directory, STILL, &held).await?;
     let answers: Vec<_> = held.callers.into_iter().zip(grants).collect();
     let answer_of = |caller: &Caller| answers.iter().find(|(asked, _)| asked == caller);

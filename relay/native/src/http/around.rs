@@ -18,7 +18,7 @@ use crate::clock::wall_ms;
 use crate::listen::{OverTls, PeerAddress};
 use moorline_core::api::answering;
 use moorline_core::audit::AuditRecord;
-use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, repeated};
+use moorline_core::auth::{Count, Guesses, cookie, cors, lacks_host, may_change, repeated};
 
 /// The header by which a proxy says whether the client uses TLS.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
@@ -49,7 +49,7 @@ pub(super) async fn admit(State(app): State<Arc<App>>, request: Request, next: N
     }
     let is_preflight = cors::is_preflight(method, headers);
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    if (changes || is_preflight) && !app.origins.allows(headers) {
+    if (changes || is_preflight) && !may_change(headers, &app.origins) {
         return HttpError::from(ApiError::origin()).into_response();
     }
     if is_preflight {

@@ -15,7 +15,6 @@ use moorline_core::auth::Grant;
 use moorline_core::legacy;
 use moorline_core::routes::{self, Call, Found, Handler, Matched, Need, Reply, Route, find};
 use moorline_shared::id::SessionId;
-use moorline_shared::time::Time;
 
 use super::error::{ApiError, HttpError, method_not_allowed};
 use super::extract::{Caller, caller, read_body, read_json};
@@ -110,10 +109,8 @@ async fn handled(
         _ => {
             let caller = caller(app, route, &parts)?;
             app.admit(&caller, route, &id)?;
-            if route.need == Need::Start
-                && let Some(wait) = app.rates.start_with(&caller.grant, Time::from_ms(wall_ms()))
-            {
-                return Err(ApiError::too_many_starts(wait).into());
+            if route.need == Need::Start {
+                app.count_start(&caller)?;
             }
             Some(caller)
         }

@@ -13,7 +13,8 @@ use tracing::Instrument as _;
 
 use super::App;
 use super::descriptions;
-use super::error::{HttpError, no_upgrade};
+use super::error::{ApiError, HttpError, no_upgrade};
+use super::extract::Caller;
 use super::stream::{admit, configure, marked};
 use crate::registry::begun;
 use crate::session::SessionHandle;
@@ -48,7 +49,7 @@ pub(super) async fn open(
     let name = long_name.as_deref();
     let found = match admitted {
         Ok((id, caller, scope)) => {
-            let found = find_or_create(app, &id, name, scope).await;
+            let found = find_or_create(app, &id, name, &caller, scope).await;
             found.map(|found| (found, caller, scope))
         }
         Err(denied) => Err(denied.why.plain()),
@@ -72,6 +73,7 @@ async fn find_or_create(
     app: &Arc<App>,
     id: &SessionId,
     name: Option<&str>,
+    caller: &Caller,
     scope: Scope,
 ) -> Result<Arc<SessionHandle>, PlainRefusal> {
     let found = app.registry.get(id).await.map_err(|error| {
@@ -85,8 +87,12 @@ async fn find_or_create(
     if scope != Scope::Write {
         return Err(PlainRefusal::missing());
     }
-    let ensured = app.registry.ensure(id, name).await;
-    ensured.map_err(|error| PlainRefusal::not_created(close::OVERLOADED, error.sentence()))
+    let ensured = async {
+        app.count_start(caller)?;
+        app.registry.ensure(id, name).await
+    };
+    let refusal = |error: ApiError| PlainRefusal::not_created(close::OVERLOADED, error.sentence());
+    ensured.await.map_err(refusal)
 }
 
 async fn tell(mut socket: WebSocket, refusal: PlainRefusal) {
