@@ -23,6 +23,8 @@ pub struct Greeting {
     pub bearer: Option<String>,
     /// Token that is sent as a subprotocol, as browsers must.
     pub subprotocol_token: Option<String>,
+    /// Cookie, as `name=value`.
+    pub cookie: Option<String>,
     /// Origin of the page, as a browser sends it.
     pub origin: Option<String>,
 }
@@ -38,7 +40,7 @@ impl Greeting {
     #[must_use]
     pub fn ic1() -> Self {
         let bearer = Some(TOKEN.to_owned());
-        Self { extended: false, bearer, subprotocol_token: None, origin: None }
+        Self { extended: false, bearer, subprotocol_token: None, cookie: None, origin: None }
     }
 }
 
@@ -309,6 +311,9 @@ pub fn request(url: &str, greeting: &Greeting) -> Result<http::Request<()>> {
     let headers = request.headers_mut();
     if let Some(token) = &greeting.bearer {
         headers.insert(http::header::AUTHORIZATION, format!("Bearer {token}").parse()?);
+    }
+    if let Some(cookie) = &greeting.cookie {
+        headers.insert(http::header::COOKIE, cookie.parse()?);
     }
     if let Some(origin) = &greeting.origin {
         headers.insert(http::header::ORIGIN, origin.parse()?);

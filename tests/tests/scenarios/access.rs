@@ -118,6 +118,8 @@ async fn open_all(
     if has_lists {
         let list = Sse::open(&api, "/api/events", None).await?;
         all.push(ends("list", end_of_events(list)));
+        let carried = event_socket(relay, token, "/api/events").await?;
+        all.push(ends("list's socket", async move { end_of_plain(carried).await.map(|_| None) }));
     }
     Ok(all)
 }

@@ -32,5 +32,6 @@ mod queries;
 mod refusals;
 mod resilience;
 mod restart;
+mod security;
 mod serving;
 mod walkthrough;

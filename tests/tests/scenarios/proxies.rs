@@ -40,6 +40,7 @@ async fn streams_pass(relay: &Relay, front: &Front) -> Result<()> {
     let page = |origin: String| Greeting {
         bearer: None,
         subprotocol_token: Some(TOKEN.to_owned()),
+        cookie: None,
         origin: Some(origin),
         extended: true,
     };

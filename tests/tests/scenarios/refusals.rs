@@ -64,6 +64,7 @@ async fn a_page_of_another_site_gets_nothing() -> Result<()> {
     let greeting = |origin: &str| Greeting {
         bearer: None,
         subprotocol_token: Some(TOKEN.to_owned()),
+        cookie: None,
         origin: Some(origin.to_owned()),
         extended: true,
     };

@@ -14,6 +14,7 @@ fn page(relay: &Relay, token: &str) -> Greeting {
         extended: true,
         bearer: None,
         subprotocol_token: Some(token.to_owned()),
+        cookie: None,
         origin: Some(relay.url()),
     }
 }
