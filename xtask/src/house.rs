@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::workspace::Workspace;
-use crate::{floors, links, names};
+use crate::{floors, links, names, threats};
 
 const FOLDERS: &[&str] = &["shared", "host", "relay", "client", "tests", "xtask", "fuzz"];
 
@@ -41,6 +41,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
         }
     }
     found.extend(links::broken(workspace)?);
+    found.extend(threats::breaches(workspace)?);
     found.extend(floors::breaches(workspace, FOLDERS)?);
     found.extend(names::breaches(workspace, FOLDERS)?);
     if !found.is_empty() {

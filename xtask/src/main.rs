@@ -29,6 +29,7 @@ mod run;
 mod setup;
 mod steps;
 mod system;
+mod threats;
 mod tools;
 mod workspace;
 
