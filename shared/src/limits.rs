@@ -67,6 +67,15 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// Error for a request whose body does not arrive in time.
 pub const BODY_TOO_SLOW: &str =
     formatcp!("Send the whole body within {} seconds.", BODY_DEADLINE.as_secs());
+/// The time within which a passkey's challenge must be answered.
+pub const PASSKEY_CHALLENGE_LIFETIME: Duration = Duration::from_mins(5);
+/// The number of challenges that wait for an answer; one more replaces the oldest.
+pub const PASSKEY_CHALLENGES: u64 = 4096;
+/// The most passkeys of a token.
+pub const PASSKEYS_OF_TOKEN: usize = 16;
+/// Told to who adds one more.
+pub const TOO_MANY_PASSKEYS: &str =
+    formatcp!("A token can have {PASSKEYS_OF_TOKEN} passkeys: remove one first.");
 /// Time for which a ticket is valid.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(30);
 /// Error for a ticket that is unknown, used or expired.

@@ -7,6 +7,7 @@ mod files;
 mod hosts;
 mod metrics;
 mod operations;
+mod passkeys;
 mod push;
 mod terminal;
 mod tokens;
@@ -33,6 +34,11 @@ pub use files::FileMatches;
 pub use hosts::{HostAgents, HostList, HostSummary, MissingDriver, RuleList};
 pub use metrics::{DebugMetrics, EventBusMetrics, SseMetrics, StoreMetrics};
 pub use operations::{ExecuteOperations, OperationsDone, OperationsPreviewed, PreviewOperations};
+pub use passkeys::{
+    AddPasskey, LogInByPasskey, NewPasskey, NewPasskeyResponse, PasskeyAdded, PasskeyAlgorithm,
+    PasskeyAssertion, PasskeyCreation, PasskeyDescriptor, PasskeyList, PasskeyRelay,
+    PasskeyRequest, PasskeySelection, PasskeySummary, PasskeyUser,
+};
 pub use push::{PushKey, PushKeys, PushSubscribed, SubscribePush};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,

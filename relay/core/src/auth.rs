@@ -26,6 +26,7 @@ pub use grant::Grant;
 pub use guesses::{Count, Guesses, Judged};
 pub use name::HostPolicy;
 pub use origin::OriginPolicy;
+pub(crate) use origin::is_same_origin;
 pub use stored_token::{NewToken, USE_RECORD_INTERVAL};
 pub use tickets::{TICKETS, Tickets};
 pub use token::{InvalidToken, fixed_token};

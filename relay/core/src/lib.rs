@@ -24,6 +24,7 @@ pub mod naming;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 pub mod overview;
+pub mod passkey;
 pub mod peer;
 mod pending;
 pub mod plain;

@@ -81,7 +81,7 @@ pub enum Subject {
     Terminal,
     /// The id of a project.
     Project,
-    /// The id of a token or host.
+    /// The id of a token, passkey or host.
     Other,
 }
 
@@ -182,6 +182,18 @@ pub enum Call {
     RevokeToken,
     /// Removes every cookie that stands for the caller's token.
     LogOutEverywhere,
+    /// Returns what a browser needs to log in by a passkey.
+    PasskeyLogin,
+    /// Sets the browser's cookie for who has a passkey.
+    LogInByPasskey,
+    /// Lists the passkeys that the caller may see.
+    ListPasskeys,
+    /// Returns what a browser needs to make a passkey.
+    PasskeyCreation,
+    /// Adds a passkey for the caller's token.
+    AddPasskey,
+    /// Removes a passkey.
+    RemovePasskey,
     /// Lists what was done by whom.
     Audit,
     /// Returns the key with which browsers subscribe to notices.

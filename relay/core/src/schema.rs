@@ -125,6 +125,24 @@ CREATE TABLE audit (
     detail  TEXT
 );
 ",
+    r"
+CREATE TABLE passkeys (
+    id         TEXT PRIMARY KEY NOT NULL,
+    token      BLOB NOT NULL,
+    relay      TEXT NOT NULL,
+    label      TEXT,
+    credential BLOB NOT NULL,
+    key        BLOB NOT NULL,
+    counter    INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_used  INTEGER
+) WITHOUT ROWID;
+CREATE TABLE passkey_challenges (
+    hash       BLOB PRIMARY KEY NOT NULL,
+    token      BLOB,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are
@@ -336,3 +354,39 @@ pub const DELETE_SUBSCRIPTION: &str = "DELETE FROM push_subscriptions WHERE id =
 
 /// Removes the subscriptions that were made with a token: (hash of the token).
 pub const DELETE_SUBSCRIPTIONS: &str = "DELETE FROM push_subscriptions WHERE token = ?1";
+
+/// Removes expired challenges, and those that expire first, beyond a number: (now, number that stay).
+pub const EXPIRE_PASSKEY_CHALLENGES: &str = "
+DELETE FROM passkey_challenges WHERE expires_at <= ?1 OR hash IN
+    (SELECT hash FROM passkey_challenges ORDER BY expires_at DESC LIMIT -1 OFFSET ?2)";
+
+/// Inserts a challenge: (its hash, hash of the token that gets a passkey or null, `expires_at`).
+pub const PUT_PASSKEY_CHALLENGE: &str =
+    "INSERT INTO passkey_challenges (hash, token, expires_at) VALUES (?1, ?2, ?3)";
+
+/// Removes a challenge: (hash) gives (token, `expires_at`).
+pub const TAKE_PASSKEY_CHALLENGE: &str =
+    "DELETE FROM passkey_challenges WHERE hash = ?1 RETURNING token, expires_at";
+
+/// Inserts a passkey: (id, hash of its token, relay, label, credential, key, counter, `created_at`).
+pub const PUT_PASSKEY: &str = "
+INSERT INTO passkeys (id, token, relay, label, credential, key, counter, created_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+/// Selects all passkeys, oldest first: the columns in the order of [`PUT_PASSKEY`], `last_used`, and
+/// the id and the label of the token, if it is stored.
+pub const PASSKEYS: &str = "
+SELECT passkeys.id, token, relay, passkeys.label, credential, key, counter, passkeys.created_at,
+    passkeys.last_used, tokens.id, tokens.label
+FROM passkeys LEFT JOIN tokens ON tokens.hash = token ORDER BY passkeys.created_at, passkeys.id";
+
+/// Records that somebody logged in with a passkey: (id, counter, `last_used`).
+pub const USE_PASSKEY: &str =
+    "UPDATE passkeys SET counter = max(counter, ?2), last_used = ?3 WHERE id = ?1";
+
+/// Removes a passkey: (id).
+pub const DELETE_PASSKEY: &str = "DELETE FROM passkeys WHERE id = ?1";
+
+/// Removes the passkeys of a token that is about to be revoked: (id of the token).
+pub const DELETE_PASSKEYS: &str =
+    "DELETE FROM passkeys WHERE token = (SELECT hash FROM tokens WHERE id = ?1)";

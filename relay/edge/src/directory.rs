@@ -13,6 +13,7 @@ mod leases;
 mod memory;
 mod metrics;
 mod overview;
+mod passkeys;
 mod rates;
 mod routes;
 mod start;

@@ -8,6 +8,7 @@ mod files;
 mod lease;
 mod legacy;
 mod login;
+mod passkeys;
 mod rates;
 mod refusal;
 
@@ -152,6 +153,12 @@ impl Gateway {
             Handler::Relay(Call::LogOutEverywhere) => {
                 self.log_out_everywhere(matched, request).await
             }
+            Handler::Relay(
+                call @ (Call::PasskeyLogin
+                | Call::LogInByPasskey
+                | Call::PasskeyCreation
+                | Call::AddPasskey),
+            ) => self.passkey(call, matched, request).await,
             Handler::Relay(Call::Chat) => self.chat(request).await,
             Handler::Relay(Call::Acp) => self.acp(request).await,
             Handler::Relay(call @ (Call::Stream | Call::Plain)) => {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{Grant, SecretHash, hash_secret};
 use moorline_core::directory::SessionReport;
+use moorline_core::passkey::RelyingParty;
 use moorline_core::record::SessionRecord;
 use moorline_core::session::AgentDocument;
 use moorline_shared::change::ChangesQuestion;
@@ -17,7 +18,7 @@ use moorline_shared::event::Event;
 use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
 use moorline_shared::log::Entry;
 use moorline_shared::operation::OperationsQuestion;
-use moorline_shared::rest::ContextFile;
+use moorline_shared::rest::{AddPasskey, ContextFile, LogInByPasskey};
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +105,13 @@ pub const DROP: &str = "/internal/drop";
 /// To the directory: [`Presented`], a ticket's hash; the ticket is void from then on. Answer:
 /// [`Allowed`], or 401.
 pub const REDEEM: &str = "/internal/redeem";
+/// To the directory: [`PasskeyBegin`]. Answer: `PasskeyCreation` if there is a caller, else
+/// `PasskeyRequest`.
+pub const PASSKEY_BEGIN: &str = "/internal/passkey-begin";
+/// To the directory: [`PasskeyAnswer`]. Answer: `PasskeyAdded`.
+pub const PASSKEY_ADD: &str = "/internal/passkey-add";
+/// To the directory: [`PasskeyLogin`]. Answer: [`PasskeyLoggedIn`], or 401.
+pub const PASSKEY_LOG_IN: &str = "/internal/passkey-log-in";
 /// To the directory: [`Ensure`]. Answer: nothing once the session exists, else the error that
 /// prevented it.
 pub const ENSURE: &str = "/internal/ensure";
@@ -290,6 +298,48 @@ pub struct Keep {
     pub expires_at: Time,
     /// False if it is renewed.
     pub is_new: bool,
+}
+
+/// Request for what a browser needs to make a passkey, or to log in by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyBegin {
+    /// The relay as the page knows it.
+    pub rp: RelyingParty,
+    /// Who gets a passkey; `None` to log in.
+    pub caller: Option<Caller>,
+}
+
+/// A passkey that a browser has made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyAnswer {
+    /// The relay as the page knows it.
+    pub rp: RelyingParty,
+    /// Whose token it is for.
+    pub caller: Caller,
+    /// The passkey.
+    pub wanted: AddPasskey,
+}
+
+/// A login by a passkey, with the cookie to store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyLogin {
+    /// The relay as the page knows it.
+    pub rp: RelyingParty,
+    /// The passkey's signature.
+    pub login: LogInByPasskey,
+    /// Hash of the cookie's secret.
+    pub cookie: SecretHash,
+    /// The query of the request, which says how long the cookie is to be valid.
+    pub query: String,
+    /// Who asks; its hash is not used.
+    pub presented: Presented,
+}
+
+/// Answer to [`PASSKEY_LOG_IN`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasskeyLoggedIn {
+    /// When the cookie expires.
+    pub expires_at: Time,
 }
 
 /// The caller of a request, or of a connection that is open.

@@ -2,6 +2,7 @@
 
 mod leases;
 mod passes;
+mod passkeys;
 mod tokens;
 
 pub use leases::{

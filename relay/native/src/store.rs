@@ -7,6 +7,7 @@ mod directory;
 mod hosts;
 mod log;
 mod notes;
+mod passkeys;
 mod projects;
 mod push;
 mod sessions;

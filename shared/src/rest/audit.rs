@@ -69,6 +69,10 @@ pub enum AuditKind {
     LoggedOut,
     /// An approval was decided.
     Decided,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
     /// A kind of a later version.
     #[serde(other)]
     Unknown,
@@ -89,6 +93,8 @@ impl AuditKind {
             Self::LoggedIn,
             Self::LoggedOut,
             Self::Decided,
+            Self::PasskeyAdded,
+            Self::PasskeyRemoved,
         ];
         all.into_iter().find(|kind| kind.as_str() == name).unwrap_or(Self::Unknown)
     }
@@ -107,6 +113,8 @@ impl AuditKind {
             Self::LoggedIn => "logged-in",
             Self::LoggedOut => "logged-out",
             Self::Decided => "decided",
+            Self::PasskeyAdded => "passkey-added",
+            Self::PasskeyRemoved => "passkey-removed",
             Self::Unknown => "unknown",
         }
     }

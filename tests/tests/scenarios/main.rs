@@ -26,6 +26,7 @@ mod obsidian;
 mod openapi;
 mod operations;
 mod pages;
+mod passkeys;
 mod protocol;
 mod proxies;
 mod queries;

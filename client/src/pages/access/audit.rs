@@ -13,10 +13,11 @@ use crate::ui::field::{Choice, choice};
 use crate::ui::when::each;
 
 /// The kinds that can be chosen: the kinds for the relay, and their name.
-const FILTERS: [(&str, &str); 6] = [
+const FILTERS: [(&str, &str); 7] = [
     ("", "All events"),
     ("shared,changed,revoked", "Tokens"),
     ("logged-in,logged-out", "Log-ins and log-outs"),
+    ("passkey-added,passkey-removed", "Passkeys"),
     ("denied,cut", "Refusals and cut connections"),
     ("connected,resumed", "Connections"),
     ("decided", "Decisions"),
@@ -138,6 +139,8 @@ const fn kind(kind: AuditKind) -> (&'static str, &'static str) {
         AuditKind::LoggedIn => ("Logged in", "good"),
         AuditKind::LoggedOut => ("Logged out", "good"),
         AuditKind::Decided => ("Decided", "plain"),
+        AuditKind::PasskeyAdded => ("Passkey added", "away"),
+        AuditKind::PasskeyRemoved => ("Passkey removed", "away"),
         AuditKind::Unknown => ("Something else", "plain"),
     }
 }

@@ -1,6 +1,7 @@
 //! Error answers of the REST API.
 
 mod agent;
+mod passkey;
 mod rate;
 
 use std::fmt::Display;
@@ -72,10 +73,11 @@ impl ApiError {
         self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
     }
 
-    /// Returns true if the request presented a wrong token, cookie or ticket.
+    /// Returns true if the request presented a wrong token, cookie, ticket or
+    /// passkey.
     #[must_use]
     pub fn is_wrong_token(&self) -> bool {
-        self.body.error == WRONG_TOKEN
+        self.body.error == WRONG_TOKEN || self.body.error == passkey::WRONG_PASSKEY
     }
 
     /// Returns true if the requested id is taken.

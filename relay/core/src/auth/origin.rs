@@ -40,7 +40,7 @@ impl OriginPolicy {
 /// A proxy may replace `Host` by its own name for the relay. But the browser itself states whether
 /// the page and the requested address share an origin, and no script can forge that (Fetch
 /// Metadata).
-pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let Some(page) = text(&ORIGIN).and_then(page_of) else { return false };
     text(&HOST).is_some_and(|host| page.eq_ignore_ascii_case(host))

@@ -47,7 +47,7 @@ const fn of_project(method: Method, path: &'static str, need: Need, handler: Han
     about(Subject::Project, method, path, need, handler)
 }
 
-/// Returns a route about a token or host.
+/// Returns a route about a token, passkey or host.
 const fn of_other(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Other, method, path, need, handler)
 }
@@ -68,6 +68,12 @@ pub static ROUTES: &[Route] = &[
     of_other(PATCH, "/api/tokens/{id}", Need::Admin, Relay(Call::ChangeToken)),
     of_other(DELETE, "/api/tokens/{id}", Need::Admin, Relay(Call::RevokeToken)),
     plain(DELETE, "/api/login/all", Need::Token, Relay(Call::LogOutEverywhere)),
+    plain(POST, "/api/login/passkey", Need::Nothing, Relay(Call::LogInByPasskey)),
+    plain(POST, "/api/login/passkey/challenge", Need::Nothing, Relay(Call::PasskeyLogin)),
+    plain(GET, "/api/passkeys", Need::Token, Relay(Call::ListPasskeys)),
+    plain(POST, "/api/passkeys", Need::Token, Relay(Call::AddPasskey)),
+    plain(POST, "/api/passkeys/challenge", Need::Token, Relay(Call::PasskeyCreation)),
+    of_other(DELETE, "/api/passkeys/{id}", Need::Token, Relay(Call::RemovePasskey)),
     plain(GET, "/api/audit", Need::Admin, Relay(Call::Audit)),
     // Notices.
     plain(GET, "/api/push", Need::Token, Relay(Call::PushKey)),

@@ -62,7 +62,7 @@ impl DirectoryState {
     }
 
     /// Stores a token's use, at most once a minute.
-    fn note_use(&self, grant: &Grant) -> Result<(), RequestFailure> {
+    pub(super) fn note_use(&self, grant: &Grant) -> Result<(), RequestFailure> {
         let Some(id) = &grant.token_id else { return Ok(()) };
         let now = now_ms();
         let is_recent = |at_ms: &u64| u128::from(now - at_ms) < USE_RECORD_INTERVAL.as_millis();
@@ -81,7 +81,7 @@ impl DirectoryState {
     }
 
     /// What the token of a cookie gives now, which may be the Worker's own.
-    fn grant_of_cookie(
+    pub(super) fn grant_of_cookie(
         &self,
         token: &SecretHash,
         presented: &Presented,
@@ -168,6 +168,11 @@ impl DirectoryState {
 
     /// Counts a wrong token. An address that has sent many is told to wait.
     fn wrong(&self, presented: &Presented) -> RequestFailure {
+        self.wrong_with(presented, ApiError::wrong_token())
+    }
+
+    /// [`Self::wrong`], with the answer for who need not wait.
+    pub(super) fn wrong_with(&self, presented: &Presented, error: ApiError) -> RequestFailure {
         let from = presented.from.as_deref().and_then(|from| from.parse().ok());
         let from = from.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let judged = self.guesses.wrong(from, Time::from_ms(now_ms()));
@@ -180,7 +185,7 @@ impl DirectoryState {
         }
         match judged.wait {
             Some(wait) => ApiError::too_many_wrong_tokens(wait).into(),
-            None => ApiError::wrong_token().into(),
+            None => error.into(),
         }
     }
 

@@ -14,8 +14,8 @@ use super::{DirectoryState, overview};
 use crate::address::asked;
 use crate::internal::{
     AUDIT, Audited, CHANGES, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED,
-    OPERATIONS, Opened, PREFIX, REDEEM, STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY,
-    VERIFY_COOKIE,
+    OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, REDEEM, STILL, SUMMARY,
+    SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -89,6 +89,8 @@ async fn own(
         }
         Call::RevokeToken => directory.revoke_token(&Caller::of(request)?, id).await,
         Call::LogOutEverywhere => directory.log_out_everywhere(&Caller::of(request)?).await,
+        Call::ListPasskeys => directory.list_passkeys(&Caller::of(request)?),
+        Call::RemovePasskey => directory.remove_passkey(&Caller::of(request)?, id),
         Call::Audit => directory.audit(&reply::incoming(id, request)?),
         Call::PushKey => reply::answer(Reply::ok(&PushKey { public_key: None })),
         Call::SubscribePush | Call::UnsubscribePush => Err(ApiError::no_push().into()),
@@ -135,6 +137,9 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),
+        PASSKEY_BEGIN => directory.begin_passkey(&body(request).await?),
+        PASSKEY_ADD => directory.add_passkey(&body(request).await?),
+        PASSKEY_LOG_IN => directory.log_in_by_passkey(&body(request).await?),
         KEEP => directory.keep_cookie(&body(request).await?),
         DROP => directory.drop_cookie(&body(request).await?).await,
         STILL => directory.still_all(&body(request).await?),

@@ -280,6 +280,7 @@ impl ObjectDatabase {
 
     pub(super) fn delete_token(&self, id: &str) -> Result<bool> {
         let there = self.row("SELECT 1 FROM tokens WHERE id = ?1", &[id.into()])?.is_some();
+        self.run(schema::DELETE_PASSKEYS, &[id.into()])?;
         self.run(schema::DELETE_TOKEN, &[id.into()])?;
         Ok(there)
     }

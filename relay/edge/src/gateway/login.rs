@@ -49,7 +49,7 @@ impl Gateway {
     }
 }
 
-fn with_cookies(cookies: &[String]) -> Answer {
+pub(super) fn with_cookies(cookies: &[String]) -> Answer {
     let response: Response = ResponseBuilder::new().from_json(&Done { success: true })?;
     for cookie in cookies {
         response.headers().append("set-cookie", cookie)?;

@@ -247,7 +247,7 @@ impl Tokens {
         self.void.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> T {
+    pub(super) fn with_store<T>(&self, work: impl FnOnce(&Store) -> T) -> T {
         work(&self.store.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

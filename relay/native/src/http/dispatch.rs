@@ -206,6 +206,18 @@ async fn own(
         Call::LogOutEverywhere => {
             rest::access::log_out_everywhere(app, caller()?, &parts.headers)?.into_response()
         }
+        Call::PasskeyLogin => rest::passkeys::ask(app, &parts)?.into_response(),
+        Call::LogInByPasskey => {
+            let presented = read_json(Request::from_parts(parts.clone(), body)).await?;
+            rest::passkeys::log_in(app, &parts, &presented)?.into_response()
+        }
+        Call::ListPasskeys => rest::passkeys::list(app, caller()?)?.into_response(),
+        Call::PasskeyCreation => rest::passkeys::begin(app, caller()?, &parts)?.into_response(),
+        Call::AddPasskey => {
+            let wanted = read_json(Request::from_parts(parts.clone(), body)).await?;
+            rest::passkeys::add(app, caller()?, &parts, &wanted)?.into_response()
+        }
+        Call::RemovePasskey => rest::passkeys::remove(app, caller()?, id)?.into_response(),
         Call::CreateTicket => rest::access::ticket(app, caller()?)?.into_response(),
         Call::ListTokens => rest::tokens::list(app)?.into_response(),
         Call::CreateToken => {

@@ -8,6 +8,7 @@ mod forward;
 pub(super) mod hosts;
 pub(super) mod metrics;
 pub(super) mod operations;
+pub(super) mod passkeys;
 pub(super) mod push;
 pub(super) mod session;
 pub(super) mod sessions;

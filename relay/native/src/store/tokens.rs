@@ -160,11 +160,12 @@ impl Store {
         Ok(())
     }
 
-    /// Revokes a token. Returns false if no token has this id.
+    /// Revokes a token, and removes its passkeys. Returns false if no token has this id.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
     pub fn delete_token(&self, id: &str) -> Result<bool, StoreError> {
+        self.connection.prepare_cached(schema::DELETE_PASSKEYS)?.execute([id])?;
         Ok(self.connection.prepare_cached(schema::DELETE_TOKEN)?.execute([id])? > 0)
     }
 }

@@ -17,7 +17,7 @@ use moorline_core::api::responses::{BadQuery, Guarded, Open};
 use moorline_core::auth::{Credential, cookie, presented};
 use moorline_core::routes::{LoginQuery, cookie_expiry};
 
-type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
+pub(super) type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
 
 /// Set a cookie
 ///
@@ -119,7 +119,7 @@ pub(in crate::http) fn ticket(app: &App, caller: &Caller) -> Result<Json<Ticket>
     Ok(Json(Ticket { ticket, expires_in_ms }))
 }
 
-fn with_cookies(cookies: Vec<String>) -> WithCookies {
+pub(super) fn with_cookies(cookies: Vec<String>) -> WithCookies {
     let headers = cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)).collect();
     (AppendHeaders(headers), Json(Done { success: true }))
 }
