@@ -27,6 +27,7 @@ mod overscroll;
 pub mod page;
 pub mod parent;
 pub mod part;
+pub mod passkey;
 pub mod push;
 mod queries;
 pub mod screen;

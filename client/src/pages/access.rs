@@ -4,6 +4,7 @@ pub mod audit;
 pub mod dialogs;
 mod events;
 pub mod form;
+mod passkeys;
 mod scope;
 pub mod secret;
 mod state;
@@ -13,6 +14,7 @@ use leptos::prelude::*;
 
 use audit::AuditSection;
 use dialogs::TokenDialogs;
+use passkeys::PasskeySection;
 use state::AccessState;
 use tokens::TokenSection;
 
@@ -26,8 +28,8 @@ use crate::ui::{Icon, IconName};
 
 const STYLE: &str = include_str!("../style/access.css");
 
-/// Lists the tokens and what was done with them, and makes, changes and revokes tokens. Others than
-/// administrators learn what their token allows.
+/// Lists the tokens, passkeys and what was done with them, and makes, changes and ends them. Others
+/// than administrators learn what their token allows, and have their own passkeys.
 #[component]
 pub fn AccessPage() -> impl IntoView {
     // Scopes are shown by the names of sessions and projects.
@@ -72,10 +74,15 @@ fn content(state: AccessState) -> AnyView {
         None => ().into_any(),
         Some(true) => view! {
             <TokenSection />
+            <PasskeySection />
             <AuditSection />
         }
         .into_any(),
-        Some(false) => view! { <NoAdmin /> }.into_any(),
+        Some(false) => view! {
+            <NoAdmin />
+            <PasskeySection />
+        }
+        .into_any(),
     }
 }
 

@@ -3,11 +3,11 @@
 use leptos::html;
 use leptos::prelude::*;
 
-use crate::bindings::page;
+use crate::bindings::{page, passkey};
 use crate::session::access::{NoAccess, PageAccess, token_in};
 use crate::session::api::RequestError;
 use crate::session::code;
-use crate::session::login;
+use crate::session::{login, passkeys};
 use crate::ui::field::typed;
 use crate::ui::{Field, Mark};
 
@@ -41,6 +41,27 @@ pub fn LogInPage() -> impl IntoView {
         };
         login::log_in(access, token, Box::new(then));
     };
+    let by_passkey = move |_| {
+        set_busy.set(true);
+        let then = move |result: Result<(), String>| {
+            let _ = set_busy.try_set(false);
+            let _ = set_problem.try_set(result.err());
+        };
+        passkeys::log_in(access, Box::new(then));
+    };
+    let other_way = passkey::is_offered().then(|| {
+        view! {
+            <button
+                type="button"
+                class="button wide"
+                data-testid="use-passkey"
+                disabled=busy
+                on:click=by_passkey
+            >
+                "Use a passkey"
+            </button>
+        }
+    });
     view! {
         <main class="lone" data-testid="log-in">
             <form class="card" on:submit=submit>
@@ -54,6 +75,7 @@ pub fn LogInPage() -> impl IntoView {
                 <button class="button primary wide" data-testid="submit-token" disabled=busy>
                     {move || if busy.get() { "Logging in…" } else { "Log in" }}
                 </button>
+                {other_way}
             </form>
         </main>
     }

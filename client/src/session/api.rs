@@ -62,6 +62,12 @@ impl ApiRequest {
         Self { method: "POST", path, body: Some(json(body)) }
     }
 
+    /// Creates a `POST` request with a body that is JSON already.
+    #[must_use]
+    pub const fn post_json(path: String, body: String) -> Self {
+        Self { method: "POST", path, body: Some(body) }
+    }
+
     /// Creates a `PATCH` request with a JSON body.
     #[must_use]
     pub fn patch(path: String, body: &impl Serialize) -> Self {

@@ -12,7 +12,7 @@ use crate::session::api::{self, ApiRequest, RequestError};
 
 /// The lifetime of the cookie, in milliseconds. A browser that shows no page for longer has to log in
 /// again.
-const COOKIE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
+pub(super) const COOKIE_MS: u64 = 30 * 24 * 60 * 60 * 1000;
 /// The age at which the cookie is renewed, in milliseconds.
 const RENEW_MS: u64 = 12 * 60 * 60 * 1000;
 /// The interval at which an open page looks at the cookie's age, in milliseconds.

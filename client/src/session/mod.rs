@@ -6,7 +6,7 @@
 //! shows has changed. [`events`] keeps an event stream open in the same way, and [`overview`] uses
 //! it to follow what the relay runs.
 //!
-//! [`access`], [`login`], [`code`] and [`api`] connect to the relay. [`route`] is the page's address, and
+//! [`access`], [`login`], [`passkeys`], [`code`] and [`api`] connect to the relay. [`route`] is the page's address, and
 //! [`actions`] is everything that a user can do.
 
 pub mod access;
@@ -29,6 +29,7 @@ pub mod keys;
 mod live;
 pub mod login;
 pub mod overview;
+pub mod passkeys;
 pub mod route;
 mod screen_record;
 pub mod tab_state;

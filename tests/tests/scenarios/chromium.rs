@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 mod drag;
 mod frame;
+mod passkeys;
 mod push;
 mod tab;
 mod touch;
@@ -33,6 +34,8 @@ const NAMES: (&str, &str) = ("host-resolver-rules", "MAP *.test 127.0.0.1");
 /// Keeps frames of other sites in their page's process, where their content can be read. They stay
 /// of another site to everything else.
 const FRAMES: [&str; 1] = ["disable-site-isolation-trials"];
+/// Takes any certificate.
+const CERTIFICATES: [&str; 1] = ["ignore-certificate-errors"];
 /// The preferences of a person who blocks all cookies: then even accessing storage throws, as it does in
 /// frames in browsers that block the storage of other sites.
 const STRICT: &str = r#"{"profile":{"default_content_setting_values":{"cookies":2}}}"#;
@@ -68,7 +71,18 @@ impl Browser {
         name: &str,
         scenario: impl AsyncFnOnce(&Self) -> Result<()>,
     ) -> Result<()> {
-        Self::run_in(Self::launch(&[]).await?, name, scenario).await
+        Self::run_in(Self::launch(&[], None).await?, name, scenario).await
+    }
+
+    /// The same with relays whose certificates nobody has signed.
+    ///
+    /// # Errors
+    /// As [`Browser::run`].
+    pub(crate) async fn run_with_any_certificate(
+        name: &str,
+        scenario: impl AsyncFnOnce(&Self) -> Result<()>,
+    ) -> Result<()> {
+        Self::run_in(Self::launch(&CERTIFICATES, None).await?, name, scenario).await
     }
 
     /// The same with pages that show others in frames.
@@ -79,7 +93,7 @@ impl Browser {
         name: &str,
         scenario: impl AsyncFnOnce(&Self) -> Result<()>,
     ) -> Result<()> {
-        Self::run_in(Self::launch(&FRAMES).await?, name, scenario).await
+        Self::run_in(Self::launch(&FRAMES, Some(STRICT)).await?, name, scenario).await
     }
 
     async fn run_in(
@@ -146,13 +160,13 @@ impl Browser {
         Ok(tab)
     }
 
-    async fn launch(more: &[&'static str]) -> Result<Self> {
+    async fn launch(more: &[&'static str], preferences: Option<&str>) -> Result<Self> {
         // Without it there is no page to open.
         programs::dist()?;
         let profile = TempDir::with_prefix("moorline-chromium-")?;
-        if !more.is_empty() {
+        if let Some(preferences) = preferences {
             std::fs::create_dir(profile.path().join("Default"))?;
-            std::fs::write(profile.path().join("Default/Preferences"), STRICT)?;
+            std::fs::write(profile.path().join("Default/Preferences"), preferences)?;
         }
         let viewport = Viewport { width: 1000, height: 700, ..Viewport::default() };
         let config = BrowserConfig::builder()

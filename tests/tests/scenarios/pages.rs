@@ -23,6 +23,7 @@ mod hands;
 mod journey;
 mod list;
 mod look;
+mod passkeys;
 mod questions;
 mod steering;
 mod tabs;

@@ -74,6 +74,11 @@ impl AccessState {
         expect_context()
     }
 
+    /// Returns the page's access.
+    pub(super) const fn page_access(self) -> PageAccess {
+        self.access
+    }
+
     /// Loads everything again.
     pub(super) fn load(self) {
         let _ = self.note.try_set(None);
@@ -95,7 +100,11 @@ impl AccessState {
     }
 
     /// Sends a request. A failure is shown at the top of the page.
-    fn ask<T: DeserializeOwned>(self, request: ApiRequest, then: impl FnOnce(T) + 'static) {
+    pub(super) fn ask<T: DeserializeOwned>(
+        self,
+        request: ApiRequest,
+        then: impl FnOnce(T) + 'static,
+    ) {
         api::ask(self.access, request, move |answer| {
             match answer.and_then(|text| api::parse(&text)) {
                 Ok(answer) => {

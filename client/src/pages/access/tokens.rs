@@ -93,14 +93,7 @@ fn about(state: AccessState, token: &TokenSummary) -> AnyView {
     let own =
         state.is_own(&token.id).then(|| view! { <span class="access-tag">"this browser"</span> });
     let over = is_expired.then(|| view! { <span class="access-tag bad">"expired"</span> });
-    let since = |at: &str, verb: &str| {
-        let text = match state.distance(at) {
-            Some((distance, _)) if distance == "now" => format!("{verb} just now"),
-            Some((distance, _)) => format!("{verb} {distance} ago"),
-            None => verb.to_owned(),
-        };
-        time(at, text)
-    };
+    let since = |at: &str, verb: &str| since(state, at, verb);
     let until = match (&token.expires_at, expiry) {
         (Some(at), Some((distance, false))) => time(at, format!("expires in {distance}")),
         (Some(at), Some((_, true))) => since(at, "expired"),
@@ -126,6 +119,16 @@ fn about(state: AccessState, token: &TokenSummary) -> AnyView {
         </p>
     }
     .into_any()
+}
+
+/// Shows how long ago something was done.
+pub(super) fn since(state: AccessState, at: &str, verb: &str) -> AnyView {
+    let text = match state.distance(at) {
+        Some((distance, _)) if distance == "now" => format!("{verb} just now"),
+        Some((distance, _)) => format!("{verb} {distance} ago"),
+        None => verb.to_owned(),
+    };
+    time(at, text)
 }
 
 /// Shows a time in words, and exactly under the pointer.

@@ -13,7 +13,7 @@ use super::steering::until_shown;
 use super::{look, start};
 use crate::chromium::{Browser, NAME, Tab};
 
-const LOG_IN: &str = "[data-testid=log-in]";
+pub(super) const LOG_IN: &str = "[data-testid=log-in]";
 const ROW: &str = "[data-testid=session-row]";
 /// Everything that a script can read of the browser's access.
 const READABLE: &str = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, \
@@ -29,7 +29,7 @@ async fn status(tab: &Tab) -> Result<u16> {
     tab.evaluate("fetch('/api/login').then(answer => answer.status)").await
 }
 
-async fn ensure_no_token(tab: &Tab, token: &str) -> Result<()> {
+pub(super) async fn ensure_no_token(tab: &Tab, token: &str) -> Result<()> {
     let readable: String = tab.evaluate(READABLE).await?;
     ensure!(!readable.contains(token), "a script can read the token: {readable}");
     ensure!(tab.evaluate::<String>("document.cookie").await?.is_empty(), "the cookie is readable");
@@ -44,7 +44,7 @@ async fn paste_token(tab: &Tab, token: &str) -> Result<()> {
 }
 
 /// Picks an entry of the page's menu.
-async fn pick(tab: &Tab, entry: &str) -> Result<()> {
+pub(super) async fn pick(tab: &Tab, entry: &str) -> Result<()> {
     tab.click("[data-testid=menu-button]").await?;
     tab.click(&format!("[data-testid={entry}]")).await
 }
@@ -195,7 +195,7 @@ async fn listed(relay: &Relay, label: &str) -> Result<TokenSummary> {
     .await
 }
 
-async fn type_into(tab: &Tab, field: &str, text: &str) -> Result<()> {
+pub(super) async fn type_into(tab: &Tab, field: &str, text: &str) -> Result<()> {
     tab.click(&format!("[data-testid={field}]")).await?;
     let select = format!("document.querySelector('[data-testid={field}]').select(); true");
     tab.evaluate::<bool>(&select).await?;
