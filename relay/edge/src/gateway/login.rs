@@ -36,7 +36,11 @@ impl Gateway {
     /// Clears the cookie and revokes its secret.
     pub(super) async fn log_out(&self) -> Answer {
         if let Some(Credential::Cookie(secret)) = presented(&self.headers) {
-            let void = Presented { own: self.own(), from: self.from().map(str::to_owned), ..Presented::of(secret) };
+            let void = Presented {
+                own: self.own(),
+                from: self.from().map(str::to_owned),
+                ..Presented::of(secret)
+            };
             object_client::post(&object_client::directory(&self.env)?, DROP, &void).await?;
         }
         with_cookies(&cookie::clear(&self.headers))
