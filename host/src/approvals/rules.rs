@@ -4,7 +4,8 @@
 //! the session's; for a tool, also every file that it names must be there. Rules that deny take
 //! precedence. Whatever is not certain is not decided: a command that a shell would do more with
 //! than split it into words has no rule (see [`words`]), nor has a tool that runs commands without
-//! saying which.
+//! saying which. Nor is a question decided that lacks a part of what it asks for, unless it is
+//! about changes of files all of which it names.
 
 #[cfg(test)]
 mod tests;
@@ -143,6 +144,9 @@ enum RuledKind {
 /// Returns the part of an approval that rules look at; `None` if no rule may decide it.
 fn subject_of<'a>(request: &ApprovalRequest, context: &'a RuleContext) -> Option<RuledSubject<'a>> {
     let subject = &request.subject;
+    if request.truncated && !names_all_files(request) {
+        return None;
+    }
     let what = match (command_of(request), request.kind, subject.tool.as_deref()) {
         (Some(command), ..) => RuledKind::Command(words(command)?),
         (None, ApprovalKind::Tool, Some(tool)) if !runs_commands(tool) => {
@@ -167,6 +171,14 @@ fn subject_of<'a>(request: &ApprovalRequest, context: &'a RuleContext) -> Option
         }
     }
     Some(RuledSubject { what, folder, files, agent: context.agent.as_deref() })
+}
+
+/// Returns true if a question that lacks a part still names every file that it is about. Whatever
+/// is left out of its content is replaced by a text.
+fn names_all_files(request: &ApprovalRequest) -> bool {
+    let content = &request.subject.content;
+    let is_change = |content: &KnownToolContent| matches!(content, KnownToolContent::Diff { .. });
+    command_of(request).is_none() && !content.is_empty() && content.iter().all(is_change)
 }
 
 /// Returns a path in which `..` does not occur, without its `.` and doubled slashes; `None` for

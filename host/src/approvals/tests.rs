@@ -29,6 +29,7 @@ fn request(number: usize, expires_at: Option<u64>) -> ApprovalRequest {
         turn_id: None,
         form: None,
         from: None,
+        truncated: false,
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn request(
         turn_id: None,
         form: None,
         from: agent,
+        truncated: false,
     };
     if json_bytes(&request) > APPROVAL_BYTES {
         return Err(refused("too_large", APPROVAL_TOO_LARGE));

@@ -176,6 +176,7 @@ fn asks(id: &str, kind: ApprovalKind) -> DriverOutput {
         turn_id: None,
         form: None,
         from: None,
+        truncated: false,
     }))
 }
 

@@ -208,4 +208,9 @@ pub struct ApprovalRequest {
     /// The part of the agent that asks, if it is not the main one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// True if a part of what will be done is missing here, because it is too large: the command is
+    /// cut in its middle, or a part of the content or the input is left out. The digest is that of
+    /// the whole. A change of a file that has only the lines that differ lacks nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }

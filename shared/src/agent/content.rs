@@ -91,7 +91,7 @@ pub enum ToolStatus {
     Completed,
     /// It has failed, or was not allowed.
     Failed,
-    /// It was stopped.
+    /// It was stopped, or its turn was over before it was.
     Cancelled,
     /// A status that this version does not know.
     #[serde(other)]

@@ -1,4 +1,5 @@
 use moorline_shared::agent::approval::ApprovalSubject;
+use moorline_shared::agent::content::ContentBlock;
 use serde_json::json;
 
 use super::*;
@@ -134,6 +135,28 @@ fn a_rule_of_a_tool_decides_uses_by_its_agent_within_its_folder() {
     }
     let form = ApprovalRequest { kind: ApprovalKind::Form, ..tool("edit", json!({})) };
     assert!(!decides(&rule(RuleEffect::Allow, "/", edit), &form));
+}
+
+/// Two commands can differ only in what is cut, and a file can be left out.
+#[test]
+fn a_question_that_does_not_name_all_of_it_has_no_rule() {
+    let make = rule(RuleEffect::Allow, "/", of_words(&["make"], true));
+    let truncated = ApprovalRequest { truncated: true, ..command("make all", None) };
+    assert!(decides(&make, &command("make all", None)) && !decides(&make, &truncated));
+    assert!(!can_be_ruled(&truncated, &context()));
+    let edit = rule(RuleEffect::Allow, "/home/me/project", of_tool("edit", Some("claude")));
+    let path = "/home/me/project/a".to_owned();
+    let change = KnownToolContent::Diff { path, old_text: None, new_text: String::new() };
+    let content = ContentBlock::text("Too large to show: 9 changed lines of /b.");
+    for (content, want) in [
+        (vec![], false),
+        (vec![change.clone()], true),
+        (vec![change, KnownToolContent::Content { content }], false),
+    ] {
+        let mut asked = ApprovalRequest { truncated: true, ..tool("edit", json!({})) };
+        asked.subject.content = content;
+        assert_eq!(decides(&edit, &asked), want, "{asked:?}");
+    }
 }
 
 #[test]

@@ -35,12 +35,15 @@
 //! ```
 
 mod agent_side;
+mod cuts;
 mod desk;
+mod excerpt;
 mod fit;
 mod input;
 mod kept_prompt;
 mod life;
 mod outbox;
+mod question_size;
 mod questions;
 mod report;
 mod settings;
@@ -56,6 +59,7 @@ mod user_side;
 mod watch;
 
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
+use moorline_shared::agent::approval::{AnswerKind, ApprovalDecision};
 use moorline_shared::agent::content::{ContentBlock, KnownContent, MessageRole};
 use moorline_shared::agent::fault::AgentFault;
 use moorline_shared::agent::prompt::Prompt;
@@ -73,7 +77,7 @@ pub use input::{AgentInput, AgentSettings};
 use life::{AgentLife, AgentPhase, OpenRequests, RequestPurpose};
 pub use outbox::AgentOutput;
 use outbox::Outbox;
-use questions::QuestionBook;
+use questions::{PermissionAnswer, QuestionBook};
 use report::StateReport;
 use settings::SettingBoard;
 use speech::AgentSpeech;
@@ -156,10 +160,7 @@ impl AgentMachine {
             }
             AgentInput::Action { action, linked } => self.act(now, action, linked),
             AgentInput::Decision { approval_id, decision } => {
-                let decision = decision.as_ref();
-                if let Some(kind) = self.questions.decide(&approval_id, decision, &mut self.out) {
-                    self.watch.answered(kind);
-                }
+                self.decided(&approval_id, decision.as_ref());
             }
             AgentInput::Typed(bytes) => self.typed(now, random, &bytes),
             AgentInput::Served { work, result } => self.desk.served(work, result, &mut self.out),
@@ -299,8 +300,18 @@ impl AgentMachine {
         self.input.report.report(value, tool, &mut self.out);
     }
 
+    fn decided(&mut self, approval_id: &ApprovalId, decision: Option<&ApprovalDecision>) {
+        let answer = self.questions.decide(approval_id, decision, &mut self.out);
+        let Some(PermissionAnswer { kind, tool }) = answer else { return };
+        kind.into_iter().for_each(|kind| self.watch.answered(kind));
+        if let Some(tool) = tool {
+            self.tools.decided(&tool, kind.is_some_and(AnswerKind::allows), &mut self.out);
+        }
+    }
+
     fn exited(&mut self, now: Time, exit: &ExitStatus, last_words: Option<&str>) {
         let sentence = exit_sentence(exit, last_words);
+        self.speech.close(&mut self.out);
         let was_forced = self.life.process.is_forced;
         self.life.process.is_up = false;
         self.life.is_open = false;
@@ -340,7 +351,9 @@ impl AgentMachine {
     fn end_turn(&mut self, end: AgentTurnEnd) {
         self.speech.close(&mut self.out);
         self.questions.withdraw_all("The turn is over.", false, &mut self.out);
-        if !end.is_done() {
+        if end.is_done() {
+            self.tools.end_turn(&mut self.out);
+        } else {
             self.tools.cancel_all(&mut self.out);
         }
         self.questions.all_over(&mut self.out);

@@ -221,6 +221,7 @@ impl Programs {
             turn_id: None,
             form: None,
             from: None,
+            truncated: false,
         };
         self.waiting.push(session.ask(None, request));
     }

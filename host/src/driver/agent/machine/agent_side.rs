@@ -20,24 +20,31 @@ use crate::driver::agent::acp::{
 use crate::driver::agent::rpc::{self, RpcError, RpcId, RpcMessage};
 
 impl AgentMachine {
-    /// Takes a line of the agent.
+    /// Takes a line of the agent. What it leads to is told after what the agent has said before it.
     pub(super) fn line(&mut self, now: Time, random: u128, line: &[u8]) {
         if !self.life.process.is_up {
             return;
         }
         match rpc::read(line) {
             Ok(None) => {}
-            Ok(Some(RpcMessage::Response { id, result })) => match self.requests.take(id) {
-                Some(purpose) => self.answered(now, purpose, result),
-                None => self.out.fault(now, "it answers what was not asked, or twice"),
-            },
+            Ok(Some(RpcMessage::Response { id, result })) => {
+                self.speech.tell(&mut self.out);
+                match self.requests.take(id) {
+                    Some(purpose) => self.answered(now, purpose, result),
+                    None => self.out.fault(now, "it answers what was not asked, or twice"),
+                }
+            }
             Ok(Some(RpcMessage::Request { id, method, params })) => {
+                self.speech.tell(&mut self.out);
                 self.asked(now, random, id, &method, &params);
             }
             Ok(Some(RpcMessage::Notification { method, params })) => {
                 self.noticed(now, &method, params);
             }
-            Err(fault) => self.out.fault(now, &fault.to_string()),
+            Err(fault) => {
+                self.speech.tell(&mut self.out);
+                self.out.fault(now, &fault.to_string());
+            }
         }
     }
 
@@ -241,7 +248,10 @@ impl AgentMachine {
 
     fn ask_form(&mut self, id: RpcId, params: &Value, place: QuestionPlace) {
         match acp::form(params).and_then(|asked| questions::form_request(place, asked)) {
-            Some(request) => self.questions.ask(id, None, request, &mut self.out),
+            Some(request) => {
+                self.speech.close(&mut self.out);
+                self.questions.ask(id, None, request, &mut self.out);
+            }
             None => self.refuse_params(&id),
         }
     }

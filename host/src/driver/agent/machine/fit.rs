@@ -5,8 +5,10 @@ use moorline_shared::agent::content::{
 };
 use moorline_shared::event::{AgentCommands, AgentConfig, AgentPlan, AgentTool, AgentUpdate};
 use moorline_shared::limits::AGENT_EVENT_BYTES;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use super::cuts::{COMMAND_ENDS, cut, cut_middle, json_bytes};
+use super::excerpt::reduced;
 
 /// Most bytes of an event's fields. Its session, its type and its time take some more.
 pub(super) const FIELDS_BYTES: usize = AGENT_EVENT_BYTES - 512;
@@ -14,31 +16,28 @@ pub(super) const FIELDS_BYTES: usize = AGENT_EVENT_BYTES - 512;
 const TEXT_BYTES: usize = 8 * 1024;
 /// Most fields of an object that is cut. One with more is left out.
 const LARGE_FIELDS: usize = 64;
+/// Most changes of files of a tool call that are reduced, because that takes time.
+const REDUCED_PIECES: usize = 64;
 /// Most bytes of a text that is one line.
 const LINE_BYTES: usize = 2 * 1024;
 
-/// Returns the number of bytes of a value as JSON.
-pub(super) fn json_bytes(value: &impl Serialize) -> usize {
-    // A value that cannot be encoded is too large for everything.
-    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len())
-}
-
-/// Cuts a text at a character near a number of bytes. Returns true if anything is missing.
-pub(super) fn cut(text: &mut String, bytes: usize) -> bool {
-    let is_long = text.len() > bytes;
-    if is_long {
-        text.truncate(text.floor_char_boundary(bytes));
-        text.push('…');
-    }
-    is_long
-}
-
-/// Cuts a tool call: its output first, then its input, then what it has produced.
+/// Cuts a tool call: changes of files to the lines that differ, of which nothing is missing, then
+/// its output, then its input, then what it has produced.
 pub(super) fn fit_tool(event: &mut AgentTool) {
-    for line in [&mut event.title, &mut event.kind].into_iter().flatten() {
-        event.truncated |= cut(line, LINE_BYTES);
+    let (head, tail) = COMMAND_ENDS;
+    if let Some(title) = &mut event.title {
+        event.truncated |= cut_middle(title, head, tail);
+    }
+    if let Some(kind) = &mut event.kind {
+        event.truncated |= cut(kind, LINE_BYTES);
     }
     let fits = |event: &AgentTool| json_bytes(event) <= FIELDS_BYTES;
+    if fits(event) {
+        return;
+    }
+    for content in event.content.iter_mut().flatten().take(REDUCED_PIECES) {
+        reduce_change(content, usize::MAX);
+    }
     if fits(event) {
         return;
     }
@@ -48,11 +47,29 @@ pub(super) fn fit_tool(event: &mut AgentTool) {
         event.input = None;
     }
     if !fits(event) {
-        let content = event.content.iter_mut().flatten();
-        content.for_each(|content| cut_tool_content(content, TEXT_BYTES));
+        for (place, content) in event.content.iter_mut().flatten().enumerate() {
+            if place < REDUCED_PIECES && is_change(content) {
+                reduce_change(content, 2 * TEXT_BYTES);
+            } else {
+                cut_tool_content(content, TEXT_BYTES);
+            }
+        }
     }
+    if fits(event) {
+        return;
+    }
+    let pieces = event.content.as_ref().map_or(0, Vec::len);
+    halve_tool(event);
+    // Whoever decides about it must see that files may be missing.
+    let content = event.content.as_mut().filter(|content| content.len() < pieces);
+    content.into_iter().for_each(|content| content.push(rest_note()));
+}
+
+/// Leaves out pieces of what a tool has produced, then places, until the event fits.
+fn halve_tool(event: &mut AgentTool) {
+    let most = FIELDS_BYTES - json_bytes(&rest_note()) - 1;
     // Half as much each time always comes to an end.
-    while !fits(event) {
+    while json_bytes(event) > most {
         let content = event.content.as_mut().filter(|content| !content.is_empty());
         let locations = event.locations.as_mut().filter(|locations| !locations.is_empty());
         match (content, locations) {
@@ -60,6 +77,24 @@ pub(super) fn fit_tool(event: &mut AgentTool) {
             (None, Some(locations)) => locations.truncate(locations.len() / 2),
             (None, None) => return,
         }
+    }
+}
+
+/// Returns the piece that stands for those that are left out.
+fn rest_note() -> ToolContent {
+    let content = ContentBlock::text("The rest is too large to show.");
+    ToolContent::Known(KnownToolContent::Content { content })
+}
+
+const fn is_change(content: &ToolContent) -> bool {
+    matches!(content, ToolContent::Known(KnownToolContent::Diff { .. }))
+}
+
+/// Reduces a change of a file to the lines that differ, and these to a number of bytes.
+fn reduce_change(content: &mut ToolContent, bytes: usize) {
+    if let ToolContent::Known(KnownToolContent::Diff { path, old_text, new_text }) = content {
+        let change = reduced(path.clone(), old_text.as_deref(), new_text, bytes);
+        *content = ToolContent::Known(change.content);
     }
 }
 
@@ -239,6 +274,20 @@ mod tests {
         let mut small = AgentTool { output: Some(json!(1)), ..AgentTool::default() };
         fit_tool(&mut small);
         assert!(!small.truncated && small.output.is_some());
+    }
+
+    #[test]
+    fn a_change_in_a_large_file_is_reduced_and_not_cut() {
+        let old: String = (0..20_000).map(|line| format!("line {line}\n")).collect();
+        let new = old.replace("line 9000\n", "changed\n");
+        let (path, old_text) = ("/a".to_owned(), Some(old));
+        let diff = KnownToolContent::Diff { path, old_text, new_text: new };
+        let content = Some(vec![ToolContent::Known(diff)]);
+        let mut event = AgentTool { content, output: Some(json!(1)), ..AgentTool::default() };
+        fit_tool(&mut event);
+        assert!(!event.truncated && event.output.is_some());
+        let json = serde_json::to_string(&event.content).unwrap();
+        assert!(json.contains("changed") && json.len() < 500, "{json}");
     }
 
     #[test]

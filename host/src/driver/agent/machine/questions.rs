@@ -10,18 +10,15 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fit::{cut, json_bytes};
+use super::cuts::json_bytes;
 use super::outbox::{AgentOutput, Outbox};
+use super::question_size::fit_request;
 use super::tools::OpenTool;
 use crate::driver::agent::acp::{
     AskedForm, AskedPermission, form_answer, hash_of, permission_answer, quoted, terminal_of,
 };
 use crate::driver::agent::rpc::{CANCELLED, RpcId};
 
-/// Most bytes of the command of a question.
-const COMMAND_BYTES: usize = 6 * 1024;
-/// Most bytes of its explanation, and of the label of an answer.
-const SENTENCE_BYTES: usize = 1024;
 /// Most tool calls that were allowed and are not over.
 const ALLOWED: usize = 64;
 
@@ -43,6 +40,15 @@ struct OpenQuestion {
     tool: Option<String>,
     /// The answers of a permission; `None` for a form.
     options: Option<Vec<ApprovalOption>>,
+}
+
+/// What the agent was answered to a question about a permission.
+#[derive(Debug)]
+pub(super) struct PermissionAnswer {
+    /// The kind of the answer; `None` if the agent offers none that fits.
+    pub(super) kind: Option<AnswerKind>,
+    /// The tool call that it is about, in the agent's words.
+    pub(super) tool: Option<String>,
 }
 
 impl QuestionBook {
@@ -82,14 +88,14 @@ impl QuestionBook {
         out.push(AgentOutput::Ask(Box::new(asked)));
     }
 
-    /// Answers a question with a decision, or with none if nobody decided in time. Returns the kind
-    /// of the answer that the agent gets, if it has asked for a permission.
+    /// Answers a question with a decision, or with none if nobody decided in time. Returns the
+    /// answer that the agent gets, if it has asked for a permission.
     pub(super) fn decide(
         &mut self,
         id: &ApprovalId,
         decision: Option<&ApprovalDecision>,
         out: &mut Outbox,
-    ) -> Option<AnswerKind> {
+    ) -> Option<PermissionAnswer> {
         let place = self.open.iter().position(|question| question.approval_id == *id)?;
         let OpenQuestion { approval_id, request, tool, options } = self.open.remove(place);
         let Some(options) = options else {
@@ -109,13 +115,13 @@ impl QuestionBook {
             })
         });
         if is_allowed {
-            self.allowed.push((tool, approval_id));
+            self.allowed.push((tool.clone(), approval_id));
             if self.allowed.len() > ALLOWED {
                 let (_, oldest) = self.allowed.remove(0);
                 out.push(AgentOutput::Done(oldest));
             }
         }
-        chosen.map(|option| option.kind)
+        Some(PermissionAnswer { kind: chosen.map(|option| option.kind), tool })
     }
 
     /// Withdraws the question of a request that the agent has cancelled. Returns false if it is not
@@ -239,6 +245,8 @@ pub(super) fn permission_request(
         turn_id: place.turn_id,
         form: None,
         from: None,
+        // What is known of a large tool call lacks parts.
+        truncated: known.is_some_and(|known| known.truncated),
     };
     fit_request(&mut request);
     request
@@ -270,6 +278,7 @@ pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<App
         turn_id: place.turn_id,
         form: Some(schema),
         from: None,
+        truncated: false,
     };
     fit_request(&mut request);
     (json_bytes(&request) <= APPROVAL_BYTES).then_some(request)
@@ -301,30 +310,4 @@ fn shown_content(content: &ToolContent) -> Option<KnownToolContent> {
             None => text(value.to_string()),
         },
     })
-}
-
-/// Cuts a question to the size that relays take. What is missing is said, and the digest is still
-/// that of the whole.
-fn fit_request(request: &mut ApprovalRequest) {
-    let all = request.command.len();
-    if cut(&mut request.command, COMMAND_BYTES) {
-        request.command.push_str(&format!(" (cut off: {all} bytes in all)"));
-    }
-    cut(&mut request.explanation, SENTENCE_BYTES);
-    request.subject.cwd.iter_mut().for_each(|cwd| _ = cut(cwd, SENTENCE_BYTES));
-    request.options.iter_mut().for_each(|option| _ = cut(&mut option.name, 200));
-    let fits = |request: &ApprovalRequest| json_bytes(request) <= APPROVAL_BYTES;
-    if !fits(request) {
-        request.subject.input = None;
-    }
-    if !fits(request) {
-        let missing = "This is too large to show here: see the tool call.";
-        let content = ContentBlock::text(missing);
-        request.subject.content = vec![KnownToolContent::Content { content }];
-    }
-    if !fits(request) {
-        // Escapes can make the command several times as long.
-        cut(&mut request.command, SENTENCE_BYTES);
-        request.explanation.clear();
-    }
 }

@@ -3,7 +3,7 @@
 use moorline_shared::event::{Activity, AgentChanges, AgentState, Status};
 use serde::{Deserialize, Serialize};
 
-use super::fit::cut;
+use super::cuts::cut;
 use super::outbox::{AgentOutput, Outbox};
 
 /// Most bytes of the name of a tool.

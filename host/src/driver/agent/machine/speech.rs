@@ -142,7 +142,8 @@ impl AgentSpeech {
         message_id == Some(&*open.message_id) && texts.is_some() && open.said == texts
     }
 
-    /// Ends the message that is being said, so that the next piece begins another.
+    /// Ends the message that is being said, so that the next piece begins another. All of it is
+    /// told, so call it before whatever readers must see after it.
     pub(super) fn close(&mut self, out: &mut Outbox) {
         self.tell(out);
         self.open = None;
@@ -162,7 +163,8 @@ impl AgentSpeech {
         }
     }
 
-    fn tell(&mut self, out: &mut Outbox) {
+    /// Tells all that was said, before the message goes on.
+    pub(super) fn tell(&mut self, out: &mut Outbox) {
         let Some(open) = &mut self.open else { return };
         let untold = std::mem::take(&mut open.untold);
         let mut rest = &*untold;

@@ -5,6 +5,7 @@ mod faults;
 mod forks;
 mod life;
 mod outside;
+mod question_sizes;
 mod questions;
 mod random;
 mod sizes;

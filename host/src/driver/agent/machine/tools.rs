@@ -200,17 +200,41 @@ impl ToolBoard {
         tools.find(|tool| tool.status() == ToolStatus::InProgress).map(OpenTool::title)
     }
 
+    /// Records the decision about a tool call. Many agents say nothing of it until it is over: it no
+    /// longer waits, and what they say later counts.
+    pub(super) fn decided(&mut self, wire_id: &str, is_allowed: bool, out: &mut Outbox) {
+        if let Some(tool) = self.open.iter_mut().find(|tool| tool.wire_id == wire_id) {
+            let status = if is_allowed { ToolStatus::InProgress } else { ToolStatus::Failed };
+            tool.infer(status, out);
+        }
+    }
+
+    /// Records the end of a turn whose agent has said that it is done: no tool call of it waits or
+    /// runs any more. They stay here, because the agent may still say how they ended.
+    pub(super) fn end_turn(&mut self, out: &mut Outbox) {
+        for tool in self.open.iter_mut().filter(|tool| !tool.status().is_over()) {
+            tool.infer(ToolStatus::Cancelled, out);
+        }
+    }
+
     /// Ends all tool calls, because whoever ran them has stopped.
     pub(super) fn cancel_all(&mut self, out: &mut Outbox) {
-        for tool in self.open.drain(..) {
-            let tool_call_id = tool.known.tool_call_id;
-            let status = Some(ToolStatus::Cancelled);
-            out.event(&AgentTool { tool_call_id, status, ..AgentTool::default() });
-        }
+        self.end_turn(out);
+        self.open.clear();
     }
 }
 
 impl OpenTool {
+    /// Reports a status that follows from something else than the agent's words.
+    fn infer(&mut self, status: ToolStatus, out: &mut Outbox) {
+        let status = Some(status);
+        if self.known.status != status {
+            self.known.status = status;
+            let tool_call_id = self.known.tool_call_id.clone();
+            out.event(&AgentTool { tool_call_id, status, ..AgentTool::default() });
+        }
+    }
+
     fn show(&mut self, out: &mut Outbox) {
         let word = match self.status() {
             ToolStatus::Completed => "ok",

@@ -3,7 +3,8 @@
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::approval::{ApprovalDecision, ApprovalKind};
 use moorline_shared::agent::content::{KnownToolContent, ToolStatus};
-use moorline_shared::event::AgentTool;
+use moorline_shared::event::{AgentMessage, AgentTool};
+use moorline_shared::fold::ConversationItem;
 use moorline_shared::limits::{APPROVAL_BYTES, COMMAND_DECISION, OPEN_APPROVALS};
 use serde_json::{Value, json};
 
@@ -303,4 +304,106 @@ fn an_agent_is_seen_to_ask_before_it_changes_files_or_not() {
     freed.decide(&id, Some(allow("always")));
     change(&mut freed, "t2", "edit");
     assert_eq!(seen(&mut freed), Some(true));
+}
+
+/// Returns the kinds of the events and questions that were put out.
+fn kinds(bench: &Bench) -> Vec<&'static str> {
+    let kind = |output: &AgentOutput| match output {
+        AgentOutput::Event { kind, .. } => Some(*kind),
+        AgentOutput::Ask(_) => Some("approval-request"),
+        _ => None,
+    };
+    bench.outputs().iter().filter_map(kind).collect()
+}
+
+#[test]
+fn a_question_follows_what_was_said_before_it() {
+    let form = json!({ "mode": "form", "message": "?", "requestedSchema": { "type": "object" } });
+    let page = json!({ "mode": "url", "elicitationId": "e", "url": "https://a.b", "message": "?" });
+    let tool = json!({ "toolCall": edit("/work/a"), "options": [] });
+    let cases = [
+        ("elicitation/create", form),
+        ("elicitation/create", page),
+        ("session/request_permission", tool),
+    ];
+    for (method, params) in cases {
+        let mut bench = working();
+        bench.chunk("hi");
+        let thought = json!({ "content": { "type": "text", "text": "short" } });
+        bench.update("agent_thought_chunk", &thought);
+        bench.ask(7, method, &params);
+        let kinds = kinds(&bench);
+        let asked = kinds.iter().position(|kind| *kind == "approval-request").unwrap();
+        let said = kinds.iter().rposition(|kind| *kind == "agent-message").unwrap();
+        assert!(said < asked, "{method} {kinds:?}");
+        assert_eq!(bench.shown.items.len(), 5 + usize::from(method.starts_with("session")));
+        // What follows the question is another message.
+        bench.update("agent_thought_chunk", &thought);
+        bench.finish("end_turn");
+        let last = bench.events::<AgentMessage>().pop().unwrap();
+        assert_eq!(last.delta.as_deref(), Some("short"));
+        assert_eq!(
+            bench.shown.item_at(bench.shown.end() - 1),
+            bench.shown.message_item(&last.message_id)
+        );
+    }
+}
+
+#[test]
+fn a_fault_follows_what_was_said_before_it() {
+    let mut bench = working();
+    bench.chunk("hi");
+    bench.chunk(" there");
+    bench.handle(AgentInput::Line(b"nonsense".to_vec()));
+    let kinds = kinds(&bench);
+    let fault = kinds.iter().position(|kind| *kind == "session-error").unwrap();
+    let said = kinds.iter().rposition(|kind| *kind == "agent-message").unwrap();
+    assert!(said < fault, "{kinds:?}");
+    let at = |word: &str| bench.transcript.find(word).unwrap();
+    assert!(at("there") < at("broke"));
+}
+
+/// Agents such as Claude Code say nothing of a tool call between the decision and its end.
+#[test]
+fn a_tool_call_that_was_decided_no_longer_waits() {
+    let status = |bench: &Bench| match bench.shown.tool_item("t1") {
+        Some(ConversationItem::Tool(tool)) => tool.status,
+        other => panic!("{other:?}"),
+    };
+    let mut bench = working();
+    let id = bench.ask_permission(7, &edit("/work/a"));
+    assert_eq!(status(&bench), ToolStatus::Pending);
+    bench.decide(&id, Some(allow("")));
+    assert_eq!(status(&bench), ToolStatus::InProgress);
+    // The same from the agent is no news.
+    let count = bench.events::<AgentTool>().len();
+    bench.update("tool_call_update", &json!({ "toolCallId": "t1", "status": "in_progress" }));
+    assert_eq!(bench.events::<AgentTool>().len(), count);
+    bench.finish("end_turn");
+    assert_eq!(status(&bench), ToolStatus::Cancelled);
+    let (tool, turn) = (
+        bench
+            .outputs()
+            .iter()
+            .rposition(|it| matches!(it, AgentOutput::Event { kind: "agent-tool", .. })),
+        bench
+            .outputs()
+            .iter()
+            .rposition(|it| matches!(it, AgentOutput::Event { kind: "agent-turn", .. })),
+    );
+    assert!(tool < turn);
+    // Late words count.
+    bench.update("tool_call_update", &json!({ "toolCallId": "t1", "status": "completed" }));
+    assert_eq!(status(&bench), ToolStatus::Completed);
+
+    let mut bench = working();
+    let id = bench.ask_permission(7, &edit("/work/a"));
+    bench.decide(&id, Some(ApprovalDecision::default()));
+    assert_eq!(status(&bench), ToolStatus::Failed);
+    let again = bench.ask_permission(8, &edit("/work/a"));
+    bench.decide(&again, Some(allow("")));
+    assert_eq!(status(&bench), ToolStatus::InProgress);
+    bench.act(stop(false));
+    bench.finish("cancelled");
+    assert_eq!(status(&bench), ToolStatus::Cancelled);
 }

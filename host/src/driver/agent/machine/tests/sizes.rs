@@ -2,6 +2,7 @@
 //! every event of every test.
 
 use moorline_shared::agent::action::SessionAction;
+use moorline_shared::agent::content::ToolStatus;
 use moorline_shared::event::{
     AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool, AgentTurn,
     SessionError,
@@ -108,18 +109,23 @@ fn a_question_reports_only_what_is_new_of_its_tool_call() {
     changed["title"] = "Edit a".into();
     bench.ask_permission(2, &changed);
     let events = bench.events::<AgentTool>();
-    let expected = AgentTool {
+    let denied = AgentTool {
         tool_call_id: events[0].tool_call_id.clone(),
-        turn_id: Some(turn("a")),
-        title: Some("Edit a".into()),
+        status: Some(ToolStatus::Failed),
         ..AgentTool::default()
     };
-    assert_eq!(events[1..], [expected]);
+    let expected = AgentTool {
+        turn_id: Some(turn("a")),
+        title: Some("Edit a".into()),
+        status: Some(ToolStatus::Pending),
+        ..denied.clone()
+    };
+    assert_eq!(events[1..], [denied, expected]);
     // One that the agent has not reported before is reported with its question.
     bench.ask_permission(3, &json!({ "toolCallId": "u", "title": "Delete" }));
-    assert_eq!(bench.events::<AgentTool>().len(), 3);
-    bench.update("tool_call_update", &json!({ "toolCallId": "t", "status": "completed" }));
     assert_eq!(bench.events::<AgentTool>().len(), 4);
+    bench.update("tool_call_update", &json!({ "toolCallId": "t", "status": "completed" }));
+    assert_eq!(bench.events::<AgentTool>().len(), 5);
 }
 
 #[test]
