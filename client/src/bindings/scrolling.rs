@@ -3,15 +3,20 @@
 use wasm_bindgen::JsCast as _;
 use web_sys::{Element, HtmlElement};
 
-/// The distance from the end, in CSS pixels, up to which a place counts as the end.
-const NEAR_END_PX: i32 = 48;
 /// The distance from the beginning, in CSS pixels, up to which more of the past is needed.
 const NEAR_START_PX: i32 = 600;
 
 /// Returns true if the end of `element`'s content is in view.
 #[must_use]
 pub fn is_at_end(element: &HtmlElement) -> bool {
-    from_end(element) <= NEAR_END_PX
+    // Heights are rounded.
+    from_end(element) <= 2
+}
+
+/// Returns the distance of the view from the beginning of the content, in CSS pixels.
+#[must_use]
+pub fn top(element: &HtmlElement) -> i32 {
+    element.scroll_top()
 }
 
 /// Returns true if the end of `element`'s content is almost in view.

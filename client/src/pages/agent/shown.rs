@@ -18,6 +18,9 @@ const STEP: usize = 60;
 /// would take longer than a finger notices.
 const FRAME_ROWS: usize = 12;
 
+/// The number of rows that a page shows at most while its user goes back.
+const MOST_ROWS: usize = 8 * STEP;
+
 /// The number of rows from which a page that follows the end forgets the oldest.
 const MOST_FOLLOWED: usize = 4 * STEP;
 
@@ -57,6 +60,14 @@ impl ShownSpan {
         let has_more = target < next && next < self.chunks.start;
         self.chunks.start = next.min(self.chunks.start);
         self.filling = Some(target).filter(|_| has_more);
+    }
+
+    /// Shows more rows of the past, and leaves out some of those that are far from them.
+    fn go_back(&mut self, rows: &RowList) {
+        self.filling = None;
+        self.chunks.start = chunk_of(rows.before(chunk_start(self.chunks.start), STEP));
+        let last = chunk_of(rows.after(chunk_start(self.chunks.start), MOST_ROWS));
+        self.chunks.end = self.chunks.end.min(last + 1);
     }
 
     /// Leaves out chunks before the first row and after the last one.
@@ -182,10 +193,7 @@ impl ShownRows {
 
     /// Shows more rows of the past.
     pub(super) fn show_earlier(self) {
-        self.reach(|rows, span| {
-            span.filling = None;
-            span.chunks.start = chunk_of(rows.before(chunk_start(span.chunks.start), STEP));
-        });
+        self.reach(|rows, span| span.go_back(rows));
     }
 
     /// Shows more rows of what follows.
@@ -422,6 +430,21 @@ mod tests {
         for _ in 0..1000 {
             let shown = show(&mut span, &mut rows, &mut all, 7, false);
             assert!(span.chunks.start == start && shown <= 3 * MOST_FOLLOWED, "{shown}");
+        }
+        assert!(span.has_later);
+    }
+
+    #[test]
+    fn a_page_that_goes_back_shows_as_many_rows_and_can_go_forwards() {
+        let (mut span, mut rows) = (ShownSpan::default(), RowList::default());
+        let mut all = Conversation::default();
+        show(&mut span, &mut rows, &mut all, 5000, true);
+        while span.has_earlier {
+            let before = span.chunks.start;
+            span.go_back(&rows);
+            span.bound(&rows);
+            let shown: usize = span.chunks.clone().map(|chunk| rows.chunk(chunk).count()).sum();
+            assert!(span.chunks.start < before && shown <= 2 * MOST_ROWS, "{shown}");
         }
         assert!(span.has_later);
     }

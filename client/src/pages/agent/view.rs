@@ -29,9 +29,12 @@ pub fn Conversation(
     let (state, more) = (ConversationState::expect(), MoreCode::expect());
     let follows = state.shown.follows;
     let content = NodeRef::<html::Div>::new();
+    // Where the view was last, in CSS pixels from the beginning.
+    let top = StoredValue::new(0);
     let to_end = move || {
         if let Some(place) = place.get_untracked() {
             scrolling::to_end(&place);
+            top.set_value(scrolling::top(&place));
         }
     };
     let watch = StoredValue::new_local(None::<SizeWatch>);
@@ -55,13 +58,19 @@ pub fn Conversation(
     let omitted = Memo::new(move |_| span.with(omitted_text));
     let scrolled = move |_| {
         let Some(place) = place.get_untracked() else { return };
+        let before = top.get_value();
+        top.set_value(scrolling::top(&place));
         let has_later = span.with_untracked(|span| span.has_later);
         if has_later && scrolling::is_near_end(&place) {
             state.shown.show_later();
         }
         let is_at_end = !has_later && scrolling::is_at_end(&place);
-        if is_at_end != follows.get_untracked() {
-            follows.set(is_at_end);
+        let is_following = follows.get_untracked();
+        // Whoever scrolls up leaves the end at once: content that comes would take them back. Without a
+        // step up, only content has come, and the view is about to follow it.
+        let is_up = top.get_value() < before && !is_at_end;
+        if if is_following { is_up } else { is_at_end } {
+            follows.set(!is_following);
         }
         fill_start(state, &place);
     };

@@ -116,8 +116,26 @@ async fn a_reader_stays_in_place_and_at_the_end_follows() -> Result<()> {
         tab.click("[data-testid=to-end]").await?;
         tab.until("the end", &at_end).await?;
         prompt(&relay, &id, &paragraphs(300..320)).await?;
-        until_said(&tab, "Paragraph 319.").await?;
-        tab.until("the new end", &at_end).await
+        // The prompt itself has the words, too.
+        let last = |words: &str| {
+            format!(
+                "[...document.querySelectorAll('[data-testid=agent-message]')].pop()
+                .innerText.includes('{words}')"
+            )
+        };
+        tab.until("the last paragraph", &last("Paragraph 319.")).await?;
+        tab.until("the new end", &at_end).await?;
+        // The smallest step up leaves the end.
+        let step = format!("{view}.scrollTop -= 8; true");
+        tab.evaluate::<bool>(&step).await?;
+        let left = format!("!{view}.classList.contains('following')");
+        tab.until("that it follows no more", &left).await?;
+        let before: (String, i64) = tab.evaluate(READING).await?;
+        prompt(&relay, &id, &paragraphs(320..340)).await?;
+        tab.until("more paragraphs", &last("Paragraph 339.")).await?;
+        let after: (String, i64) = tab.evaluate(READING).await?;
+        ensure!(before == after, "{before:?} {after:?}");
+        Ok(())
     })
     .await
 }
