@@ -28,6 +28,16 @@ pub struct FieldWatch {
     _listeners: Vec<EventListener>,
 }
 
+/// Moves the focus to a field at the next animation frame, and the caret to the end of its text.
+pub fn focus_end_soon(field: TextField) {
+    leptos::prelude::request_animation_frame(move || {
+        // Both fail only for a field that is not in the page.
+        let _ = field.focus();
+        let end = field.value().encode_utf16().count() as u32;
+        let _ = field.set_selection_range(end, end);
+    });
+}
+
 /// Calls `happened` for each event of a field, before the handlers of the page. If it returns true,
 /// they do not get it, and neither does the browser.
 pub fn watch(field: &TextField, happened: impl Fn(FieldEvent<'_>) -> bool + 'static) -> FieldWatch {

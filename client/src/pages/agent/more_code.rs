@@ -46,7 +46,7 @@ pub(super) struct MoreViews {
     /// See `earlier::earlier`.
     pub(super) earlier: fn(ConversationState, Memo<String>) -> AnyView,
     /// See `queued::queued`.
-    pub(super) queued: fn(ConversationState, Memo<Vec<TurnEntry>>) -> AnyView,
+    pub(super) queued: fn(ConversationState, Memo<Vec<TurnEntry>>, RwSignal<bool>) -> AnyView,
 }
 
 /// Loads the code of [`MoreViews`].

@@ -14,9 +14,12 @@ use crate::ui::when::live;
 pub fn Queue() -> impl IntoView {
     let (state, more) = (ConversationState::expect(), MoreCode::expect());
     let queue = Memo::new(move |_| state.head.with(|head| head.queued()));
-    let queued = move || more.show(move |views| (views.queued)(state, queue));
+    // A prompt that goes out while it is changed leaves the change.
+    let is_edited = RwSignal::new(false);
+    let is_shown = Memo::new(move |_| is_edited.get() || queue.with(|queue| !queue.is_empty()));
+    let queued = move || more.show(move |views| (views.queued)(state, queue, is_edited));
     view! {
-        <When condition=move || queue.with(|queue| !queue.is_empty())>{queued()}</When>
+        <When condition=move || is_shown.get()>{queued()}</When>
     }
 }
 

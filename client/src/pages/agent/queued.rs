@@ -5,92 +5,145 @@ use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::fold::TurnEntry;
 use moorline_shared::id::TurnId;
+use moorline_shared::rest::SendPrompt;
 use serde_json::json;
 
 use super::state::ConversationState;
+use crate::bindings::{clock, text_field};
 use crate::session::api::ApiRequest;
-use crate::ui::when::live;
+use crate::session::conversation::UserRequest;
+use crate::ui::when::{When, live};
 use crate::ui::{Icon, IconName};
 
-/// Lists the queued prompts, next first.
-pub(super) fn queued(state: ConversationState, queue: Memo<Vec<TurnEntry>>) -> AnyView {
+/// The queue, and the prompt of it that is being changed.
+#[derive(Clone, Copy)]
+struct PromptQueue {
+    state: ConversationState,
+    /// The queued prompts, next first.
+    queue: Memo<Vec<TurnEntry>>,
+    /// The prompt that is being changed, as it was.
+    edited: RwSignal<Option<TurnEntry>>,
+    /// True while one is, for those who show the queue.
+    is_edited: RwSignal<bool>,
+    field: NodeRef<html::Textarea>,
+}
+
+impl PromptQueue {
+    fn edit(self, turn: Option<TurnEntry>) {
+        self.is_edited.set(turn.is_some());
+        self.edited.set(turn);
+    }
+
+    /// Returns true if the prompt that is being changed does not wait any more; tracked.
+    fn is_gone(self) -> bool {
+        let id = self.edited.with(|edited| edited.as_ref().map(|turn| turn.turn_id.clone()));
+        id.is_some_and(|id| self.queue.with(|queue| queue.iter().all(|turn| turn.turn_id != id)))
+    }
+
+    /// Saves the change, or sends it as a new prompt if the old one is gone.
+    fn save(self) {
+        let (Some(field), Some(turn)) = (self.field.get_untracked(), self.edited.get_untracked())
+        else {
+            return;
+        };
+        let text = field.value();
+        if untrack(|| self.is_gone()) {
+            let prompt = SendPrompt { command: Some(text), ..SendPrompt::default() };
+            let turn = TurnId::from_random(clock::random_bits());
+            self.state.request(UserRequest::Prompt(turn, prompt), |_| ());
+        } else {
+            let body = json!({ "command": text });
+            let path = format!("prompts/{}", turn.turn_id);
+            self.state.ask(|path| ApiRequest::patch(path, &body), &path);
+        }
+        self.edit(None);
+    }
+}
+
+/// Lists the queued prompts, next first. Sets `is_edited` while one is being changed.
+pub(super) fn queued(
+    state: ConversationState,
+    queue: Memo<Vec<TurnEntry>>,
+    is_edited: RwSignal<bool>,
+) -> AnyView {
+    let field = NodeRef::new();
+    let all = PromptQueue { state, queue, edited: RwSignal::new(None), is_edited, field };
+    on_cleanup(move || _ = is_edited.try_set(false));
     let entries = move || {
         let queue = queue.get();
         let places = queue.iter().enumerate().map(|(place, turn)| {
             // Moving up means to stand before the one that is before.
             let before = place.checked_sub(1).map(|place| queue[place].turn_id.clone());
-            view! { <QueuedPrompt state turn=turn.clone() before /> }
+            row(all, turn, before)
         });
         places.collect_view().into_any()
     };
-    view! { <ol class="queue" aria-label="Queued prompts" data-testid="queue">{live(entries)}</ol> }
-        .into_any()
+    view! {
+        <ol class="queue" aria-label="Queued prompts" data-testid="queue">{live(entries)}</ol>
+        {live(move || all.edited.get().map(|turn| editor(all, &turn)).into_any())}
+    }
+    .into_any()
 }
 
-#[component]
-fn QueuedPrompt(
-    state: ConversationState,
-    turn: TurnEntry,
-    before: Option<TurnId>,
-) -> impl IntoView {
-    let editing = RwSignal::new(false);
+/// Shows a prompt in a line, with what can be done with it.
+fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
     let path = format!("prompts/{}", turn.turn_id);
-    let (move_path, withdraw_path) = (path.clone(), path.clone());
     let text = turn.prompt.text.clone();
     let first = text.lines().next().unwrap_or_default().to_owned();
-    let field = NodeRef::<html::Textarea>::new();
-    let keep = move |_| {
-        if let Some(field) = field.get_untracked() {
-            let body = json!({ "command": field.value() });
-            state.ask(|path| ApiRequest::patch(path, &body), &path);
-        }
-        editing.set(false);
+    let withdraw = {
+        let path = path.clone();
+        move |_| all.state.ask(ApiRequest::delete, &path)
     };
     let up = before.map(|before| {
         let body = json!({ "before": before });
+        let up = move |_| all.state.ask(|path| ApiRequest::patch(path, &body), &path);
         view! {
-            <button
-                class="icon-button"
-                aria-label="Move up"
-                title="Move up"
-                on:click=move |_| state.ask(|path| ApiRequest::patch(path, &body), &move_path)
-            >
+            <button class="icon-button" aria-label="Move up" title="Move up" on:click=up>
                 <Icon name=IconName::Up />
+            </button>
+        }
+    });
+    // A prompt of which only a part is here cannot be changed here.
+    let change = (!turn.truncated).then(|| {
+        let turn = turn.clone();
+        let edit = move |_| all.edit(Some(turn.clone()));
+        view! {
+            <button class="icon-button" aria-label="Change" title="Change" data-testid="edit-queued" on:click=edit>
+                <Icon name=IconName::Pencil />
             </button>
         }
     });
     view! {
         <li class="queued" data-testid="queued">
-            <span class="queued-text" title=text.clone()>{first}</span>
+            <span class="queued-text" title=text>{first}</span>
             {turn.pending.then(|| view! { <span class="row-note">"waits for the host"</span> })}
             {up}
-            // A prompt of which only a part is here cannot be changed here.
-            {(!turn.truncated).then(|| view! {
-                <button class="icon-button" aria-label="Change" title="Change" data-testid="edit-queued" on:click=move |_| editing.set(true)>
-                    <Icon name=IconName::Pencil />
-                </button>
-            })}
-            <button
-                class="icon-button"
-                aria-label="Withdraw"
-                title="Withdraw"
-                data-testid="withdraw"
-                on:click=move |_| state.ask(ApiRequest::delete, &withdraw_path)
-            >
+            {change}
+            <button class="icon-button" aria-label="Withdraw" title="Withdraw" data-testid="withdraw" on:click=withdraw>
                 <Icon name=IconName::Cross />
             </button>
         </li>
-        {live(move || if editing.get() {
-            let keep = keep.clone();
-            view! {
-                <li class="queued-edit">
-                    <textarea node_ref=field rows="3" aria-label="Queued prompt" data-testid="queued-field">{text.clone()}</textarea>
-                    <button class="button" data-testid="keep-queued" on:click=keep>"Keep"</button>
-                    <button class="button quiet" on:click=move |_| editing.set(false)>"Cancel"</button>
-                </li>
-            }.into_any()
-        } else {
-            ().into_any()
-        })}
     }
+    .into_any()
+}
+
+/// Shows a prompt in a field to be changed.
+fn editor(all: PromptQueue, turn: &TurnEntry) -> AnyView {
+    let text = turn.prompt.text.clone();
+    all.field.on_load(text_field::focus_end_soon);
+    let is_gone = Memo::new(move |_| all.is_gone());
+    let save = move || if is_gone.get() { "Send as a new prompt" } else { "Save" };
+    view! {
+        <div class="queued-edit">
+            <textarea node_ref=all.field rows="3" aria-label="Queued prompt" data-testid="queued-field">{text}</textarea>
+            <When condition=move || is_gone.get()>
+                <p class="row-note" role="status" data-testid="edited-gone">
+                    "The prompt does not wait any more: the agent has it as it was, or it was withdrawn."
+                </p>
+            </When>
+            <button type="button" class="button" data-testid="keep-queued" on:click=move |_| all.save()>{save}</button>
+            <button type="button" class="button quiet" on:click=move |_| all.edit(None)>"Cancel"</button>
+        </div>
+    }
+    .into_any()
 }

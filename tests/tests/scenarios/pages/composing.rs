@@ -6,7 +6,7 @@ use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use serde_json::json;
 
-use super::agents::{agent, send, until_said};
+use super::agents::{agent, prompt, send, until_said};
 use crate::chromium::{Browser, Tab};
 
 /// An image of one pixel.
@@ -214,6 +214,35 @@ async fn files_and_commands_are_completed_while_they_are_typed() -> Result<()> {
         tab.click(&format!("{OFFER}:last-child")).await?;
         until_draft(&tab, "/clear ").await?;
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queued_prompt_that_goes_out_leaves_its_change() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    let go = folder.path().join("go");
+    prompt(&relay, &id, &format!("wait {}", go.display())).await?;
+    prompt(&relay, &id, "say one").await?;
+    prompt(&relay, &id, "say two").await?;
+    Browser::run("a_queued_prompt_that_goes_out", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.until("both", "document.querySelectorAll('[data-testid=queued]').length === 2").await?;
+        // What is typed goes into the field that was opened.
+        tab.click("[data-testid=edit-queued]").await?;
+        let focus = "document.activeElement.dataset.testid === 'queued-field'";
+        tab.until("the focus", focus).await?;
+        tab.type_text("!").await?;
+        let field = "document.querySelector('[data-testid=queued-field]').value";
+        tab.until("the change", &format!("{field} === 'say one!'")).await?;
+        // The queue goes on meanwhile.
+        std::fs::write(&go, "")?;
+        until_said(&tab, "two").await?;
+        tab.until_there("[data-testid=edited-gone]").await?;
+        ensure!(tab.evaluate::<String>(field).await? == "say one!");
+        tab.click("[data-testid=keep-queued]").await?;
+        until_said(&tab, "one!").await
     })
     .await
 }
