@@ -11,8 +11,12 @@ struct FormField {
     label: String,
     is_required: bool,
     kind: FieldKind,
+    /// The smallest and the largest number that it takes.
+    bounds: (Option<f64>, Option<f64>),
     input: NodeRef<html::Input>,
     choice: NodeRef<html::Select>,
+    /// The values that are chosen, of several.
+    chosen: RwSignal<Vec<String>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +27,8 @@ enum FieldKind {
     Flag,
     /// Texts, separated by commas.
     List,
+    /// Any of these values, with their labels.
+    Several(Vec<(String, String)>),
     /// One of these values, with their labels.
     Choice(Vec<(String, String)>),
 }
@@ -48,8 +54,13 @@ impl FormFields {
             label: label(name, of),
             is_required: is_required(name),
             kind: FieldKind::of(of),
+            bounds: (
+                of.get("minimum").and_then(Value::as_f64),
+                of.get("maximum").and_then(Value::as_f64),
+            ),
             input: NodeRef::new(),
             choice: NodeRef::new(),
+            chosen: RwSignal::default(),
         });
         Self { fields: fields.collect(), is_form: true }
     }
@@ -80,19 +91,23 @@ impl FormField {
                 let checked = self.input.get_untracked().map(|input| input.checked());
                 return Ok(checked.map(Value::Bool));
             }
+            FieldKind::Several(_) => {
+                let chosen = self.chosen.get_untracked();
+                return Ok((!chosen.is_empty()).then(|| chosen.into()));
+            }
             FieldKind::Choice(_) => self.choice.get_untracked().map(|select| select.value()),
             _ => self.input.get_untracked().map(|input| input.value()),
         };
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let wrong = |what: &str| format!("{} must be {what}.", self.label);
         match self.kind {
-            FieldKind::Integer => text
-                .trim()
-                .parse::<i64>()
-                .map(|it| Some(it.into()))
-                .map_err(|_| wrong("a whole number")),
+            FieldKind::Integer => {
+                let number: i64 = text.trim().parse().map_err(|_| wrong("a whole number"))?;
+                self.check(number as f64).map(|()| Some(number.into()))
+            }
             FieldKind::Number => {
-                text.trim().parse::<f64>().map(|it| Some(it.into())).map_err(|_| wrong("a number"))
+                let number: f64 = text.trim().parse().map_err(|_| wrong("a number"))?;
+                self.check(number).map(|()| Some(number.into()))
             }
             FieldKind::List => {
                 let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -103,24 +118,37 @@ impl FormField {
     }
 }
 
+impl FormField {
+    /// Refuses a number that is out of bounds.
+    fn check(&self, number: f64) -> Result<(), String> {
+        let (least, most) = self.bounds;
+        let fits =
+            least.is_none_or(|least| number >= least) && most.is_none_or(|most| number <= most);
+        if fits { Ok(()) } else { Err(format!("{} must be {}.", self.label, self.bounds_text())) }
+    }
+
+    /// Says which numbers it takes, such as "1 to 5"; nothing if it takes all.
+    fn bounds_text(&self) -> String {
+        match self.bounds {
+            (Some(least), Some(most)) => format!("{least} to {most}"),
+            (Some(least), None) => format!("{least} or more"),
+            (None, Some(most)) => format!("{most} or less"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
 impl FieldKind {
     fn of(schema: &Value) -> Self {
-        let texts = |value: &Value| {
-            let all = value.as_array()?.iter();
-            Some(all.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
-        };
-        if let Some(values) = schema.get("enum").and_then(texts) {
-            let names = schema.get("enumNames").and_then(texts).unwrap_or_else(|| values.clone());
-            return Self::Choice(values.into_iter().zip(names).collect());
-        }
-        if let Some(options) = schema.get("oneOf").and_then(Value::as_array) {
-            let option = |option: &Value| {
-                let value = option.get("const")?.as_str()?.to_owned();
-                let title =
-                    option.get("title").and_then(Value::as_str).unwrap_or(&value).to_owned();
-                Some((value, title))
+        let is_list = schema.get("type").and_then(Value::as_str) == Some("array");
+        if let (true, Some(items)) = (is_list, schema.get("items")) {
+            return match Self::choice(items) {
+                Some(options) => Self::Several(options),
+                None => Self::List,
             };
-            return Self::Choice(options.iter().filter_map(option).collect());
+        }
+        if let Some(options) = Self::choice(schema) {
+            return Self::Choice(options);
         }
         match schema.get("type").and_then(Value::as_str) {
             Some("boolean") => Self::Flag,
@@ -129,6 +157,25 @@ impl FieldKind {
             Some("array") => Self::List,
             _ => Self::Text,
         }
+    }
+
+    /// Returns the values that a schema allows, with their labels; `None` if it does not name them.
+    fn choice(schema: &Value) -> Option<Vec<(String, String)>> {
+        let texts = |value: &Value| {
+            let all = value.as_array()?.iter();
+            Some(all.filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
+        };
+        if let Some(values) = schema.get("enum").and_then(texts) {
+            let names = schema.get("enumNames").and_then(texts).unwrap_or_else(|| values.clone());
+            return Some(values.into_iter().zip(names).collect());
+        }
+        let options = schema.get("oneOf").or_else(|| schema.get("anyOf"))?.as_array()?;
+        let option = |option: &Value| {
+            let value = option.get("const")?.as_str()?.to_owned();
+            let title = option.get("title").and_then(Value::as_str).unwrap_or(&value).to_owned();
+            Some((value, title))
+        };
+        Some(options.iter().filter_map(option).collect())
     }
 }
 
@@ -143,8 +190,12 @@ pub(super) fn fields(form: StoredValue<FormFields, LocalStorage>) -> AnyView {
 }
 
 fn field(field: &FormField) -> AnyView {
-    let FormField { label, kind, input, choice, is_required, .. } = field.clone();
-    let label = if kind == FieldKind::List { format!("{label}, by commas") } else { label };
+    let FormField { label, kind, input, choice, is_required, chosen, .. } = field.clone();
+    let label = match (&kind, field.bounds_text()) {
+        (FieldKind::List, _) => format!("{label}, separated by commas"),
+        (_, bounds) if bounds.is_empty() => label,
+        (_, bounds) => format!("{label}, {bounds}"),
+    };
     let label = if is_required { label } else { format!("{label} (optional)") };
     match kind {
         FieldKind::Flag => view! {
@@ -154,10 +205,13 @@ fn field(field: &FormField) -> AnyView {
             </label>
         }
         .into_any(),
+        FieldKind::Several(options) => several(label, options, chosen),
         FieldKind::Choice(options) => {
             let option =
                 |(value, name): (String, String)| view! { <option value=value>{name}</option> };
-            let none = (!is_required).then(|| view! { <option value=""></option> });
+            // Nothing is chosen for whoever has not looked.
+            let none = if is_required { "Choose…" } else { "" };
+            let none = view! { <option value="">{none}</option> };
             view! {
                 <label class="field">
                     <span>{label}</span>
@@ -177,5 +231,68 @@ fn field(field: &FormField) -> AnyView {
             }
             .into_any()
         }
+    }
+}
+
+/// Renders a box to tick for each value.
+fn several(
+    label: String,
+    options: Vec<(String, String)>,
+    chosen: RwSignal<Vec<String>>,
+) -> AnyView {
+    let option = move |(value, name): (String, String)| {
+        let tick = move |event: leptos::ev::Event| {
+            let is_ticked = event_target_checked(&event);
+            chosen.update(|chosen| {
+                chosen.retain(|known| *known != value);
+                if is_ticked {
+                    chosen.push(value.clone());
+                }
+            });
+        };
+        view! {
+            <label class="form-flag">
+                <input type="checkbox" on:change=tick />
+                <span>{name}</span>
+            </label>
+        }
+    };
+    view! {
+        <fieldset class="form-several">
+            <legend>{label}</legend>
+            {options.into_iter().map(option).collect_view()}
+        </fieldset>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_field_offers_what_its_schema_allows() {
+        let pair = |text: &str| (text.to_owned(), text.to_owned());
+        let list = json!({ "type": "array", "items": { "enum": ["a", "b"] } });
+        assert_eq!(FieldKind::of(&list), FieldKind::Several(vec![pair("a"), pair("b")]));
+        let titled =
+            json!({ "type": "array", "items": { "anyOf": [{ "const": "a", "title": "A" }] } });
+        assert_eq!(FieldKind::of(&titled), FieldKind::Several(vec![("a".into(), "A".into())]));
+        assert_eq!(FieldKind::of(&json!({ "enum": ["a"] })), FieldKind::Choice(vec![pair("a")]));
+        let free = json!({ "type": "array", "items": { "type": "string" } });
+        assert_eq!(FieldKind::of(&free), FieldKind::List);
+        assert_eq!(FieldKind::of(&json!({ "type": "integer" })), FieldKind::Integer);
+    }
+
+    #[test]
+    fn a_number_out_of_bounds_is_refused() {
+        let form = FormFields::of(Some(&json!({
+            "properties": { "n": { "type": "integer", "minimum": 1, "maximum": 5 } },
+        })));
+        let field = &form.fields[0];
+        assert!(field.check(1.0).is_ok() && field.check(5.0).is_ok());
+        assert_eq!(field.check(6.0).unwrap_err(), "n must be 1 to 5.");
     }
 }
