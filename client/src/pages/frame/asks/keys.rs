@@ -32,6 +32,16 @@ const SESSION: [KeyRow; 8] = [
     ("Del", "Delete"),
     ("l", "All sessions"),
 ];
+const CONVERSATION: [KeyRow; 8] = [
+    ("Enter", "Send the prompt"),
+    ("Shift+Enter", "New line"),
+    ("/  @", "Name a command, a file"),
+    ("p", "Type a prompt"),
+    ("a", "Go to the next question"),
+    ("1 … 9", "Answer the question that has the focus"),
+    ("Ctrl+F", "Search"),
+    ("l", "All sessions"),
+];
 const TERMINAL: [KeyRow; 8] = [
     ("Ctrl+Shift+K", "Switch to another session"),
     ("Ctrl+Shift+L", "All sessions"),
@@ -52,10 +62,11 @@ pub fn KeyHelp(
     let everywhere: &[KeyRow] = if keyboard::is_apple() { &EVERYWHERE_APPLE } else { &EVERYWHERE };
     let mut terminal = vec![(terminal_keys(), "All commands")];
     terminal.extend(TERMINAL);
-    let sections: [(&str, &[KeyRow]); 4] = [
+    let sections: [(&str, &[KeyRow]); 5] = [
         ("Outside terminals", everywhere),
         ("All sessions", &LIST),
         ("A session", &SESSION),
+        ("A conversation", &CONVERSATION),
         ("A terminal", &terminal),
     ];
     let sections = sections.map(|(title, rows)| {
