@@ -31,7 +31,10 @@ pub(super) fn add(draft: PromptDraft, files: Vec<PickedFile>) {
                 Some(image) => _ = draft.images.try_update(|images| images.push(image)),
                 None => {
                     let sentence = format!("{name} cannot be read, or does not fit.");
-                    _ = draft.problem.try_set(Some(sentence));
+                    _ = draft.problem.try_update(|problem| {
+                        let before = problem.take().map(|before| before + " ");
+                        *problem = Some(before.unwrap_or_default() + &sentence);
+                    });
                 }
             }
         });
