@@ -118,7 +118,9 @@ pub fn place(code: &str) -> Option<(char, char)> {
     symbol.map(|(_, plain, shifted)| (*plain, *shifted))
 }
 
-fn is_typing(event: &Event) -> bool {
+/// Returns true if a key belongs to a field, a dialog or a menu.
+#[must_use]
+pub fn is_typing(event: &Event) -> bool {
     let element = event.target().and_then(|target| target.dyn_into::<Element>().ok());
     element.is_some_and(|element| {
         element

@@ -4,7 +4,7 @@ pub mod audit;
 pub mod dialogs;
 mod events;
 pub mod form;
-mod passkeys;
+pub mod passkeys;
 mod scope;
 pub mod secret;
 mod state;

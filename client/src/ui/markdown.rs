@@ -3,8 +3,10 @@
 //! HTML in the text is shown as text. Links lead only to web pages and mail addresses, and images
 //! become links. Nothing is loaded from elsewhere.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::visible::{visible, visible_prose};
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, html};
 
 /// Size in bytes up to which a text is formatted. A larger one is shown as it is.
@@ -62,19 +64,22 @@ pub fn plain(text: &str) -> String {
         return text.to_owned();
     }
     let mut plain = String::with_capacity(text.len());
+    // The address of each open link, and where its words begin.
+    let mut links = Vec::new();
     for (event, _) in Parser::new_ext(text, OPTIONS).into_offset_iter() {
         match event {
             Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
                 plain.push_str(&text);
             }
             Event::SoftBreak | Event::HardBreak => plain.push('\n'),
-            Event::End(
-                TagEnd::Link
-                | TagEnd::Image
-                | TagEnd::Emphasis
-                | TagEnd::Strong
-                | TagEnd::Strikethrough,
-            ) => {}
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                links.push((dest_url, plain.len()));
+            }
+            Event::End(TagEnd::Link | TagEnd::Image) => {
+                let Some((address, start)) = links.pop() else { continue };
+                plain.push_str(&told_address(&address, &plain[start..]).unwrap_or_default());
+            }
+            Event::End(TagEnd::Emphasis | TagEnd::Strong | TagEnd::Strikethrough) => {}
             Event::End(_) => plain.push('\n'),
             _ => {}
         }
@@ -82,11 +87,11 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
-/// Returns a text that HTML shows as it is.
+/// Returns a text that HTML shows as it is, with hidden characters written out.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    for letter in visible(text).chars() {
         match letter {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -105,8 +110,8 @@ struct MarkdownBlock<'a> {
     events: Vec<Event<'a>>,
     /// The number of elements that are open.
     depth: usize,
-    /// For each open link and image, true if it is rendered as a link.
-    links: Vec<bool>,
+    /// For each open link and image, its address and the number of events before it.
+    links: Vec<(CowStr<'a>, usize)>,
     /// The language and the text of the code that is open.
     code: Option<(CowStr<'a>, String)>,
 }
@@ -137,9 +142,7 @@ impl<'a> MarkdownBlock<'a> {
             }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 self.depth += 1;
-                let safe = is_safe(&dest_url);
-                self.links.push(safe);
-                if safe {
+                if is_safe(&dest_url) {
                     let mut link = String::new();
                     // Writing to a text cannot fail.
                     let _ = write!(
@@ -149,14 +152,25 @@ impl<'a> MarkdownBlock<'a> {
                     );
                     self.events.push(Event::InlineHtml(link.into()));
                 }
+                self.links.push((dest_url, self.events.len()));
             }
             Event::End(TagEnd::Link | TagEnd::Image) => {
                 self.depth = self.depth.saturating_sub(1);
-                if self.links.pop().unwrap_or_default() {
-                    self.events.push(Event::InlineHtml(CowStr::Borrowed("</a>")));
+                let Some((address, start)) = self.links.pop() else { return };
+                if is_safe(&address) {
+                    return self.events.push(Event::InlineHtml(CowStr::Borrowed("</a>")));
                 }
+                let words = self.events[start..].iter().filter_map(|event| match event {
+                    Event::Text(text) | Event::Code(text) => Some(&**text),
+                    _ => None,
+                });
+                let told = told_address(&address, &words.collect::<String>());
+                self.events.extend(told.map(|told| Event::Text(told.into())));
             }
-            Event::Html(text) | Event::InlineHtml(text) => self.events.push(Event::Text(text)),
+            Event::Html(text) | Event::InlineHtml(text) | Event::Text(text) => {
+                self.events.push(Event::Text(shown(text, visible_prose)));
+            }
+            Event::Code(text) => self.events.push(Event::Code(shown(text, visible))),
             // Blocks of HTML are paragraphs of text.
             Event::Start(Tag::HtmlBlock) => {
                 self.depth += 1;
@@ -187,11 +201,27 @@ impl<'a> MarkdownBlock<'a> {
 /// Returns the HTML of code; `info` begins with the name of its language.
 fn code_html(info: &str, text: &str, style: CodeStyle<'_>) -> String {
     let language = info.split([' ', ',', '{']).next().unwrap_or_default();
+    let text = &*visible(text);
     let code = (style.colour)(language, text).unwrap_or_else(|| escaped(text));
     let copy = if style.can_copy { COPY_BUTTON } else { "" };
     format!(
         r#"<div class="code" dir="ltr">{copy}<pre tabindex="0"><code>{code}</code></pre></div>"#
     )
+}
+
+/// Returns a text with some characters written out.
+fn shown<'a>(text: CowStr<'a>, write_out: fn(&str) -> Cow<'_, str>) -> CowStr<'a> {
+    match write_out(&text) {
+        Cow::Owned(shown) => shown.into(),
+        Cow::Borrowed(_) => text,
+    }
+}
+
+/// Returns what follows the words of a link that leads nowhere, such as a file of the session's folder:
+/// its address, unless the words are that.
+fn told_address(address: &str, words: &str) -> Option<String> {
+    let is_told = is_safe(address) || address.is_empty() || words == address;
+    (!is_told).then(|| format!(" ({})", visible(address)))
 }
 
 /// Returns true if a link may lead there: a web page, or a mail address.
@@ -280,6 +310,22 @@ mod tests {
         }
         let link = html("[x](https://example.org/?a=1&b=2)");
         assert!(link.contains("href=\"https://example.org/?a=1&amp;b=2\""), "{link}");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_tells_its_address() {
+        assert_eq!(html("[file](src/main.rs)"), "<p>file (src/main.rs)</p>\n");
+        assert_eq!(html("[`a.rs`](a.rs)"), "<p><code>a.rs</code></p>\n");
+        for text in ["[**a** b](c.rs#L3) d", "[a](a)", "[x](https://e.org)", "![i](i.png)"] {
+            let shown = html(text);
+            let words: String = shown.split('<').filter_map(|it| it.split('>').nth(1)).collect();
+            assert_eq!(words, super::plain(text), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_reads_backwards_is_written_out() {
+        assert_eq!(html("a\u{202e}b `c\u{200b}`"), "<p>a⟨U+202E⟩b <code>c⟨U+200B⟩</code></p>\n");
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod picker;
 pub mod preferences;
 pub mod search_buttons;
 pub mod sort;
+pub mod visible;
 pub mod when;
 
 pub use action::Action;

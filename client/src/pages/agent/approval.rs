@@ -15,6 +15,7 @@ use super::more_code::MoreCode;
 use super::paths::RelativePaths;
 use super::state::ConversationState;
 use crate::bindings::{clock, page};
+use crate::ui::visible::visible;
 use crate::ui::when::{effect, live};
 use crate::ui::{Icon, IconName};
 
@@ -125,7 +126,7 @@ pub(super) fn decided_row(
         <p class="decided" tabindex="-1" data-tone=tone data-testid="decided">
             <Icon name=if tone == "good" { IconName::Check } else { IconName::Cross } />
             <span>{word}</span>
-            <code title=full data-find=""><bdi>{move || folder.shorten(&command)}</bdi></code>
+            <code title=full data-find=""><bdi>{move || visible(&folder.shorten(&command)).into_owned()}</bdi></code>
             {notes}
         </p>
     }

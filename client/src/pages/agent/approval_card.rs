@@ -6,15 +6,17 @@ use leptos::ev::KeyboardEvent;
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::agent::approval::{AnswerKind, ApprovalKind, ApprovalOption, ApprovalRequest};
+use moorline_shared::agent::content::KnownToolContent;
 use moorline_shared::rest::DecideApproval;
 
 use super::approval::{decided_row, keep_focus, tone_and_word};
-use super::decider::Decider;
+use super::decider::{Decider, DecisionProgress};
 use super::form::{self, FormFields};
 use super::paths::RelativePaths;
 use super::tool::known_piece;
-use crate::bindings::{clock, page};
+use crate::bindings::{clock, keyboard, page};
 use crate::ui::When;
+use crate::ui::visible::{has_hidden, visible};
 use crate::ui::when::live;
 
 /// The user's entries in a card.
@@ -30,7 +32,10 @@ struct DecisionForm {
     form: StoredValue<FormFields, LocalStorage>,
     /// True while a decision is on its way to the relay.
     busy: RwSignal<bool>,
-    /// True once the relay has stored that it is allowed, false if it is not; `None` before.
+    /// True while the relay does not answer it.
+    waiting: RwSignal<bool>,
+    /// In a list of questions: true once the relay has stored that it is allowed, false if it is not;
+    /// `None` before.
     decided: RwSignal<Option<bool>>,
     problem: RwSignal<Option<String>>,
 }
@@ -65,13 +70,22 @@ impl DecisionForm {
         self.busy.set(true);
         self.problem.set(None);
         let id = request.approval_id.clone();
-        self.decider.decide(id, decision, move |answer| {
-            // The card may be gone by now.
-            let _ = self.busy.try_set(false);
-            match answer {
-                Ok(()) => _ = self.decided.try_set(Some(approved)),
-                Err(sentence) => _ = self.problem.try_set(Some(sentence)),
+        self.decider.decide(id, decision, move |progress| {
+            let is_waiting = progress == DecisionProgress::Waiting;
+            let is_stored = progress == DecisionProgress::Stored;
+            let _ = self.waiting.try_set(is_waiting);
+            match progress {
+                DecisionProgress::Waiting => {}
+                DecisionProgress::Stored => match self.decider {
+                    Decider::Request(..) => _ = self.decided.try_set(Some(approved)),
+                    Decider::Conversation(_) => {}
+                },
+                DecisionProgress::Refused(reason) => _ = self.problem.try_set(Some(reason)),
             }
+            // In a conversation, the log tells the rest.
+            let is_told = is_stored && matches!(self.decider, Decider::Conversation(_));
+            // The card may be gone by now.
+            self.busy.try_set(is_waiting || is_told).is_none()
         });
     }
 }
@@ -93,6 +107,7 @@ pub(super) fn card(
         command: NodeRef::new(),
         form: StoredValue::new_local(FormFields::of(request.form.as_ref())),
         busy: RwSignal::new(false),
+        waiting: RwSignal::new(false),
         decided: RwSignal::new(None),
         problem: RwSignal::new(None),
     };
@@ -124,8 +139,8 @@ fn open_card(
     let options = options(request);
     let keys = options.clone();
     let press = move |event: KeyboardEvent| {
-        // Keys count only on the card itself: somebody who types must not decide.
-        let is_on_card = event.target() == event.current_target();
+        // Keys count only on the card and its buttons: somebody who types must not decide.
+        let is_on_card = !keyboard::is_typing(&event);
         let number = event.key().parse::<usize>().ok().and_then(|key| key.checked_sub(1));
         let is_plain = !(event.ctrl_key() || event.alt_key() || event.meta_key());
         if let Some(option) =
@@ -144,7 +159,7 @@ fn open_card(
     let id = &request.approval_id;
     let piece = |(number, content)| known_piece(content, folder, &format!("{id} {number}"));
     let contents = request.subject.content.iter().enumerate().map(piece).collect_view();
-    let label = format!("The agent asks for your decision: {}", request.command);
+    let label = format!("The agent asks for your decision: {}", visible(&request.command));
     view! {
         <section
             node_ref=answer.card
@@ -163,7 +178,7 @@ fn open_card(
             </header>
             {question(request, answer, folder)}
             {request.subject.cwd.clone().map(|cwd| view! {
-                <p class="approval-place">"in " <code><bdi>{cwd}</bdi></code></p>
+                <p class="approval-place">"in " <code><bdi>{visible(&cwd).into_owned()}</bdi></code></p>
             })}
             {contents}
             {form::fields(answer.form)}
@@ -174,6 +189,9 @@ fn open_card(
                 </label>
             </When>
             <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
+            <When condition=move || answer.waiting.get()>
+                <p class="row-note" role="status" data-testid="decision-waits">"Not sent yet: it goes out once the relay answers."</p>
+            </When>
             <div class="approval-answers">
                 {options.into_iter().enumerate().map(|(place, option)| button(answer, place, &option)).collect_view()}
             </div>
@@ -185,10 +203,11 @@ fn open_card(
 /// Renders what is asked: a command that can be changed, or what a tool does.
 fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePaths) -> AnyView {
     let explanation = (!request.explanation.is_empty()).then(|| {
-        let text = request.explanation.clone();
+        let text = visible(&request.explanation).into_owned();
         view! { <p class="approval-why" dir="auto" data-find="">{text}</p> }
     });
     let command = request.command.clone();
+    let told = visible(&command).into_owned();
     let shown = match request.kind {
         ApprovalKind::Command => view! {
             <input
@@ -203,28 +222,54 @@ fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePat
             />
         }
         .into_any(),
-        ApprovalKind::Form => view! { <p class="approval-title">{command}</p> }.into_any(),
+        ApprovalKind::Form => view! { <p class="approval-title">{told}</p> }.into_any(),
         _ if request.subject.cwd.is_some() => view! {
-            <pre class="approval-command" tabindex="0" aria-label="Command" data-find=""><code><bdi>{command}</bdi></code></pre>
+            <pre class="approval-command" tabindex="0" aria-label="Command" data-find=""><code><bdi>{told}</bdi></code></pre>
         }
         .into_any(),
         // What a tool is going to do. A command is shown as it is: it may be changed, and is run.
         _ => {
             let full = command.clone();
             view! {
-                <p class="approval-title" title=full data-find=""><bdi>{move || folder.shorten(&command)}</bdi></p>
+                <p class="approval-title" title=full data-find=""><bdi>{move || visible(&folder.shorten(&command)).into_owned()}</bdi></p>
             }
             .into_any()
         }
     };
-    view! { {shown} {explanation} }.into_any()
+    let warning = hides(request).then(|| {
+        let sentence = "It has characters that nobody sees or that change how the rest reads. They are \
+                        written out here, as ⟨U+202E⟩.";
+        view! { <p class="problem" data-testid="hidden-characters">{sentence}</p> }
+    });
+    let missing = request.truncated.then(|| {
+        let sentence = "It is too long to be shown whole. What you allow is all of it.";
+        view! { <p class="problem" data-testid="question-truncated">{sentence}</p> }
+    });
+    view! { {shown} {explanation} {missing} {warning} }.into_any()
+}
+
+/// Returns true if something that will be done has hidden characters.
+fn hides(request: &ApprovalRequest) -> bool {
+    let in_content = |content: &KnownToolContent| match content {
+        KnownToolContent::Diff { path, old_text, new_text } => {
+            has_hidden(path) || has_hidden(new_text) && !old_text.as_deref().is_some_and(has_hidden)
+        }
+        _ => false,
+    };
+    has_hidden(&request.command)
+        || request.subject.cwd.as_deref().is_some_and(has_hidden)
+        || request.subject.content.iter().any(in_content)
 }
 
 fn button(answer: DecisionForm, place: usize, option: &ApprovalOption) -> AnyView {
     let approved = option.kind.allows();
-    let is_first = option.kind == AnswerKind::AllowOnce;
+    // Nobody is led to allow what is not shown.
+    let is_whole = answer.request.with_value(|request| !request.truncated);
+    let is_first = is_whole && option.kind == AnswerKind::AllowOnce;
     let class = if is_first { "button primary" } else { "button" };
-    let (name, id) = (option.name.clone(), id_of(option));
+    let name = Some(visible(option.name.trim()).into_owned()).filter(|name| !name.is_empty());
+    let plain = if approved { "Allow" } else { "Do not allow" };
+    let (name, id) = (name.unwrap_or_else(|| plain.to_owned()), id_of(option));
     view! {
         <button
             class=class

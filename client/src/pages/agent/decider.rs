@@ -1,13 +1,29 @@
 //! How decisions reach the relay.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::rest::DecideApproval;
 
 use super::state::{ConversationState, report_seen};
 use crate::session::access::PageAccess;
-use crate::session::api::{self, ApiRequest};
+use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::conversation::UserRequest;
+
+/// The time between two attempts to reach the relay.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// The progress of a decision on its way to the relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum DecisionProgress {
+    /// The relay does not answer. The decision is sent again.
+    Waiting,
+    /// The relay has stored it.
+    Stored,
+    /// The relay has refused it, for this reason.
+    Refused(String),
+}
 
 /// The way in which a decision reaches the relay.
 #[derive(Clone, Copy)]
@@ -19,20 +35,26 @@ pub(super) enum Decider {
 }
 
 impl Decider {
-    /// Sends a decision, and calls `then` once the relay has stored or refused it.
+    /// Sends a decision until the relay has stored or refused it, and calls `then` with each progress.
+    /// Sends it no more once `then` returns false. The decision has a key, so it counts once.
     pub(super) fn decide(
         self,
         id: ApprovalId,
         decision: DecideApproval,
-        then: impl FnOnce(Result<(), String>) + 'static,
+        then: impl Fn(DecisionProgress) -> bool + 'static,
     ) {
         match self {
-            Self::Conversation(state) => state.request(UserRequest::Decide(id, decision), then),
+            Self::Conversation(state) => {
+                state.request(UserRequest::Decide(id, decision), move |answer| {
+                    then(match answer {
+                        Ok(()) => DecisionProgress::Stored,
+                        Err(reason) => DecisionProgress::Refused(reason),
+                    });
+                });
+            }
             Self::Request(access, session) => {
                 let path = format!("/api/session/{}/approvals/{id}", session.get_value());
-                api::ask(access, ApiRequest::post(path, &decision), move |answer| {
-                    then(answer.map(drop).map_err(|error| error.to_string()));
-                });
+                send(access, ApiRequest::post(path, &decision), Box::new(then));
             }
         }
     }
@@ -46,4 +68,17 @@ impl Decider {
             }
         }
     }
+}
+
+fn send(access: PageAccess, request: ApiRequest, then: Box<dyn Fn(DecisionProgress) -> bool>) {
+    api::ask(access, request.clone(), move |answer| {
+        let progress = match answer {
+            Ok(_) => DecisionProgress::Stored,
+            Err(RequestError::Unreachable) => DecisionProgress::Waiting,
+            Err(error) => DecisionProgress::Refused(error.to_string()),
+        };
+        if then(progress.clone()) && progress == DecisionProgress::Waiting {
+            set_timeout(move || send(access, request, then), RETRY);
+        }
+    });
 }

@@ -10,6 +10,7 @@ use super::paths::RelativePaths;
 use crate::ui::diff::{DiffSide, LineDiff};
 use crate::ui::long::MoreButton;
 use crate::ui::markdown::escaped;
+use crate::ui::visible::visible;
 use crate::ui::when::each;
 
 /// The number of lines of a difference that are shown at first.
@@ -28,7 +29,7 @@ pub(super) fn file_diff(change: &ShownChange, folder: RelativePaths) -> AnyView 
     view! {
         <figure class="diff" data-testid="diff">
             <figcaption title=full>
-                <code data-find=""><bdi>{move || folder.shorten(&path)}</bdi></code>
+                <code data-find=""><bdi>{move || visible(&folder.shorten(&path)).into_owned()}</bdi></code>
                 {old.is_none().then(|| view! { <span class="diff-new">"new"</span> })}
                 <span class="diff-count" data-side="added">{format!("+{added}")}</span>
                 <span class="diff-count" data-side="removed">{format!("−{removed}")}</span>

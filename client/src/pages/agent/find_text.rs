@@ -14,6 +14,7 @@ use super::tool::{places_text, raw_text, title};
 use crate::bindings::marks::folded;
 use crate::ui::diff::LineDiff;
 use crate::ui::markdown;
+use crate::ui::visible::visible;
 
 /// A text that is searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl FindText {
     }
 
     fn count(&self, text: &str) -> usize {
-        folded(text).matches(&self.0).count()
+        folded(&visible(text)).matches(&self.0).count()
     }
 
     fn count_all<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> usize {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use moorline_tests::proxy::Proxy;
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
 use reqwest::Method;
@@ -126,6 +127,97 @@ async fn a_key_decides_one_question_of_a_list() -> Result<()> {
         let card = "document.activeElement.dataset.testid === 'approval'";
         tab.until("the focus on the next card", card).await?;
         ensure!(tab.evaluate::<u64>(cards).await? == 1, "it was decided by a key for another");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hides_in_a_question_is_written_out() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    let question = json!({
+        "title": "Edit \u{202e}cod.txt", "kind": "edit",
+        "content": [{ "type": "diff", "path": "/etc/\u{202e}cod.txt", "oldText": "a", "newText": "b\u{200b}" }],
+    });
+    prompt(&relay, &id, &format!("ask {question}")).await?;
+    Browser::run("what_hides_in_a_question_is_written_out", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        for path in ["", "/approvals"] {
+            if !path.is_empty() {
+                tab.go_to(&format!("{}{path}", relay.url())).await?;
+            }
+            tab.until_there("[data-testid=approval] [data-testid=diff]").await?;
+            let shown = tab.until_there("[data-testid=approval]").await?;
+            ensure!(shown.contains("Edit ⟨U+202E⟩cod.txt"), "{shown}");
+            ensure!(
+                shown.contains("/etc/⟨U+202E⟩cod.txt") && shown.contains("b⟨U+200B⟩"),
+                "{shown}"
+            );
+            ensure!(!shown.contains(['\u{202e}', '\u{200b}']), "{shown}");
+            tab.until_there("[data-testid=hidden-characters]").await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_waits_for_the_relay_on_the_page_of_all_questions() -> Result<()> {
+    let relay = Relay::start().await?;
+    let tunnel = Proxy::start(relay.address()).await?;
+    let (id, folder) = agent(&relay).await?;
+    prompt(&relay, &id, EDIT).await?;
+    Browser::run("a_decision_waits_for_the_relay", async |browser| {
+        browser.expect_bad_network();
+        let tab = browser.open(&format!("{}/approvals", tunnel.url())).await?;
+        tab.until_there("[data-testid=allow]").await?;
+        tunnel.refuse(true);
+        tab.click("[data-testid=allow]").await?;
+        tab.until_there("[data-testid=decision-waits]").await?;
+        tunnel.refuse(false);
+        tab.until_there("[data-testid=no-approvals]").await?;
+        wait_until("the change", async || is_changed(folder.path())).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_questions_have_one_scroll_bar() -> Result<()> {
+    let relay = Relay::start().await?;
+    let mut folders = Vec::new();
+    for _ in 0..6 {
+        let (id, folder) = agent(&relay).await?;
+        prompt(&relay, &id, EDIT).await?;
+        folders.push(folder);
+    }
+    Browser::run("many_questions_have_one_scroll_bar", async |browser| {
+        let tab = browser.open(&format!("{}/approvals", relay.url())).await?;
+        let cards = "document.querySelectorAll('[data-testid=inbox-card]').length";
+        tab.until("all cards", &format!("{cards} === 6")).await?;
+        let heights = "[document.documentElement.scrollHeight, innerHeight].join(' ')";
+        let heights: String = tab.evaluate(heights).await?;
+        let (page, window) = heights.split_once(' ').context("no heights")?;
+        ensure!(page == window, "the page is {page} px high in {window} px");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_command_shows_both_its_ends_and_that_some_is_missing() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    let command = format!("echo {} ; rm -rf ~", "x".repeat(9000));
+    let question = json!({ "title": "Run", "kind": "execute", "rawInput": { "command": command } });
+    prompt(&relay, &id, &format!("ask {question}")).await?;
+    Browser::run("a_long_command_shows_both_its_ends", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        tab.until_there("[data-testid=question-truncated]").await?;
+        let shown = tab.until_there("[data-testid=approval]").await?;
+        ensure!(shown.contains("echo xxx") && shown.contains("; rm -rf ~"), "{shown}");
+        let led = "document.querySelector('[data-testid=approval] .primary') !== null";
+        ensure!(!tab.evaluate::<bool>(led).await?, "the page leads to allowing it");
         Ok(())
     })
     .await

@@ -1,0 +1,73 @@
+//! Characters that nobody sees, or that change how the text around them reads.
+//!
+//! Somebody who allows a command or a change must see exactly what it is. "Trojan Source"
+//! (CVE-2021-42574) describes how such characters hide that.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Returns a text in which each hidden character is written out, as `⟨U+202E⟩`.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    written_out(text, is_hidden)
+}
+
+/// Like [`visible`], for prose: writes out only what overrides the direction of other characters. Marks
+/// of direction and joiners belong to the writing of some languages.
+#[must_use]
+pub fn visible_prose(text: &str) -> Cow<'_, str> {
+    written_out(text, |letter| matches!(letter, '\u{202d}' | '\u{202e}'))
+}
+
+/// Returns true if [`visible`] changes the text.
+#[must_use]
+pub fn has_hidden(text: &str) -> bool {
+    text.chars().any(is_hidden)
+}
+
+/// Returns true for a character without a glyph that is not white space, and for those that set the
+/// direction of text. Those that join letters or emoji are none.
+const fn is_hidden(letter: char) -> bool {
+    matches!(letter,
+        '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
+        | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'
+        | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e007f}')
+}
+
+fn written_out(text: &str, is_hidden: fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if is_hidden(letter) {
+            // Writing to a text cannot fail.
+            let _ = write!(shown, "⟨U+{:04X}⟩", u32::from(letter));
+        } else {
+            shown.push(letter);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn hidden_characters_are_written_out() {
+        assert_eq!(
+            visible("cat a\u{202e}txt.hs \u{200b}x\u{7}"),
+            "cat a⟨U+202E⟩txt.hs ⟨U+200B⟩x⟨U+0007⟩"
+        );
+        assert!(has_hidden("\u{feff}") && has_hidden("\u{e0041}"));
+        for plain in ["a\tb\r\n", "שלום", "👨\u{200d}👩\u{fe0f}", "نیم\u{200c}فاصله", ""]
+        {
+            assert!(!has_hidden(plain) && matches!(visible(plain), Cow::Borrowed(_)), "{plain}");
+        }
+        assert_eq!(visible_prose("a\u{200f}b\u{202e}c"), "a\u{200f}b⟨U+202E⟩c");
+    }
+}
