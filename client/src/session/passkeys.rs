@@ -29,7 +29,10 @@ fn present(access: PageAccess, signed: String, then: Then<()>) {
     let path = format!("/api/login/passkey?keepForMs={COOKIE_MS}");
     api::ask_as(None, ApiRequest::post_json(path, signed), move |answer| {
         then(match answer {
-            Ok(_) => Ok(access.use_cookie()),
+            Ok(_) => {
+                access.use_cookie();
+                Ok(())
+            }
             Err(RequestError::Unauthorized) => {
                 Err("The relay does not accept this passkey: it was \
                                                     removed, or its token has expired or was \

@@ -64,7 +64,7 @@ impl DecisionForm {
             key: Some(format!("{:032x}", self.key)),
         };
         // A button that is disabled would lose the focus.
-        if let Some(card) = self.card.get_untracked().filter(|card| page::holds_focus(card)) {
+        if let Some(card) = self.card.get_untracked().filter(page::holds_focus) {
             page::focus(&card);
         }
         self.busy.set(true);

@@ -27,6 +27,7 @@ pub(super) enum DecisionProgress {
 
 /// The way in which a decision reaches the relay.
 #[derive(Clone, Copy)]
+#[expect(clippy::large_enum_variant, reason = "both are handles that are copied")]
 pub(super) enum Decider {
     /// Over the link of the conversation, also after an interruption.
     Conversation(ConversationState),
