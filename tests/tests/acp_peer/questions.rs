@@ -19,7 +19,7 @@ async fn a_permission_is_asked_for_and_its_answer_said() -> Result<()> {
     let id = peer.begin("ask {\"title\":\"Run it\",\"options\":[\"reject_once\"]}\nsay on").await?;
     let request = peer.request("session/request_permission").await?;
     ensure!(request["params"]["toolCall"]["title"] == "Run it", "{request}");
-    let option = json!({"optionId": "reject_once", "name": "reject_once", "kind": "reject_once"});
+    let option = json!({"optionId": "reject_once", "name": "Reject once", "kind": "reject_once"});
     ensure!(request["params"]["options"] == json!([option]), "{request}");
     peer.reply(&request, selected("reject_once")).await?;
     let turn = peer.until_answer(id).await?;

@@ -72,7 +72,8 @@ pub(super) fn keep_focus(place: NodeRef<html::Div>) {
     let Some(place) = place.get_untracked().filter(|place| page::holds_focus(place)) else {
         return;
     };
-    request_animation_frame(move || {
+    // The row is there by then. Before a frame, the card could go from a list.
+    queue_microtask(move || {
         if let Some(row) = page::within(&place, ".approval-slot", ".decided") {
             page::focus(&row);
         }

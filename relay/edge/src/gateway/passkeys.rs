@@ -43,7 +43,11 @@ impl Gateway {
     async fn log_in_by_passkey(&self, rp: RelyingParty, request: &mut Request) -> Answer {
         let now = Time::from_ms(Date::now().as_millis());
         let secret = random_secret()?;
-        let presented = Presented { own: self.own(), from: self.from().map(str::to_owned), ..Presented::of("") };
+        let presented = Presented {
+            own: self.own(),
+            from: self.from().map(str::to_owned),
+            ..Presented::of("")
+        };
         let login = PasskeyLogin {
             rp,
             login: body(request).await?,

@@ -36,12 +36,19 @@ const READS: [&str; 12] = [
     "/claude/api/claude/chat",
 ];
 /// The routes that are about the caller's own browser and token, or for everybody.
-const OWN: [(&str, &str); 9] = [
+const OWN: [(&str, &str); 16] = [
     ("GET", "/healthz"),
     ("GET", "/api/openapi.json"),
+    ("GET", "/api/login"),
     ("POST", "/api/login"),
+    ("POST", "/api/login/passkey"),
+    ("POST", "/api/login/passkey/challenge"),
     ("DELETE", "/api/login"),
     ("DELETE", "/api/login/all"),
+    ("GET", "/api/passkeys"),
+    ("POST", "/api/passkeys"),
+    ("POST", "/api/passkeys/challenge"),
+    ("DELETE", "/api/passkeys/{id}"),
     ("POST", "/api/tickets"),
     ("GET", "/api/push"),
     ("POST", "/api/push/subscriptions"),
