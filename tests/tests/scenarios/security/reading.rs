@@ -12,6 +12,7 @@ use moorline_tests::acp::AcpClient;
 use moorline_tests::expected;
 use moorline_tests::plain::Plain;
 use moorline_tests::relay::Relay;
+use moorline_tests::wait::wait_until;
 use moorline_tests::wire::{Greeting, Received, Wire};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -267,8 +268,10 @@ async fn no_request_of_an_editor_that_reads_does_anything() -> Result<()> {
     // It is not even asked.
     ensure!(editor.arrived("session/request_permission").is_empty());
     let path = format!("/api/session/{session}/approvals?state=open");
-    let open = relay.api().expect(200, Method::GET, &path, Value::Null).await?;
-    let asked = &open["approvals"][0];
+    let open = async || relay.api().expect(200, Method::GET, &path, Value::Null).await;
+    let is_asked = async || open().await.is_ok_and(|it| !it["approvals"][0].is_null());
+    wait_until("the question", is_asked).await?;
+    let asked = open().await?["approvals"][0].take();
     let decide = format!(
         "/api/session/{session}/approvals/{}",
         asked["approvalId"].as_str().context("nothing is asked")?
