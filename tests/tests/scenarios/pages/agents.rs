@@ -34,6 +34,7 @@ pub(crate) async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Resul
 /// again if the page was still being drawn.
 pub(super) async fn send(tab: &Tab, text: &str) -> Result<()> {
     let value = "document.querySelector('[data-testid=composer]').value";
+    tab.until_there("[data-testid=composer]").await?;
     let draft: String = tab.evaluate(value).await?;
     let typed = async || -> Result<bool> {
         tab.evaluate::<String>(&format!("{value} = {}", json!(draft))).await?;

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 const fn growth(kind: Kind) -> u64 {
     match kind {
         Kind::Native | Kind::InProcess => 32 << 20,
-        Kind::Edge => 160 << 20,
+        Kind::Edge => 320 << 20,
     }
 }
 
