@@ -45,17 +45,24 @@ pub fn bounded(text: &str, characters: usize) -> String {
 
 /// Returns true for white space and characters that look like it.
 fn is_blank(char: char) -> bool {
-    char.is_whitespace()
-        || matches!(char, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{115f}' | '\u{1160}')
+    char.is_whitespace() || looks_blank(char)
+}
+
+/// Returns true for characters that look like white space without being any.
+#[must_use]
+pub const fn looks_blank(char: char) -> bool {
+    matches!(char, '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{115f}' | '\u{1160}')
 }
 
 /// Returns true for the zero-width joiner and non-joiner.
-const fn is_joiner(char: char) -> bool {
+#[must_use]
+pub const fn is_joiner(char: char) -> bool {
     matches!(char, '\u{200c}' | '\u{200d}')
 }
 
 /// Returns true if the character takes no room, or changes how others are shown.
-const fn is_hidden(char: char) -> bool {
+#[must_use]
+pub const fn is_hidden(char: char) -> bool {
     matches!(char,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

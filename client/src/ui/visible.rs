@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use moorline_shared::name;
+
 /// Returns a text in which each hidden character is written out, as `⟨U+202E⟩`.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
@@ -26,14 +28,13 @@ pub fn has_hidden(text: &str) -> bool {
 }
 
 /// Returns true for a character without a glyph that is not white space, and for those that set the
-/// direction of text. Those that join letters or emoji are none.
-const fn is_hidden(letter: char) -> bool {
-    matches!(letter,
-        '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
-        | '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'
-        | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e007f}')
+/// direction of text. What emoji and some scripts need to join or to vary others does not count.
+fn is_hidden(letter: char) -> bool {
+    let is_needed = name::is_joiner(letter) || matches!(letter, '\u{fe00}'..='\u{fe0f}');
+    let is_separator = matches!(letter, '\u{2028}' | '\u{2029}');
+    let is_control = letter.is_control() && !matches!(letter, '\t' | '\n' | '\r');
+    let is_blank = name::looks_blank(letter);
+    is_separator || is_control || is_blank || name::is_hidden(letter) && !is_needed
 }
 
 fn written_out(text: &str, is_hidden: fn(char) -> bool) -> Cow<'_, str> {
@@ -63,7 +64,11 @@ mod tests {
             visible("cat a\u{202e}txt.hs \u{200b}x\u{7}"),
             "cat a⟨U+202E⟩txt.hs ⟨U+200B⟩x⟨U+0007⟩"
         );
-        assert!(has_hidden("\u{feff}") && has_hidden("\u{e0041}"));
+        for hidden in
+            ['\u{feff}', '\u{e0041}', '\u{34f}', '\u{ad}', '\u{3164}', '\u{2028}', '\u{e0100}']
+        {
+            assert!(is_hidden(hidden), "{hidden:?}");
+        }
         for plain in ["a\tb\r\n", "שלום", "👨\u{200d}👩\u{fe0f}", "نیم\u{200c}فاصله", ""]
         {
             assert!(!has_hidden(plain) && matches!(visible(plain), Cow::Borrowed(_)), "{plain}");
