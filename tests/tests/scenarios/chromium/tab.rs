@@ -23,6 +23,7 @@ use futures_util::StreamExt as _;
 use moorline_tests::wait::{wait_for, wait_until, within};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::{Complaint, Complaints};
 
@@ -301,6 +302,24 @@ impl Tab {
         // Keys go to whatever has the focus; the element is but a way to the keyboard.
         self.page.find_element("body").await?.press_key(key).await?;
         Ok(())
+    }
+
+    /// Types into a field, after what is there. It is typed again if the page was still being drawn.
+    ///
+    /// # Errors
+    /// If the field does not get the text in time.
+    pub(crate) async fn type_into(&self, selector: &str, text: &str) -> Result<()> {
+        let value = format!("document.querySelector({selector:?}).value");
+        self.until_there(selector).await?;
+        let before: String = self.evaluate(&value).await?;
+        let typed = async || -> Result<bool> {
+            self.evaluate::<String>(&format!("{value} = {}", json!(before))).await?;
+            self.click_into(selector).await?;
+            self.type_text(text).await?;
+            Ok(self.evaluate::<String>(&value).await? == format!("{before}{text}"))
+        };
+        let is_typed = async || typed().await.is_ok_and(|typed| typed);
+        wait_until(&format!("{text:?} in {selector}"), is_typed).await
     }
 
     /// Gives the page the size of another device.

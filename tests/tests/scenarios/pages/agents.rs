@@ -30,21 +30,13 @@ pub(crate) async fn prompt(relay: &Relay, id: &SessionId, script: &str) -> Resul
     Ok(())
 }
 
-/// Types a prompt on the page, after the draft that is there, and sends it with the button. It is typed
-/// again if the page was still being drawn.
+/// Types a prompt on the page, after the draft that is there, and sends it with the button.
 pub(super) async fn send(tab: &Tab, text: &str) -> Result<()> {
-    let value = "document.querySelector('[data-testid=composer]').value";
-    tab.until_there("[data-testid=composer]").await?;
-    let draft: String = tab.evaluate(value).await?;
-    let typed = async || -> Result<bool> {
-        tab.evaluate::<String>(&format!("{value} = {}", json!(draft))).await?;
-        tab.click_into("[data-testid=composer]").await?;
-        tab.type_text(text).await?;
-        Ok(tab.evaluate::<String>(value).await? == format!("{draft}{text}"))
-    };
-    wait_until("the prompt in its field", async || typed().await.is_ok_and(|typed| typed)).await?;
+    const FIELD: &str = "[data-testid=composer]";
+    tab.type_into(FIELD, text).await?;
     tab.click("[data-testid=send-prompt]").await?;
-    tab.until("that it was sent", &format!("{value} === ''")).await
+    let is_sent = format!("document.querySelector('{FIELD}').value === ''");
+    tab.until("that it was sent", &is_sent).await
 }
 
 pub(super) async fn until_said(tab: &Tab, text: &str) -> Result<()> {

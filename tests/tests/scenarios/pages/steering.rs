@@ -4,7 +4,6 @@ use anyhow::{Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_tests::expected;
 use moorline_tests::relay::Relay;
-use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -30,17 +29,9 @@ async fn until_at(tab: &Tab, path: &str) -> Result<()> {
     tab.until(path, &format!("location.pathname === {}", Value::from(path))).await
 }
 
-/// Sends a line, which is typed again where the page was still being drawn.
+/// Sends a line.
 async fn prompt(tab: &Tab, line: &str) -> Result<()> {
-    const FIELD: &str = "[data-testid=prompt]";
-    let value = format!("document.querySelector('{FIELD}').value");
-    let typed = async || -> Result<bool> {
-        tab.evaluate::<String>(&format!("{value} = ''")).await?;
-        tab.click_into(FIELD).await?;
-        tab.type_text(line).await?;
-        Ok(tab.evaluate::<String>(&value).await? == line)
-    };
-    wait_until("the line in its field", async || typed().await.is_ok_and(|typed| typed)).await?;
+    tab.type_into("[data-testid=prompt]", line).await?;
     tab.type_text("\n").await
 }
 
