@@ -3,7 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameState};
-use moorline_shared::id::{SessionId, TurnId};
+use moorline_shared::id::SessionId;
 use moorline_shared::rest::SendPrompt;
 
 use super::composer::PROMPT;
@@ -13,8 +13,8 @@ use super::view::Conversation;
 use super::{FootParts, LinkPill, parts};
 use crate::bindings::chunk::Chunk;
 use crate::bindings::observe::{self, SizeWatch};
-use crate::bindings::{clock, measure, page, scrolling};
-use crate::session::conversation::{ConversationView, UserRequest};
+use crate::bindings::{measure, page, scrolling};
+use crate::session::conversation::ConversationView;
 use crate::session::embed::{EmbedFrame, FramedView, HandedView};
 use crate::session::view::LinkView;
 use crate::ui::highlight::CodeColours;
@@ -101,8 +101,7 @@ fn attach(frame: EmbedFrame, state: ConversationState, session_id: SessionId) {
             }
             let context = Some(files).filter(|files| !files.is_empty());
             let prompt = SendPrompt { command: Some(text), context, ..SendPrompt::default() };
-            let turn = TurnId::from_random(clock::random_bits());
-            state.request(UserRequest::Prompt(turn, prompt), move |answer| {
+            state.prompt(prompt, move |answer| {
                 if let Err(sentence) = answer {
                     frame.refuse("prompt_refused", sentence);
                 }

@@ -21,14 +21,18 @@ type QuestionView = fn(&Arc<ApprovalRequest>, RwSignal<f64>, Decider, RelativePa
 /// Renders the files that the agent has changed: see `review_files::files`.
 type ReviewView = fn(ConversationState, RwSignal<bool>, Memo<AgentChanges>) -> AnyView;
 
+/// Renders the queued prompts: see `queued::queued`.
+type QueueView =
+    fn(ConversationState, Memo<Vec<TurnEntry>>, RwSignal<Option<TurnEntry>>) -> AnyView;
+
 /// A change of a file that is shown.
 #[derive(Debug, Clone)]
 pub(super) struct ShownChange {
     /// The path of the file.
     pub(super) path: String,
-    /// The text before; `None` for a new file.
+    /// The old text; `None` for a new file.
     pub(super) old: Option<String>,
-    /// The text after.
+    /// The new text.
     pub(super) new: String,
     /// A key that is unique in the conversation.
     pub(super) key: String,
@@ -45,8 +49,7 @@ pub(super) struct MoreViews {
     pub(super) diff: fn(&ShownChange, RelativePaths) -> AnyView,
     /// See `earlier::earlier`.
     pub(super) earlier: fn(ConversationState, Memo<String>) -> AnyView,
-    /// See `queued::queued`.
-    pub(super) queued: fn(ConversationState, Memo<Vec<TurnEntry>>, RwSignal<bool>) -> AnyView,
+    pub(super) queued: QueueView,
 }
 
 /// Loads the code of [`MoreViews`].

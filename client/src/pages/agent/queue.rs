@@ -15,9 +15,10 @@ pub fn Queue() -> impl IntoView {
     let (state, more) = (ConversationState::expect(), MoreCode::expect());
     let queue = Memo::new(move |_| state.head.with(|head| head.queued()));
     // A prompt that goes out while it is changed leaves the change.
-    let is_edited = RwSignal::new(false);
-    let is_shown = Memo::new(move |_| is_edited.get() || queue.with(|queue| !queue.is_empty()));
-    let queued = move || more.show(move |views| (views.queued)(state, queue, is_edited));
+    let edited = RwSignal::new(None);
+    let is_shown =
+        Memo::new(move |_| edited.with(Option::is_some) || queue.with(|queue| !queue.is_empty()));
+    let queued = move || more.show(move |views| (views.queued)(state, queue, edited));
     view! {
         <When condition=move || is_shown.get()>{queued()}</When>
     }

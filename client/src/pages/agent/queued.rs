@@ -9,9 +9,8 @@ use moorline_shared::rest::SendPrompt;
 use serde_json::json;
 
 use super::state::ConversationState;
-use crate::bindings::{clock, text_field};
+use crate::bindings::text_field;
 use crate::session::api::ApiRequest;
-use crate::session::conversation::UserRequest;
 use crate::ui::when::{When, live};
 use crate::ui::{Icon, IconName};
 
@@ -23,17 +22,10 @@ struct PromptQueue {
     queue: Memo<Vec<TurnEntry>>,
     /// The prompt that is being changed, as it was.
     edited: RwSignal<Option<TurnEntry>>,
-    /// True while one is, for those who show the queue.
-    is_edited: RwSignal<bool>,
     field: NodeRef<html::Textarea>,
 }
 
 impl PromptQueue {
-    fn edit(self, turn: Option<TurnEntry>) {
-        self.is_edited.set(turn.is_some());
-        self.edited.set(turn);
-    }
-
     /// Returns true if the prompt that is being changed does not wait any more; tracked.
     fn is_gone(self) -> bool {
         let id = self.edited.with(|edited| edited.as_ref().map(|turn| turn.turn_id.clone()));
@@ -49,26 +41,24 @@ impl PromptQueue {
         let text = field.value();
         if untrack(|| self.is_gone()) {
             let prompt = SendPrompt { command: Some(text), ..SendPrompt::default() };
-            let turn = TurnId::from_random(clock::random_bits());
-            self.state.request(UserRequest::Prompt(turn, prompt), |_| ());
+            self.state.prompt(prompt, |_| ());
         } else {
             let body = json!({ "command": text });
             let path = format!("prompts/{}", turn.turn_id);
             self.state.ask(|path| ApiRequest::patch(path, &body), &path);
         }
-        self.edit(None);
+        self.edited.set(None);
     }
 }
 
-/// Lists the queued prompts, next first. Sets `is_edited` while one is being changed.
+/// Lists the queued prompts, next first. `edited` is the one that is being changed, as it was.
 pub(super) fn queued(
     state: ConversationState,
     queue: Memo<Vec<TurnEntry>>,
-    is_edited: RwSignal<bool>,
+    edited: RwSignal<Option<TurnEntry>>,
 ) -> AnyView {
     let field = NodeRef::new();
-    let all = PromptQueue { state, queue, edited: RwSignal::new(None), is_edited, field };
-    on_cleanup(move || _ = is_edited.try_set(false));
+    let all = PromptQueue { state, queue, edited, field };
     let entries = move || {
         let queue = queue.get();
         let places = queue.iter().enumerate().map(|(place, turn)| {
@@ -106,7 +96,7 @@ fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
     // A prompt of which only a part is here cannot be changed here.
     let change = (!turn.truncated).then(|| {
         let turn = turn.clone();
-        let edit = move |_| all.edit(Some(turn.clone()));
+        let edit = move |_| all.edited.set(Some(turn.clone()));
         view! {
             <button class="icon-button" aria-label="Change" title="Change" data-testid="edit-queued" on:click=edit>
                 <Icon name=IconName::Pencil />
@@ -142,7 +132,7 @@ fn editor(all: PromptQueue, turn: &TurnEntry) -> AnyView {
                 </p>
             </When>
             <button type="button" class="button" data-testid="keep-queued" on:click=move |_| all.save()>{save}</button>
-            <button type="button" class="button quiet" on:click=move |_| all.edit(None)>"Cancel"</button>
+            <button type="button" class="button quiet" on:click=move |_| all.edited.set(None)>"Cancel"</button>
         </div>
     }
     .into_any()

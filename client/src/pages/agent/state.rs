@@ -15,6 +15,7 @@ use moorline_shared::fold::{
 };
 use moorline_shared::id::{ApprovalId, Cursor, SessionId, TurnId};
 use moorline_shared::message::close;
+use moorline_shared::rest::SendPrompt;
 
 use super::paths::RelativePaths;
 use super::shown::ShownRows;
@@ -258,6 +259,16 @@ impl ConversationState {
         if let Some(link) = self.link() {
             link.request(request, answered);
         }
+    }
+
+    /// Sends a prompt as a new turn, until it is answered. A refusal is shown.
+    pub(super) fn prompt(
+        self,
+        prompt: SendPrompt,
+        then: impl FnOnce(Result<(), String>) + 'static,
+    ) {
+        let turn = TurnId::from_random(clock::random_bits());
+        self.request(UserRequest::Prompt(turn, prompt), then);
     }
 
     /// Sends a request about the session to the REST API, at `path` beneath it. A refusal is shown.

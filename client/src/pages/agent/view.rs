@@ -69,7 +69,8 @@ pub fn Conversation(
         // Whoever scrolls up leaves the end at once: content that comes would take them back. Without a
         // step up, only content has come, and the view is about to follow it.
         let is_up = top.get_value() < before && !is_at_end;
-        if if is_following { is_up } else { is_at_end } {
+        let changes = if is_following { is_up } else { is_at_end };
+        if changes {
             follows.set(!is_following);
         }
         fill_start(state, &place);

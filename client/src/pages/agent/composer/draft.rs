@@ -3,13 +3,11 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::agent::prompt::PromptImage;
-use moorline_shared::id::TurnId;
 use moorline_shared::rest::SendPrompt;
 
 use super::super::state::ConversationState;
 use crate::bindings::images::ImageText;
-use crate::bindings::{clock, page, scrolling, text_field};
-use crate::session::conversation::UserRequest;
+use crate::bindings::{page, scrolling, text_field};
 use crate::session::drafts::{self, DraftPart};
 use crate::ui::when::effect;
 
@@ -105,13 +103,12 @@ impl PromptDraft {
             context: Some(files.clone()).filter(|files| !files.is_empty()),
             ..SendPrompt::default()
         };
-        let request = UserRequest::Prompt(TurnId::from_random(clock::random_bits()), prompt);
         // It is sent until it is answered; a refusal brings it back, if nothing else was typed.
         self.set(String::new());
         self.images.set(Vec::new());
         self.files.set(Vec::new());
         self.problem.set(None);
-        self.state.request(request, move |answer| {
+        self.state.prompt(prompt, move |answer| {
             if answer.is_err() && self.text.try_get_untracked().is_some_and(|now| now.is_empty()) {
                 self.set(text);
                 self.images.set(images);
