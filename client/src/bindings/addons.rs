@@ -18,8 +18,9 @@ pub(super) fn load_links(
     closures.push(Box::new(activate));
 }
 
-/// Lets programs write to the clipboard with OSC 52 while the user works on this page: whoever only looks at a session
-/// does not have its programs replace what was copied elsewhere. Reads never get here: see [`super::queries`].
+/// Lets programs write to the clipboard with OSC 52, but only right after the user has clicked or pressed
+/// a key on this page. A session that is only watched must not replace what was copied elsewhere. Reads
+/// never get here: see [`super::queries`].
 /// The terminal does not wait for the browser, which may ask the user for permission first.
 pub(super) fn load_clipboard(
     emulator: &EmulatorCode,

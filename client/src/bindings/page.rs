@@ -257,8 +257,8 @@ pub fn place_of_focus(selector: &str) -> Option<u32> {
     })
 }
 
-/// Moves the focus to the element at an index among those that match `selector`, or to the last one. Does
-/// nothing if there is none, or if another element has the focus.
+/// Moves the focus to the element at `index` among those that match `selector`, or to the last of them if
+/// there are fewer. Does nothing if none matches, or if another element has the focus.
 pub fn focus_place(selector: &str, index: u32) {
     let Some(document) = window().and_then(|window| window.document()) else { return };
     let free = document.active_element().is_none_or(|active| active.tag_name() == "BODY");

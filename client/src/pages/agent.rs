@@ -147,7 +147,7 @@ fn entry(action: Action) -> AnyView {
         .into_any()
 }
 
-/// What stands under the conversation, on a page of its own and in a frame.
+/// The parts below the conversation, on a page of its own and in a frame.
 #[component]
 fn FootParts() -> impl IntoView {
     view! {

@@ -1,4 +1,4 @@
-//! What was done with tokens: the newest events, and older ones on demand.
+//! Audit events: the newest ones, and older ones on demand.
 
 use leptos::prelude::*;
 use moorline_shared::rest::{AuditEvent, AuditList};

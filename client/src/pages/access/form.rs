@@ -40,7 +40,7 @@ const KINDS: [(&str, &str, &str); 4] = [
     ),
 ];
 
-/// What is chosen in the form.
+/// The selections in the form.
 #[derive(Clone, Copy)]
 struct Chosen {
     /// The kind of scope: one of [`KINDS`].
@@ -53,7 +53,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// Chooses the scope of a token, or what is offered first for a new one.
+    /// Selects the scope of a token, or the default of a new one.
     fn of(scope: Option<&TokenScope>) -> Self {
         let (kind, project, session, writes) = match scope {
             None => ("session", None, None, false),
@@ -222,8 +222,8 @@ fn sessions(chosen: Chosen) -> AnyView {
     choice("Session", "token-session", options, move |id| chosen.session.set(id))
 }
 
-/// Returns the options of a list, after one that chooses nothing. What is chosen is among them even if
-/// it does not exist any more.
+/// Returns the options of a list, after one that selects nothing. The selected one is included even if it
+/// no longer exists.
 fn options(none: &str, mut all: Vec<(String, String)>, chosen: &str) -> Vec<Choice> {
     all.insert(0, (String::new(), none.to_owned()));
     if !all.iter().any(|(id, _)| id == chosen) {

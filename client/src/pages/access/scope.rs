@@ -1,13 +1,13 @@
-//! What a token allows, in words.
+//! Scopes of tokens, and their descriptions.
 
 use moorline_shared::id::{ProjectId, SessionId};
 
 /// The scope of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TokenScope {
-    /// Everything.
+    /// Full access.
     Admin,
-    /// Publishing sessions.
+    /// May publish sessions.
     Host,
     /// The sessions of a project, and whether they may be steered.
     Project(ProjectId, bool),

@@ -1,4 +1,4 @@
-//! What the page of tokens knows, and its requests.
+//! The state of the page of tokens, and its requests.
 
 use leptos::prelude::*;
 use moorline_shared::rest::{
@@ -15,7 +15,7 @@ use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::overview::OverviewState;
 use crate::session::words;
 
-/// Added to the time until something, in milliseconds, because words cut off what is less than a unit.
+/// Milliseconds that are added to a time in the future, because its words round down to whole units.
 const ROUNDING_MS: f64 = 60_000.0;
 
 /// A dialog about tokens.
@@ -31,7 +31,7 @@ pub(super) enum TokenDialog {
     Revoke(TokenSummary),
 }
 
-/// The tokens, as far as they are known, and what is asked about them.
+/// The tokens that are loaded, and the dialog that is open.
 #[derive(Clone, Copy)]
 pub(super) struct AccessState {
     access: PageAccess,
@@ -40,11 +40,11 @@ pub(super) struct AccessState {
     pub(super) status: RwSignal<Option<LoginStatus>>,
     /// All tokens, newest first; `None` until the relay has answered.
     pub(super) tokens: RwSignal<Option<Vec<TokenSummary>>>,
-    /// What was done with them.
+    /// The audit events.
     pub(super) audit: AuditEvents,
     /// The reason why the last request failed.
     pub(super) problem: RwSignal<Option<String>>,
-    /// What was done last, for people.
+    /// A sentence about the last change.
     pub(super) note: RwSignal<Option<String>>,
     /// The dialog that is shown.
     pub(super) dialog: RwSignal<Option<TokenDialog>>,
@@ -79,7 +79,7 @@ impl AccessState {
         self.access
     }
 
-    /// Loads everything again.
+    /// Reloads the rights of this browser, the tokens and the audit events.
     pub(super) fn load(self) {
         let _ = self.note.try_set(None);
         self.ask(ApiRequest::get("/api/login".to_owned()), move |status: LoginStatus| {

@@ -200,7 +200,7 @@ fn open_card(
     .into_any()
 }
 
-/// Renders what is asked: a command that can be changed, or what a tool does.
+/// Renders the question: a command that can be changed, or the title of a tool call.
 fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePaths) -> AnyView {
     let explanation = (!request.explanation.is_empty()).then(|| {
         let text = visible(&request.explanation).into_owned();

@@ -1,4 +1,4 @@
-//! How decisions reach the relay.
+//! The ways in which decisions reach the relay.
 
 use std::time::Duration;
 

@@ -47,7 +47,7 @@ struct FindState {
     current: RwSignal<Option<usize>>,
     /// Counts searches and shown hits. One that is not the last ends.
     run: StoredValue<u64>,
-    /// Counts searches.
+    /// The number of searches so far.
     search: StoredValue<u64>,
     view: NodeRef<html::Div>,
 }
