@@ -28,6 +28,7 @@ fn request(number: usize, expires_at: Option<u64>) -> ApprovalRequest {
         digest: String::new(),
         turn_id: None,
         form: None,
+        form_order: Vec::new(),
         from: None,
         truncated: false,
     }

@@ -50,6 +50,7 @@ pub(super) fn request(
         subject,
         turn_id: None,
         form: None,
+        form_order: Vec::new(),
         from: agent,
         truncated: false,
     };

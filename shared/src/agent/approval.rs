@@ -205,6 +205,10 @@ pub struct ApprovalRequest {
     /// The JSON schema of the form to fill in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Value>,
+    /// The names of the form's fields in the order in which they are shown. Fields that are not named
+    /// follow. JSON objects have no order of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub form_order: Vec<String>,
     /// The part of the agent that asks, if it is not the main one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

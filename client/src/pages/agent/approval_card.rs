@@ -105,7 +105,7 @@ pub(super) fn card(
         card: NodeRef::new(),
         reason: NodeRef::new(),
         command: NodeRef::new(),
-        form: StoredValue::new_local(FormFields::of(request.form.as_ref())),
+        form: StoredValue::new_local(FormFields::of(request.form.as_ref(), &request.form_order)),
         busy: RwSignal::new(false),
         waiting: RwSignal::new(false),
         decided: RwSignal::new(None),

@@ -41,19 +41,21 @@ pub(super) struct FormFields {
 }
 
 impl FormFields {
-    /// Reads the fields of a schema.
-    pub(super) fn of(schema: Option<&Value>) -> Self {
+    /// Reads the fields of a schema: first those that `order` names, in that order.
+    pub(super) fn of(schema: Option<&Value>, order: &[String]) -> Self {
         let Some(schema) = schema else { return Self::default() };
         let required = schema.get("required").and_then(Value::as_array);
         let is_required = |name: &str| {
             required.is_some_and(|all| all.iter().any(|field| field.as_str() == Some(name)))
         };
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let fields = properties.into_iter().flatten().map(|(name, of)| FormField {
-            name: name.clone(),
-            label: label(name, of),
-            is_required: is_required(name),
-            kind: FieldKind::of(of),
+        let mut properties =
+            schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let named = order.iter().filter_map(|name| properties.remove_entry(name));
+        let named: Vec<_> = named.collect();
+        let fields = named.into_iter().chain(properties).map(|(name, of)| FormField {
+            label: label(&name, &of),
+            is_required: is_required(&name),
+            kind: FieldKind::of(&of),
             bounds: (
                 of.get("minimum").and_then(Value::as_f64),
                 of.get("maximum").and_then(Value::as_f64),
@@ -61,6 +63,7 @@ impl FormFields {
             input: NodeRef::new(),
             choice: NodeRef::new(),
             chosen: RwSignal::default(),
+            name,
         });
         Self { fields: fields.collect(), is_form: true }
     }
@@ -288,11 +291,22 @@ mod tests {
 
     #[test]
     fn a_number_out_of_bounds_is_refused() {
-        let form = FormFields::of(Some(&json!({
-            "properties": { "n": { "type": "integer", "minimum": 1, "maximum": 5 } },
-        })));
+        let form = FormFields::of(
+            Some(&json!({
+                "properties": { "n": { "type": "integer", "minimum": 1, "maximum": 5 } },
+            })),
+            &[],
+        );
         let field = &form.fields[0];
         assert!(field.check(1.0).is_ok() && field.check(5.0).is_ok());
         assert_eq!(field.check(6.0).unwrap_err(), "n must be 1 to 5.");
+    }
+    #[test]
+    fn fields_are_shown_in_the_agents_order() {
+        let schema = json!({ "properties": { "a": {}, "b": {}, "c": {}, "d": {} } });
+        let order = ["c", "x", "a", "c"].map(str::to_owned);
+        let form = FormFields::of(Some(&schema), &order);
+        let names: Vec<&str> = form.fields.iter().map(|field| &*field.name).collect();
+        assert_eq!(names, ["c", "a", "b", "d"]);
     }
 }

@@ -15,6 +15,7 @@
 
 mod content;
 mod diff;
+mod form_order;
 mod opening;
 mod options;
 mod permission;
@@ -35,6 +36,7 @@ use serde_json::Value;
 use super::rpc::RpcError;
 
 pub(super) use content::{block_text, hash_of};
+pub(super) use form_order::form_order;
 pub(super) use opening::{
     AgentAbilities, OpenedSession, cancel, close, hello, initialize, log_in, quoted,
 };

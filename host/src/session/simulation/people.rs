@@ -220,6 +220,7 @@ impl Programs {
             digest: "d1gest".to_owned(),
             turn_id: None,
             form: None,
+            form_order: Vec::new(),
             from: None,
             truncated: false,
         };

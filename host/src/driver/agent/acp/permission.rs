@@ -33,6 +33,8 @@ pub(in super::super) struct AskedForm {
     pub(in super::super) message: String,
     /// The JSON schema of the form; one without fields for a page.
     pub(in super::super) schema: Value,
+    /// The names of its fields, in the agent's order.
+    pub(in super::super) order: Vec<String>,
     /// The address of the page.
     pub(in super::super) url: Option<String>,
 }
@@ -89,7 +91,7 @@ pub(in super::super) fn form(params: &Value) -> Option<AskedForm> {
     match params.get("mode").map_or(Some("form"), Value::as_str)? {
         "form" => {
             let schema = params.get("requestedSchema").filter(|schema| schema.is_object())?.clone();
-            Some(AskedForm { message, schema, url: None })
+            Some(AskedForm { message, schema, order: Vec::new(), url: None })
         }
         "url" => {
             let is_page = |url: &String| {
@@ -100,6 +102,7 @@ pub(in super::super) fn form(params: &Value) -> Option<AskedForm> {
             Some(AskedForm {
                 message,
                 schema: json!({ "type": "object", "properties": {} }),
+                order: Vec::new(),
                 url: Some(url),
             })
         }

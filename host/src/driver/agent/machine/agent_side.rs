@@ -15,7 +15,7 @@ use super::speech::SpeechPlace;
 use super::turns::AgentTurnEnd;
 use super::{AgentMachine, HISTORY_LOST};
 use crate::driver::agent::acp::{
-    self, AcpVersion, AgentNews, OpenedSession, ServiceRequest, ToolNews, method,
+    self, AcpVersion, AgentNews, AskedForm, OpenedSession, ServiceRequest, ToolNews, method,
 };
 use crate::driver::agent::rpc::{self, RpcError, RpcId, RpcMessage};
 
@@ -36,7 +36,7 @@ impl AgentMachine {
             }
             Ok(Some(RpcMessage::Request { id, method, params })) => {
                 self.speech.tell(&mut self.out);
-                self.asked(now, random, id, &method, &params);
+                self.asked(now, random, id, &method, &params, line);
             }
             Ok(Some(RpcMessage::Notification { method, params })) => {
                 self.noticed(now, &method, params);
@@ -176,7 +176,16 @@ impl AgentMachine {
         self.end_turn(end);
     }
 
-    fn asked(&mut self, now: Time, random: u128, id: RpcId, method: &str, params: &Value) {
+    /// Takes a request of the agent, which came as `line`.
+    fn asked(
+        &mut self,
+        now: Time,
+        random: u128,
+        id: RpcId,
+        method: &str,
+        params: &Value,
+        line: &[u8],
+    ) {
         if self.questions.has_request(&id) || self.desk.has(&id) {
             return self.out.fault(now, "two of its requests have the same id");
         }
@@ -202,7 +211,7 @@ impl AgentMachine {
             };
             match is_permission {
                 true => self.ask_permission(id, params, place),
-                false => self.ask_form(id, params, place),
+                false => self.ask_form(id, params, acp::form_order(line), place),
             }
         }
     }
@@ -246,8 +255,9 @@ impl AgentMachine {
         self.questions.ask(id, wire_id, request, &mut self.out);
     }
 
-    fn ask_form(&mut self, id: RpcId, params: &Value, place: QuestionPlace) {
-        match acp::form(params).and_then(|asked| questions::form_request(place, asked)) {
+    fn ask_form(&mut self, id: RpcId, params: &Value, order: Vec<String>, place: QuestionPlace) {
+        let asked = acp::form(params).map(|asked| AskedForm { order, ..asked });
+        match asked.and_then(|asked| questions::form_request(place, asked)) {
             Some(request) => {
                 self.speech.close(&mut self.out);
                 self.questions.ask(id, None, request, &mut self.out);

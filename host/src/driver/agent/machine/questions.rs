@@ -244,6 +244,7 @@ pub(super) fn permission_request(
         digest,
         turn_id: place.turn_id,
         form: None,
+        form_order: Vec::new(),
         from: None,
         // What is known of a large tool call lacks parts.
         truncated: known.is_some_and(|known| known.truncated),
@@ -254,7 +255,7 @@ pub(super) fn permission_request(
 
 /// Returns the question that is a form, or a page to visit; `None` if the form is too large.
 pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<ApprovalRequest> {
-    let AskedForm { message, schema, url } = asked;
+    let AskedForm { message, schema, order, url } = asked;
     let option = |id: &str, name: &str, kind| ApprovalOption {
         option_id: id.to_owned(),
         name: name.to_owned(),
@@ -277,10 +278,14 @@ pub(super) fn form_request(place: QuestionPlace, asked: AskedForm) -> Option<App
         subject: ApprovalSubject::default(),
         turn_id: place.turn_id,
         form: Some(schema),
+        form_order: order,
         from: None,
         truncated: false,
     };
     fit_request(&mut request);
+    if json_bytes(&request) > APPROVAL_BYTES {
+        request.form_order.clear();
+    }
     (json_bytes(&request) <= APPROVAL_BYTES).then_some(request)
 }
 

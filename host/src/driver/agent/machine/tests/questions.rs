@@ -218,6 +218,12 @@ fn a_form_is_filled_in() {
         bench.decide(&asked.approval_id, decision);
         assert_eq!(bench.answers(7)[0]["result"], want);
     }
+    // The fields keep their order, which a value has not.
+    let mut bench = working();
+    let line = r#"{"id":7,"method":"elicitation/create","params":{"sessionId":"s","message":"Where?",
+        "requestedSchema":{"type":"object","properties":{"zone":{},"area":{},"name":{}}}}}"#;
+    bench.handle(AgentInput::Line(line.replace('\n', " ").into_bytes()));
+    assert_eq!(bench.asked().unwrap().form_order, ["zone", "area", "name"]);
     let mut bench = working();
     bench.ask(7, "elicitation/create", &json!({ "mode": "voice", "message": "Say it" }));
     assert_eq!(bench.answers(7)[0]["error"]["code"], -32602);
