@@ -265,6 +265,12 @@ pub trait SessionControl: Debug + Send + Sync {
         false
     }
 
+    /// Outputs what the session has said and holds back, and waits until the caller of
+    /// [`OutputSource::next`] has taken all output so far. The future may be dropped.
+    fn flush(&self) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
     /// Answers a question about the files that the session's agent has changed. The future may be
     /// dropped.
     fn changes(&self, _question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {

@@ -116,6 +116,7 @@ impl AskServer {
         let approval_id = self.secret.approval_id(id, now_ms, count);
         let (agent, command) = (question.agent.clone(), question.command.clone());
         let request = request(question, approval_id, now_ms)?;
+        session.flushed().await;
         Ok((session.ask(agent, request), command))
     }
 

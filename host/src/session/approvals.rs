@@ -16,6 +16,7 @@ use moorline_shared::id::ApprovalId;
 use moorline_shared::limits::TOO_MANY_APPROVALS;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use super::{HostedState, Session};
 use crate::approvals::{
@@ -26,6 +27,9 @@ use crate::clock::wall_ms;
 
 /// Longest sleep before the clock is read again: the machine may be suspended meanwhile.
 const CLOCK_CHECK: Duration = Duration::from_secs(30);
+
+/// Longest time that a question waits for what was said before it.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The reason for withdrawing what a program has asked an earlier host.
 const ASKER_CUT_OFF: &str = "the host was restarted, and the program that asked was cut off";
@@ -138,7 +142,7 @@ impl Session {
     }
 
     /// Takes a question of a program in the session. `agent` is the agent that the program belongs
-    /// to, by its own account.
+    /// to, by its own account. [`Session::flushed`] comes before it.
     pub(crate) fn ask(
         self: &Arc<Self>,
         agent: Option<String>,
@@ -151,6 +155,13 @@ impl Session {
         self.open_approval(&mut state, Asker::Program { agent }, request);
         state.settle();
         PendingApproval { session: Arc::clone(self), approval_id, answer }
+    }
+
+    /// Waits until the log has what the session has said so far, so that a question about it comes
+    /// after it. A session that waits for its relay does not keep a question back for long.
+    pub(crate) async fn flushed(self: &Arc<Self>) {
+        let said = self.lock().control.flush();
+        let _ = timeout(FLUSH_PATIENCE, said).await;
     }
 
     /// Takes over the approvals that an earlier host has left open. Programs have lost the

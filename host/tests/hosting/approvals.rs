@@ -480,3 +480,13 @@ async fn a_driver_gets_each_decision_once_in_its_own_words() {
     let output = String::from_utf8(stage.copy.output.clone()).unwrap();
     assert_eq!(output, "[approval1 true yes][approval2 true yes]");
 }
+
+#[tokio::test]
+async fn what_was_said_comes_before_the_question_of_a_program() {
+    let mut stage = Stage::with(lines("session1")).await;
+    stage.types(1, "hold and now\nsay first\n").await;
+    stage.copy.read_until(&mut stage.link, "first").await;
+    let (_program, _) = stage.asks(make()).await;
+    let output = String::from_utf8(stage.copy.output.clone()).unwrap();
+    assert!(output.starts_with("firstand now"), "{output}");
+}

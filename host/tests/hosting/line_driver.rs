@@ -112,6 +112,8 @@ struct Told {
     /// The incomplete line.
     line: String,
     said: String,
+    /// Output that waits for a flush.
+    held: String,
     size: Size,
 }
 
@@ -125,6 +127,10 @@ impl Told {
                 let mut buffer: BytesMut = Frame::buffer(rest.len());
                 buffer.extend_from_slice(rest.as_bytes());
                 vec![DriverOutput::Bytes(buffer)]
+            }
+            "hold" => {
+                self.held = rest.to_owned();
+                vec![]
             }
             "note" => {
                 let fields = [("text".to_owned(), rest.into())].into_iter().collect();
@@ -175,6 +181,7 @@ fn asks(id: &str, kind: ApprovalKind) -> DriverOutput {
         digest: String::new(),
         turn_id: None,
         form: None,
+        form_order: Vec::new(),
         from: None,
         truncated: false,
     }))
@@ -193,6 +200,24 @@ impl LineControl {
 }
 
 impl SessionControl for LineControl {
+    fn flush(&self) -> BoxFuture<'static, ()> {
+        let (sender, held) =
+            (self.sender.clone(), std::mem::take(&mut self.told.lock().unwrap().held));
+        Box::pin(async move {
+            if held.is_empty() {
+                return;
+            }
+            // The first one is in the log once there is room after the second: the reader reports each
+            // before it takes the next.
+            for text in [&*held, " "] {
+                let mut buffer: BytesMut = Frame::buffer(text.len());
+                buffer.extend_from_slice(text.as_bytes());
+                let _ = sender.send(DriverOutput::Bytes(buffer)).await;
+            }
+            let _ = sender.reserve().await;
+        })
+    }
+
     fn write(&self, input: &[u8]) -> io::Result<usize> {
         for (taken, byte) in input.iter().enumerate() {
             if *byte != b'\n' {

@@ -180,6 +180,11 @@ impl AgentMachine {
         self.out.push(AgentOutput::Acted(number));
     }
 
+    /// Outputs what was said and is held back, so that it comes before whatever follows.
+    pub fn flush(&mut self) {
+        self.speech.tell(&mut self.out);
+    }
+
     /// Returns the files of the prompt that an action sends to the agent.
     pub fn files_of<'a>(&'a self, action: &'a SessionAction) -> &'a [String] {
         match action {

@@ -206,6 +206,12 @@ impl SessionControl for AgentControl {
         self.shared.awaits(approval_id)
     }
 
+    fn flush(&self) -> BoxFuture<'static, ()> {
+        let done = self.shared.flush();
+        // An error means that the session is over.
+        Box::pin(async { _ = done.await })
+    }
+
     fn changes(&self, question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
         let (shared, changes) = (Arc::clone(&self.shared), self.changes.clone());
         Box::pin(async move {

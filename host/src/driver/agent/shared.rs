@@ -20,7 +20,7 @@ use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::clock::{AgentClock, random_bits};
 use super::machine::{AgentInput, AgentMachine, AgentOutput};
@@ -76,6 +76,12 @@ struct SharedState {
     /// The session's end, once it has come.
     #[serde(skip)]
     exit: Option<ExitStatus>,
+    /// The number of the machine's outputs that were taken.
+    #[serde(skip)]
+    taken: usize,
+    /// Those who wait until so many were taken, and reported by the reader.
+    #[serde(skip)]
+    flushes: Vec<(usize, oneshot::Sender<()>)>,
 }
 
 /// How far everything was at a checkpoint.
@@ -102,6 +108,8 @@ impl SharedState {
             mark: None,
             handled: 0,
             exit: None,
+            taken: 0,
+            flushes: Vec::new(),
         }
     }
 
@@ -116,7 +124,9 @@ impl SharedState {
             if !self.text.is_empty() {
                 return Some(self.next_text());
             }
+            self.report_flushed();
             let Some(output) = self.machine.poll_output() else { break };
+            self.taken += 1;
             match output {
                 AgentOutput::Line(line) => self.wire.push(&line),
                 AgentOutput::Transcript(text) => self.text = text,
@@ -148,6 +158,16 @@ impl SharedState {
             return Some(DriverOutput::Checkpoint);
         }
         self.exit.take().map(DriverOutput::End)
+    }
+
+    /// Answers those who wait for outputs that the reader has reported: it does so before it asks for
+    /// the next one.
+    fn report_flushed(&mut self) {
+        let (taken, is_empty) = (self.taken, self.machine.pending_outputs() == 0);
+        for (_, done) in self.flushes.extract_if(.., |(until, _)| is_empty || *until <= taken) {
+            // Whoever has waited may be gone.
+            let _ = done.send(());
+        }
     }
 
     fn next_text(&mut self) -> DriverOutput {
@@ -201,6 +221,18 @@ impl SharedMachine {
             state.machine.handle(now, random_bits(), input);
             state.wire.handled = handled;
         });
+    }
+
+    /// Has the machine tell what it holds back. The receiver hears of it once all outputs so far are
+    /// reported, or the session is over.
+    pub(super) fn flush(&self) -> oneshot::Receiver<()> {
+        let (sender, done) = oneshot::channel();
+        self.change(|state, _| {
+            state.machine.flush();
+            let until = state.taken + state.machine.pending_outputs();
+            state.flushes.push((until, sender));
+        });
+        done
     }
 
     /// Returns the files of the prompt that an action sends to the agent.
@@ -450,6 +482,7 @@ mod tests {
             let action = SessionAction::Prompt { turn_id, prompt, by, steer };
             shared.act(ActionNumber(number as u64 + 1), action, None);
         }
+        while shared.try_output().is_some() {}
         let first = shared.checkpoint(&BTreeSet::new());
         assert_eq!(first.fresh.len(), QUEUED_PROMPTS);
         let next = shared.checkpoint(&first.contents);
@@ -463,5 +496,21 @@ mod tests {
         let content =
             |state: &DriverCheckpoint| state.fresh.iter().map(|it| it.1.len()).sum::<usize>();
         assert!(content(&again) > QUEUED_PROMPTS * AGENT_PROMPT_BYTES, "the images are there");
+    }
+    #[test]
+    fn a_flush_ends_when_all_that_was_said_is_reported() {
+        let shared = SharedMachine::new(AgentMachine::new(AgentSettings::default()));
+        while shared.try_output().is_some() {}
+        let mut done = shared.flush();
+        assert!(shared.try_output().is_some(), "a checkpoint");
+        assert_eq!(done.try_recv(), Ok(()), "nothing was to be reported");
+        shared.handle(AgentInput::NotStarted { message: "no".into() });
+        let mut done = shared.flush();
+        let mut count = 0;
+        while done.try_recv().is_err() {
+            assert!(shared.try_output().is_some());
+            count += 1;
+        }
+        assert!(count > 1, "{count}");
     }
 }
