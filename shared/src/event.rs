@@ -24,9 +24,9 @@ use serde_json::{Map, Value};
 use crate::agent::approval::ApprovalRequest;
 use crate::id::SessionId;
 pub use agent::{
-    AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPending, AgentPlan,
-    AgentQueue, AgentState, AgentTool, AgentTurn, AgentUpdate, AgentUsage, ApprovalConfirmed,
-    ApprovalExpired, ApprovalProgress,
+    AgentChanges, AgentCommands, AgentConfig, AgentImage, AgentInfo, AgentMessage, AgentPending,
+    AgentPlan, AgentQueue, AgentState, AgentTool, AgentTurn, AgentUpdate, AgentUsage,
+    ApprovalConfirmed, ApprovalExpired, ApprovalProgress,
 };
 pub use fields::{
     Activity, CommandSent, Connected, Gap, OperationsDetected, OperationsError, OperationsExecuted,
@@ -119,6 +119,8 @@ kinds! {
     AgentInfo = "agent-info",
     /// A turn began, changed or ended.
     AgentTurn = "agent-turn",
+    /// A piece of an image of a prompt.
+    AgentImage = "agent-image",
     /// The order of the queued prompts changed.
     AgentQueue = "agent-queue",
     /// A message, or more of one.

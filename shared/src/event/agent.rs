@@ -90,6 +90,31 @@ pub struct AgentTurn {
     pub truncated: bool,
 }
 
+/// A piece of an image of a turn's prompt. The images follow the turn's `queued` event in order, each
+/// in one or more pieces, and again when the prompt's images were changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentImage {
+    /// The turn.
+    pub turn_id: TurnId,
+    /// The place of the image in the prompt, from 0.
+    pub image: usize,
+    /// The number of images that the prompt has.
+    pub images: usize,
+    /// The place of the piece in the image, from 0.
+    #[serde(default)]
+    pub piece: usize,
+    /// The media type of the image.
+    #[serde(default)]
+    pub mime_type: String,
+    /// A piece of the image in base64. All pieces together are the whole text.
+    #[serde(default)]
+    pub data: String,
+    /// True if the image is continued in the next piece.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
 /// The order of the queued prompts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentQueue {

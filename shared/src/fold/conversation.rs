@@ -9,10 +9,10 @@ use super::summary::AgentSummary;
 use crate::agent::approval::ApprovalRequest;
 use crate::agent::content::ToolStatus;
 use crate::event::{
-    AgentChanges, AgentCommands, AgentConfig, AgentInfo, AgentMessage, AgentPlan, AgentTool,
-    AgentTurn, AgentUpdate, AgentUsage, Event, EventKind,
+    AgentChanges, AgentCommands, AgentConfig, AgentImage, AgentInfo, AgentMessage, AgentPlan,
+    AgentTool, AgentTurn, AgentUpdate, AgentUsage, Event, EventKind,
 };
-use crate::id::Seq;
+use crate::id::{Seq, TurnId};
 use crate::limits::{CONVERSATION_BYTES, CONVERSATION_ITEMS, SNAPSHOT_BYTES};
 
 /// A conversation: its items, oldest first, and the agent's current state.
@@ -90,7 +90,7 @@ impl From<StoredConversation> for Conversation {
 impl ItemKey {
     fn of(item: &ConversationItem) -> Option<Self> {
         Some(match item {
-            ConversationItem::Turn { turn_id } => Self::Turn(turn_id.to_string()),
+            ConversationItem::Turn { turn_id, .. } => Self::Turn(turn_id.to_string()),
             ConversationItem::Message(message) => Self::Message(message.message_id.clone()),
             ConversationItem::Tool(tool) => Self::Tool(tool.tool_call_id.clone()),
             ConversationItem::Approval { approval_id } => Self::Approval(approval_id.to_string()),
@@ -127,8 +127,10 @@ impl Conversation {
             EventKind::AgentUsage => set(event, |usage| self.usage = usage),
             EventKind::AgentChanges => set(event, |changes| self.changes = changes),
             EventKind::AgentTurn => set(event, |turn: AgentTurn| {
-                self.change(ConversationItem::Turn { turn_id: turn.turn_id }, |_| {});
+                let turn_id = turn.turn_id;
+                self.change(ConversationItem::Turn { turn_id, images: None }, |_| {});
             }),
+            EventKind::AgentImage => set(event, |image| self.image(image, seq)),
             EventKind::ApprovalRequest => set(event, |request: ApprovalRequest| {
                 let approval_id = request.approval_id;
                 self.change(ConversationItem::Approval { approval_id }, |_| {});
@@ -186,6 +188,19 @@ impl Conversation {
         });
     }
 
+    /// Notes where the images of a prompt begin.
+    fn image(&mut self, event: AgentImage, seq: Seq) {
+        let AgentImage { turn_id, image, piece, .. } = event;
+        // A turn that is left out does not come back as a new one.
+        if (image, piece) == (0, 0) && self.turn_place(&turn_id).is_some() {
+            self.change(ConversationItem::Turn { turn_id, images: None }, |item| {
+                if let ConversationItem::Turn { images, .. } = item {
+                    *images = Some(seq);
+                }
+            });
+        }
+    }
+
     fn tool(&mut self, event: AgentTool, timestamp: u64) {
         let tool_call_id = event.tool_call_id.clone();
         let new = ToolItem { tool_call_id, at: timestamp, ..ToolItem::default() };
@@ -240,6 +255,20 @@ impl Conversation {
     #[must_use]
     pub fn item_at(&self, place: u64) -> Option<&ConversationItem> {
         self.items.get(usize::try_from(place.checked_sub(self.omitted)?).ok()?)
+    }
+
+    fn turn_place(&self, id: &TurnId) -> Option<u64> {
+        self.places.by_key.get(&ItemKey::Turn(id.to_string())).copied()
+    }
+
+    /// Returns the entry with which the images of a turn's prompt begin; `None` if the log has none,
+    /// or if the beginning of the turn is left out.
+    #[must_use]
+    pub fn images_of(&self, turn: &TurnId) -> Option<Seq> {
+        match self.item_at(self.turn_place(turn)?)? {
+            ConversationItem::Turn { images, .. } => *images,
+            _ => None,
+        }
     }
 
     /// Returns the place of the message with this id.

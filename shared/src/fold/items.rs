@@ -16,6 +16,10 @@ pub enum ConversationItem {
     Turn {
         /// The turn.
         turn_id: TurnId,
+        /// The entry with which the images of its prompt begin. The log has them; the conversation
+        /// does not, because a few would fill it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        images: Option<Seq>,
     },
     /// A message.
     Message(MessageItem),

@@ -44,7 +44,7 @@ pub(super) fn history(conversation: &Conversation) -> Option<String> {
 pub(super) fn turns(conversation: &Conversation) -> Vec<TurnEntry> {
     let is_unsaid = |turn: &TurnEntry| {
         let begins = |item: &ConversationItem| match item {
-            ConversationItem::Turn { turn_id } => *turn_id == turn.turn_id,
+            ConversationItem::Turn { turn_id, .. } => *turn_id == turn.turn_id,
             _ => false,
         };
         let is_of_it = |item: &ConversationItem| match item {

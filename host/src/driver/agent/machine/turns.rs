@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use moorline_shared::agent::fault::AgentFault;
-use moorline_shared::agent::prompt::{Prompt, TurnError, TurnState, TurnUsage};
-use moorline_shared::event::{AgentQueue, AgentTurn};
+use moorline_shared::agent::prompt::{Prompt, PromptImage, TurnError, TurnState, TurnUsage};
+use moorline_shared::event::{AgentImage, AgentQueue, AgentTurn};
 use moorline_shared::fold::{FORKED_TURN, TurnEntry};
 use moorline_shared::id::TurnId;
 use moorline_shared::limits::{AGENT_EVENT_BYTES, ENDED_TURNS, QUEUED_PROMPTS};
@@ -17,6 +17,8 @@ use super::outbox::{AgentOutput, Outbox};
 
 /// Most bytes of JSON of the prompt in an event, which has other fields.
 const PROMPT_BYTES: usize = AGENT_EVENT_BYTES - 8 * 1024;
+/// Most bytes of the text of an image in one event, which has other fields.
+const IMAGE_BYTES: usize = AGENT_EVENT_BYTES - 8 * 1024;
 /// Time allowed for an agent to stop when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -114,10 +116,12 @@ impl TurnBook {
             let message = format!("{QUEUED_PROMPTS} prompts wait already: try again later.");
             let error = Some(AgentFault::QueueFull.error(message));
             out.event(&AgentTurn { state: TurnState::Failed, error, ..event });
+            report_images(&turn.turn_id, &turn.prompt.images, out);
             self.forget(turn);
             return;
         }
         out.event(&event);
+        report_images(&turn.turn_id, &turn.prompt.images, out);
         if is_first && !self.queue.is_empty() {
             self.queue.push_front(turn);
             self.report_order(out);
@@ -142,9 +146,14 @@ impl TurnBook {
         if let Some(turn) = self.queue.iter_mut().find(|turn| turn.turn_id == *id) {
             let (shown, truncated) = shown(&prompt);
             turn.linked = linked;
-            turn.prompt = KeptPrompt::new(prompt.with_data_of(&turn.prompt));
+            let prompt = prompt.with_data_of(&turn.prompt);
+            let has_other_images = prompt.images != turn.prompt.images;
+            turn.prompt = KeptPrompt::new(prompt);
             let event = turn_event(id, TurnState::Queued);
             out.event(&AgentTurn { prompt: Some(shown), truncated, ..event });
+            if has_other_images {
+                report_images(id, &turn.prompt.images, out);
+            }
         }
     }
 
@@ -292,8 +301,8 @@ impl TurnBook {
     }
 
     /// Takes over the last turns of the session that was forked, and reports them: relays do not read
-    /// the turns of a copied log. A turn that was open there is over here. All can be retried, without
-    /// the images of their prompts, unless the log has only a part of the prompt.
+    /// the turns of a copied log. A turn that was open there is over here. Those can be retried of which
+    /// the host has the whole prompt: it has neither images nor what the log has only a part of.
     pub(super) fn inherit(&mut self, turns: Vec<TurnEntry>, out: &mut Outbox) {
         let older = turns.len().saturating_sub(ENDED_TURNS);
         for mut entry in turns.into_iter().skip(older) {
@@ -304,9 +313,9 @@ impl TurnBook {
                 entry.error = Some(AgentFault::Forked.error(FORKED_TURN));
             }
             out.event(&entry.event());
-            if !entry.truncated {
-                let prompt = Prompt { images: Vec::new(), ..entry.prompt };
-                let turn = QueuedTurn::new(entry.turn_id, prompt, entry.by.unwrap_or_default());
+            if !entry.truncated && entry.prompt.images.is_empty() {
+                let by = entry.by.unwrap_or_default();
+                let turn = QueuedTurn::new(entry.turn_id, entry.prompt, by);
                 self.forget(QueuedTurn { retry_of: entry.retry_of, ..turn });
             }
         }
@@ -387,6 +396,31 @@ fn turn_event(id: &TurnId, state: TurnState) -> AgentTurn {
         error: None,
         retry_of: None,
         truncated: false,
+    }
+}
+
+/// Reports the images of a turn's prompt, in pieces that fit into events.
+fn report_images(turn_id: &TurnId, all: &[PromptImage], out: &mut Outbox) {
+    for (image, PromptImage { mime_type, data }) in all.iter().enumerate() {
+        // Base64 has no characters of several bytes, and needs no escapes.
+        let mut rest = &**data;
+        for piece in 0.. {
+            let (data, after) = rest.split_at(rest.floor_char_boundary(IMAGE_BYTES));
+            rest = after;
+            let more = !rest.is_empty();
+            out.event(&AgentImage {
+                turn_id: turn_id.clone(),
+                image,
+                images: all.len(),
+                piece,
+                mime_type: mime_type.clone(),
+                data: data.to_owned(),
+                more,
+            });
+            if !more {
+                break;
+            }
+        }
     }
 }
 

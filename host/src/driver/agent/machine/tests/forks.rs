@@ -22,7 +22,8 @@ fn fork() -> Bench {
         (1..).zip([("a", "done"), ("b", "failed"), ("c", "requires-action"), ("d", "queued")])
     {
         let image = PromptImage { mime_type: "image/png".into(), data: String::new() };
-        let prompt = Prompt { images: vec![image], ..Prompt::text(format!("do {name}")) };
+        let images = if name == "a" { vec![image] } else { Vec::new() };
+        let prompt = Prompt { images, ..Prompt::text(format!("do {name}")) };
         let fields = json!({
             "turnId": turn(name), "state": state, "prompt": prompt, "by": "phone",
         });
@@ -89,9 +90,12 @@ fn turns_of_the_source_can_be_retried() {
     fork.start(&json!({}));
     fork.act(retry("c", "e"));
     let sent = fork.request("session/prompt")["params"]["prompt"].to_string();
-    assert!(sent.contains("do c") && !sent.contains("image"), "{sent}");
+    assert!(sent.contains("do c"), "{sent}");
     fork.finish("end_turn");
     fork.act(retry("b", "f"));
     assert!(fork.request("session/prompt")["params"]["prompt"].to_string().contains("do b"));
     assert_eq!(fork.errors(), [""; 0]);
+    // One with an image, which the fork does not have, is not sent without it.
+    fork.act(retry("a", "g"));
+    assert_eq!(fork.errors(), ["unknown_turn"]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use moorline_shared::agent::action::SessionAction;
 use moorline_shared::agent::content::MessageRole;
 use moorline_shared::agent::prompt::{Prompt, PromptImage};
-use moorline_shared::event::{AgentMessage, AgentQueue, AgentState, AgentTurn};
+use moorline_shared::event::{AgentImage, AgentMessage, AgentQueue, AgentState, AgentTurn};
 use moorline_shared::limits::QUEUED_PROMPTS;
 use serde_json::json;
 
@@ -191,7 +191,58 @@ fn images_and_files_are_only_sent_if_they_can_be() {
     let sent = bench.request("session/prompt");
     assert_eq!(sent["params"]["prompt"][1]["data"], "AAAA");
     let events = serde_json::to_string(&bench.events::<AgentTurn>()).unwrap();
-    assert!(!events.contains("AAAA"), "events have no images");
+    assert!(!events.contains("AAAA"), "a turn's events have no images");
+}
+
+/// Sends a prompt with these images.
+fn with_images(name: &str, data: &[&str]) -> SessionAction {
+    let image = |data: &&str| PromptImage { mime_type: "image/png".into(), data: (*data).into() };
+    let prompt = Prompt { images: data.iter().map(image).collect(), ..Prompt::text("see") };
+    SessionAction::Prompt { turn_id: turn(name), prompt, by: "me".into(), steer: false }
+}
+
+/// Returns the images of a turn as its events have them, joined from their pieces.
+fn reported(bench: &Bench, name: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for AgentImage { turn_id, image, piece, data, .. } in bench.events::<AgentImage>() {
+        if turn_id == turn(name) {
+            if piece == 0 {
+                all.truncate(image);
+                all.push(String::new());
+            }
+            all[image].push_str(&data);
+        }
+    }
+    all
+}
+
+#[test]
+fn the_log_has_the_images_of_prompts() {
+    let mut bench = Bench::new();
+    bench.start(&json!({ "promptCapabilities": { "image": true } }));
+    let large = "AbC0".repeat(50 * 1024);
+    bench.act(with_images("a", &[&large, "BBBB"]));
+    assert_eq!(reported(&bench, "a"), [&*large, "BBBB"]);
+    assert!(bench.events::<AgentImage>().len() > 2, "a large one is cut in pieces");
+    assert!(bench.events::<AgentImage>().iter().all(|image| image.images == 2));
+    // The conversation only has where they are.
+    let first = bench.shown.images_of(&turn("a")).expect("they are in the log");
+    assert!(bench.shown.snapshot().unwrap().len() < 10_000);
+    bench.restore();
+    assert_eq!(bench.shown.images_of(&turn("a")), Some(first));
+
+    // Those of a queued prompt are reported while it waits, and again if they are changed.
+    bench.act(with_images("b", &["CCCC", "DDDD"]));
+    assert_eq!(reported(&bench, "b"), ["CCCC", "DDDD"]);
+    let events = bench.events::<AgentImage>().len();
+    let mut edit = |data: &[&str]| {
+        let SessionAction::Prompt { turn_id, prompt, .. } = with_images("b", data) else { return };
+        bench.act(SessionAction::EditPrompt { turn_id, prompt });
+    };
+    edit(&["", ""]);
+    edit(&["EEEE"]);
+    assert_eq!(reported(&bench, "b"), ["EEEE"]);
+    assert_eq!(bench.events::<AgentImage>().len(), events + 1, "unchanged ones are not repeated");
 }
 
 #[test]
