@@ -24,6 +24,7 @@ mod queued;
 pub mod review;
 mod review_files;
 mod rows;
+mod sent_images;
 pub mod settings;
 mod shown;
 mod state;

@@ -6,6 +6,7 @@
 //! [`ConversationLink`] runs it in a real page.
 
 mod driver;
+mod images;
 mod link;
 mod log;
 #[cfg(test)]
@@ -15,5 +16,6 @@ pub use driver::{
     ConversationChange, ConversationDriver, ConversationEffects, ConversationInput,
     ConversationView, RequestNumber, UserRequest,
 };
+pub use images::{ImageList, ImagesFault, ImagesPlace, PromptImages};
 pub use link::{ConversationHooks, ConversationLink, FramedConversation};
 pub use log::{LogProgress, LogReading, read_log};

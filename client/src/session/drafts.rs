@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use moorline_shared::agent::prompt::PromptImage;
 use moorline_shared::id::SessionId;
 
 use crate::bindings::storage::{self, Area};
@@ -18,12 +19,48 @@ pub enum DraftPart {
     Text,
     /// The paths of the files that it refers to, one a line.
     Files,
+    /// The images, as a JSON list.
+    Images,
+}
+
+/// A draft for a session whose page is not open yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptDraft {
+    /// The text.
+    pub text: String,
+    /// The paths of the files that it refers to.
+    pub files: Vec<String>,
+    /// The images. One without data stands for an image that is not to be had.
+    pub images: Vec<PromptImage>,
+}
+
+impl KeptDraft {
+    /// Keeps the draft for a session.
+    pub fn keep(&self, session: &SessionId) {
+        keep(session, DraftPart::Text, &self.text);
+        keep(session, DraftPart::Files, &self.files.join("\n"));
+        keep_images(session, &self.images);
+    }
+}
+
+/// Returns the images of the draft for a session.
+#[must_use]
+pub fn kept_images(session: &SessionId) -> Vec<PromptImage> {
+    serde_json::from_str(&kept(session, DraftPart::Images)).unwrap_or_default()
+}
+
+/// Keeps the images of the draft for a session.
+pub fn keep_images(session: &SessionId, images: &[PromptImage]) {
+    // Texts always encode.
+    let json = serde_json::to_string(images).unwrap_or_default();
+    keep(session, DraftPart::Images, if images.is_empty() { "" } else { &json });
 }
 
 fn key(session: &SessionId, part: DraftPart) -> String {
     let part = match part {
         DraftPart::Text => "draft",
         DraftPart::Files => "draft-files",
+        DraftPart::Images => "draft-images",
     };
     format!("moorline.{part}.{session}")
 }

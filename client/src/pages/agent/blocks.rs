@@ -133,14 +133,20 @@ pub(super) fn block_html(content: &ContentBlock, colours: CodeColours) -> Vec<St
     }
 }
 
-/// Returns the HTML of an image. Only formats that cannot hold scripts are shown.
+/// Returns the HTML of an image.
 fn image_html(mime_type: &str, data: &str) -> String {
+    match image_address(mime_type, data) {
+        Some(address) => {
+            format!("<img alt=\"Image from the agent\" src=\"{address}\" decoding=\"async\">")
+        }
+        None => format!("<p>[Image, {}]</p>", markdown::escaped(mime_type)),
+    }
+}
+
+/// Returns the address of an image; `None` unless it is of a format that cannot hold scripts.
+pub(super) fn image_address(mime_type: &str, data: &str) -> Option<String> {
     let is_shown = matches!(mime_type, "image/png" | "image/jpeg" | "image/gif" | "image/webp");
     let is_base64 = data.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
-    if is_shown && is_base64 && !data.is_empty() {
-        let name = "An image of the agent";
-        format!("<img alt=\"{name}\" src=\"data:{mime_type};base64,{data}\" decoding=\"async\">")
-    } else {
-        format!("<p>[Image, {}]</p>", markdown::escaped(mime_type))
-    }
+    let is_image = is_shown && is_base64 && !data.is_empty();
+    is_image.then(|| format!("data:{mime_type};base64,{data}"))
 }

@@ -11,8 +11,10 @@ use moorline_shared::id::TurnId;
 use super::blocks::Blocks;
 use super::folds::FoldState;
 use super::message_tools::{asked_tools, said_tools};
+use super::more_code::MoreCode;
 use super::state::ConversationState;
 use crate::session::api::ApiRequest;
+use crate::ui::long::MoreButton;
 use crate::ui::when::live;
 use crate::ui::{Icon, IconName, When};
 
@@ -85,15 +87,49 @@ fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     let state = ConversationState::expect();
     let turn_id = item.with_untracked(|item| of_message(item, |message| message.turn_id.clone()));
     let turn = Memo::new(move |_| turn_id.as_ref().and_then(|id| state.turn(id)));
-    let typed = move || item.with(|item| of_message(item, typed_text));
+    let typed = Memo::new(move |_| item.with(|item| of_message(item, typed_text)));
+    let images = Memo::new(move |_| item.with(|item| of_message(item, images_of)));
     let by = move || turn.get().and_then(|turn| turn.by).unwrap_or_default();
     view! {
         <article class="asked" aria-label="You" data-testid="user-message" title=by>
-            <div class="typed" dir="auto" data-find="">{typed}</div>
+            {typed_view(typed)}
+            {live(move || images.get().map(|(turn, count)| prompt_images(turn, count)).into_any())}
             {asked_tools(item)}
         </article>
         {live(move || turn.get().map(outcome).unwrap_or_else(|| ().into_any()))}
     }
+}
+
+/// The size in bytes from which a prompt is shown in part at first, and that of the part.
+const LONG_PROMPT: usize = 6 * 1024;
+const PROMPT_PART: usize = 2 * 1024;
+
+/// Renders what was typed. Of a long text, the first part is shown, and the rest on demand.
+fn typed_view(text: Memo<String>) -> AnyView {
+    let is_whole = RwSignal::new(false);
+    let shown = move || text.with(|text| shown_part(text, is_whole.get()).to_owned());
+    let left = Signal::derive(move || {
+        match text.with(|text| text.len() - shown_part(text, is_whole.get()).len()) {
+            0 => String::new(),
+            bytes => format!("{} KB", bytes.div_ceil(1024)),
+        }
+    });
+    view! {
+        <When condition=move || text.with(|text| !text.is_empty())>
+            <div class="typed" dir="auto" data-find="">{shown}</div>
+        </When>
+        <MoreButton left more=Callback::new(move |()| is_whole.set(true)) />
+    }
+    .into_any()
+}
+
+/// Returns the part of a prompt that is shown: whole lines, if there are some.
+fn shown_part(text: &str, is_whole: bool) -> &str {
+    if is_whole || text.len() <= LONG_PROMPT {
+        return text;
+    }
+    let part = &text[..text.floor_char_boundary(PROMPT_PART)];
+    part.rfind('\n').map_or(part, |line| &part[..line])
 }
 
 /// Returns a prompt as it was typed, with the names of what came with it.
@@ -103,15 +139,32 @@ pub(super) fn typed_text(message: &MessageItem) -> String {
     let is_named = |name: &str| texts().any(|text| text.contains(&format!("@{name}")));
     let part = |content: &ContentBlock| match content {
         ContentBlock::Known(KnownContent::Text { text }) => Some(text.clone()),
-        ContentBlock::Known(KnownContent::Image { mime_type, .. }) => {
-            Some(format!("[Image, {mime_type}]"))
-        }
+        // Images are shown below.
+        ContentBlock::Known(KnownContent::Image { .. }) | ContentBlock::Other(_) => None,
         ContentBlock::Known(KnownContent::ResourceLink { name, .. }) => {
             (!is_named(name)).then(|| name.clone())
         }
-        ContentBlock::Other(_) => None,
     };
-    message.content.iter().filter_map(part).collect::<Vec<_>>().join("\n")
+    let parts = message.content.iter().filter_map(part);
+    parts.filter(|part| !part.trim().is_empty()).collect::<Vec<_>>().join("\n")
+}
+
+/// Returns the turn of a prompt, and the number of images that came with it.
+pub(super) fn images_of(message: &MessageItem) -> Option<(TurnId, usize)> {
+    let is_image = |content: &&ContentBlock| {
+        matches!(content, ContentBlock::Known(KnownContent::Image { .. }))
+    };
+    let count = message.content.iter().filter(is_image).count();
+    Some((message.turn_id.clone()?, count)).filter(|_| count > 0)
+}
+
+/// Renders the images of a prompt.
+fn prompt_images(turn: TurnId, count: usize) -> AnyView {
+    if count == 0 {
+        return ().into_any();
+    }
+    let (state, more) = (ConversationState::expect(), MoreCode::expect());
+    more.show(move |views| (views.images)(state, turn.clone(), count))
 }
 
 /// Renders a turn that has ended before the agent got its prompt. Of any other turn, the prompt is a
@@ -121,10 +174,11 @@ pub(super) fn unbegun_turn(id: TurnId) -> AnyView {
     let turn = Memo::new(move |_| state.unbegun(&id));
     live(move || match turn.get() {
         Some(turn) => {
-            let text = turn.prompt.text.clone();
+            let (text, images) = (turn.prompt.text.clone(), turn.prompt.images.len());
             view! {
                 <article class="asked" aria-label="You" data-testid="user-message">
-                    <div class="typed" dir="auto">{text}</div>
+                    {typed_view(Memo::new(move |_| text.clone()))}
+                    {prompt_images(turn.turn_id.clone(), images)}
                 </article>
                 {outcome(turn)}
             }

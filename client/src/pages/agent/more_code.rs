@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use moorline_shared::agent::approval::ApprovalRequest;
+use moorline_shared::agent::prompt::PromptImage;
 use moorline_shared::event::AgentChanges;
 use moorline_shared::fold::TurnEntry;
+use moorline_shared::id::TurnId;
 
 use super::decider::Decider;
 use super::paths::RelativePaths;
@@ -24,6 +27,9 @@ type ReviewView = fn(ConversationState, RwSignal<bool>, Memo<AgentChanges>) -> A
 /// Renders the queued prompts: see `queued::queued`.
 type QueueView =
     fn(ConversationState, Memo<Vec<TurnEntry>>, RwSignal<Option<TurnEntry>>) -> AnyView;
+
+/// Takes the images for a draft.
+pub(super) type ImagesHook = Box<dyn FnOnce(Vec<PromptImage>)>;
 
 /// A change of a file that is shown.
 #[derive(Debug, Clone)]
@@ -50,6 +56,10 @@ pub(super) struct MoreViews {
     /// See `earlier::earlier`.
     pub(super) earlier: fn(ConversationState, Memo<String>) -> AnyView,
     pub(super) queued: QueueView,
+    /// See `sent_images::sent_images`.
+    pub(super) images: fn(ConversationState, TurnId, usize) -> AnyView,
+    /// See `sent_images::find_for_draft`.
+    pub(super) draft_images: fn(ConversationState, &TurnId, usize, ImagesHook),
 }
 
 /// Loads the code of [`MoreViews`].
@@ -70,6 +80,15 @@ impl MoreCode {
 
     pub(super) fn expect() -> Self {
         expect_context()
+    }
+
+    /// Calls `then` with the part, or with `None` if it cannot be loaded.
+    pub(super) fn with(self, then: impl FnOnce(Option<MoreViews>) + 'static) {
+        let Self { code, load } = self;
+        match code.get() {
+            Some(views) => then(Some(views)),
+            None => spawn_local(async move { then(load().await.ok()) }),
+        }
     }
 
     /// Shows a view of the part, which is loaded first. An error is shown instead.

@@ -9,7 +9,7 @@ pub(super) fn provide() {
 }
 
 fn more_views() -> MoreViews {
-    use super::{approval_card, diff_view, earlier, find_bar, queued, review_files};
+    use super::{approval_card, diff_view, earlier, find_bar, queued, review_files, sent_images};
     MoreViews {
         find: find_bar::find_bar,
         review: review_files::files,
@@ -17,6 +17,8 @@ fn more_views() -> MoreViews {
         diff: diff_view::file_diff,
         earlier: earlier::earlier,
         queued: queued::queued,
+        images: sent_images::sent_images,
+        draft_images: sent_images::find_for_draft,
     }
 }
 

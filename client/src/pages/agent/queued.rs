@@ -8,6 +8,7 @@ use moorline_shared::id::TurnId;
 use moorline_shared::rest::SendPrompt;
 use serde_json::json;
 
+use super::sent_images::sent_images;
 use super::state::ConversationState;
 use crate::bindings::text_field;
 use crate::session::api::ApiRequest;
@@ -80,6 +81,7 @@ fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
     let path = format!("prompts/{}", turn.turn_id);
     let text = turn.prompt.text.clone();
     let first = text.lines().next().unwrap_or_default().to_owned();
+    let images = turn.prompt.images.len();
     let withdraw = {
         let path = path.clone();
         move |_| all.state.ask(ApiRequest::delete, &path)
@@ -106,6 +108,7 @@ fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
     view! {
         <li class="queued" data-testid="queued">
             <span class="queued-text" title=text>{first}</span>
+            {(images > 0).then(|| sent_images(all.state, turn.turn_id.clone(), images))}
             {turn.pending.then(|| view! { <span class="row-note">"waits for the host"</span> })}
             {up}
             {change}

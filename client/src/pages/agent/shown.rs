@@ -382,6 +382,7 @@ fn is_same(one: &ConversationItem, other: &ConversationItem) -> bool {
     match (one, other) {
         (Item::Message(one), Item::Message(other)) => one.message_id == other.message_id,
         (Item::Tool(one), Item::Tool(other)) => one.tool_call_id == other.tool_call_id,
+        (Item::Turn { turn_id: one, .. }, Item::Turn { turn_id: other, .. }) => one == other,
         (one, other) => one == other,
     }
 }

@@ -25,7 +25,7 @@ use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::conversation::{
     ConversationChange, ConversationHooks, ConversationLink, ConversationView, FramedConversation,
-    LogProgress, UserRequest,
+    ImagesPlace, LogProgress, PromptImages, UserRequest,
 };
 use crate::session::embed::{EmbedFrame, HandedView};
 use crate::session::view::LinkView;
@@ -126,6 +126,8 @@ pub(super) struct ConversationState {
     taken: StoredValue<u64>,
     /// The first place whose item has changed since a search has read it; `None` if none has.
     pub(super) touched: RwSignal<Option<u64>>,
+    /// The images of the prompts.
+    pub(super) images: StoredValue<PromptImages, LocalStorage>,
     /// The reason why the last request was refused.
     pub(super) problem: RwSignal<Option<String>>,
     /// Text that the page around has for the draft of the next prompt.
@@ -152,6 +154,7 @@ impl ConversationState {
             only_turns: RwSignal::new(Some(Vec::new())),
             taken: StoredValue::new(0),
             touched: RwSignal::default(),
+            images: StoredValue::new_local(PromptImages::default()),
             problem: RwSignal::default(),
             inserted: RwSignal::default(),
             frame: StoredValue::new(use_context()),
@@ -268,7 +271,17 @@ impl ConversationState {
         then: impl FnOnce(Result<(), String>) + 'static,
     ) {
         let turn = TurnId::from_random(clock::random_bits());
+        self.images.with_value(|images| images.keep(turn.clone(), prompt.images.as_slice().into()));
         self.request(UserRequest::Prompt(turn, prompt), then);
+    }
+
+    /// Returns the place of a prompt's images in the log; tracked. `None` if the conversation does not
+    /// have it.
+    pub(super) fn images_place(self, turn: &TurnId) -> Option<ImagesPlace> {
+        self.head.track();
+        let seq = self.read(|conversation| conversation.images_of(turn)).flatten()?;
+        let epoch = self.link()?.cursor()?.epoch;
+        Some(ImagesPlace { turn: turn.clone(), first: Cursor { epoch, seq } })
     }
 
     /// Sends a request about the session to the REST API, at `path` beneath it. A refusal is shown.
@@ -360,7 +373,7 @@ impl ConversationState {
         let items = || new.clone().filter_map(|place| conversation.item_at(place));
         if let Some(mut turns) = self.only_turns.get_untracked() {
             let turn = |item: &ConversationItem| match item {
-                ConversationItem::Turn { turn_id } => Some(turn_id.clone()),
+                ConversationItem::Turn { turn_id, .. } => Some(turn_id.clone()),
                 _ => None,
             };
             turns.extend(items().map_while(turn));

@@ -230,6 +230,6 @@ fn item(place: u64, item: RwSignal<Arc<ConversationItem>>) -> AnyView {
             }
             .into_any()
         }
-        ConversationItem::Turn { turn_id } => message::unbegun_turn(turn_id.clone()),
+        ConversationItem::Turn { turn_id, .. } => message::unbegun_turn(turn_id.clone()),
     }
 }

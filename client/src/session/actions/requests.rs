@@ -11,7 +11,7 @@ use super::Actions;
 use crate::bindings::measure;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::catalogue::{self, Piece};
-use crate::session::drafts::{self, DraftPart};
+use crate::session::drafts::KeptDraft;
 use crate::session::route::{PageRoute, Shelf};
 
 impl Actions {
@@ -44,7 +44,7 @@ impl Actions {
     }
 
     /// Like [`Actions::fork`], with a draft of the prompt that comes next.
-    pub fn fork_with(self, id: &SessionId, seq: Option<Seq>, draft: Option<String>) {
+    pub fn fork_with(self, id: &SessionId, seq: Option<Seq>, draft: Option<KeptDraft>) {
         let path = format!("/api/sessions/{id}/fork");
         let (cols, rows) = self.size();
         let request = ApiRequest::post(path, &ForkSession { seq, name: None, cols, rows });
@@ -63,7 +63,7 @@ impl Actions {
         self.start_with(request, None);
     }
 
-    fn start_with(self, request: ApiRequest, draft: Option<String>) {
+    fn start_with(self, request: ApiRequest, draft: Option<KeptDraft>) {
         if self.busy.get_untracked() {
             return;
         }
@@ -73,7 +73,7 @@ impl Actions {
             self.busy.set(false);
             let Some(Piece { session: Some(session), .. }) = self.take(answer) else { return };
             if let Some(draft) = draft {
-                drafts::keep(&session.session_id, DraftPart::Text, &draft);
+                draft.keep(&session.session_id);
             }
             // A user who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {

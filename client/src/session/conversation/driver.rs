@@ -177,6 +177,11 @@ impl<E: ConversationEffects> ConversationDriver<E> {
         Some((cursor, self.conversation.snapshot()?))
     }
 
+    /// Returns the position up to which the log was read.
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.client.cursor()
+    }
+
     /// Returns the conversation, as far as it is known.
     pub const fn conversation(&self) -> &Conversation {
         &self.conversation

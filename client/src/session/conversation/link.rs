@@ -139,6 +139,12 @@ impl ConversationLink {
         Some(read(driver.conversation(), driver.pending()))
     }
 
+    /// Returns the position up to which the conversation is known.
+    #[must_use]
+    pub fn cursor(&self) -> Option<Cursor> {
+        self.shared.driver.try_borrow().ok()?.as_ref()?.cursor()
+    }
+
     /// Returns the last entry that the conversation has.
     pub(super) fn seq(&self) -> Seq {
         self.read(|conversation, _| conversation.summary.seq).unwrap_or_default()

@@ -6,7 +6,6 @@ use moorline_shared::agent::prompt::PromptImage;
 use moorline_shared::rest::SendPrompt;
 
 use super::super::state::ConversationState;
-use crate::bindings::images::ImageText;
 use crate::bindings::{page, scrolling, text_field};
 use crate::session::drafts::{self, DraftPart};
 use crate::ui::when::effect;
@@ -16,7 +15,8 @@ use crate::ui::when::effect;
 pub(super) struct PromptDraft {
     pub(super) state: ConversationState,
     pub(super) text: RwSignal<String>,
-    pub(super) images: RwSignal<Vec<ImageText>>,
+    /// The images. One without data stands for one that is not to be had.
+    pub(super) images: RwSignal<Vec<PromptImage>>,
     /// The paths of files that were chosen, of which the text has some.
     files: RwSignal<Vec<String>>,
     pub(super) problem: RwSignal<Option<String>>,
@@ -28,7 +28,7 @@ impl PromptDraft {
         let draft = Self {
             state,
             text: RwSignal::new(drafts::kept(&state.id(), DraftPart::Text)),
-            images: RwSignal::default(),
+            images: RwSignal::new(drafts::kept_images(&state.id())),
             files: RwSignal::new(
                 drafts::kept(&state.id(), DraftPart::Files).lines().map(str::to_owned).collect(),
             ),
@@ -45,6 +45,7 @@ impl PromptDraft {
         effect(move || {
             drafts::keep(&state.id(), DraftPart::Files, &draft.named_files().join("\n"));
         });
+        effect(move || draft.images.with(|images| drafts::keep_images(&state.id(), images)));
         draft
     }
 
@@ -92,14 +93,15 @@ impl PromptDraft {
 
     pub(super) fn send(self) {
         let text = self.text.get_untracked();
-        let (images, files) = (self.images.get_untracked(), untrack(|| self.named_files()));
+        let mut images = self.images.get_untracked();
+        images.retain(|image| !image.data.is_empty());
+        let files = untrack(|| self.named_files());
         if text.trim().is_empty() && images.is_empty() {
             return;
         }
-        let image = |ImageText { mime_type, data }| PromptImage { mime_type, data };
         let prompt = SendPrompt {
             command: Some(if text.is_empty() { " ".to_owned() } else { text.clone() }),
-            images: images.clone().into_iter().map(image).collect(),
+            images: images.clone(),
             context: Some(files.clone()).filter(|files| !files.is_empty()),
             ..SendPrompt::default()
         };

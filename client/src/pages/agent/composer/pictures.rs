@@ -3,10 +3,11 @@
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use moorline_shared::agent::prompt::PromptImage;
 
 use super::draft::PromptDraft;
 use crate::bindings::drops::{self, DropWatch, FileDrag};
-use crate::bindings::images::{self, PickedFile};
+use crate::bindings::images::{self, ImageText, PickedFile};
 use crate::ui::{Icon, IconName, When};
 
 /// The most bytes of a prompt's images as text. The relay takes 200 KiB with the text.
@@ -28,7 +29,10 @@ pub(super) fn add(draft: PromptDraft, files: Vec<PickedFile>) {
         let name = images::name(&file);
         spawn_local(async move {
             match images::read(file, room).await {
-                Some(image) => _ = draft.images.try_update(|images| images.push(image)),
+                Some(ImageText { mime_type, data }) => {
+                    let image = PromptImage { mime_type, data };
+                    _ = draft.images.try_update(|images| images.push(image));
+                }
                 None => {
                     let sentence = format!("{name} cannot be read, or does not fit.");
                     _ = draft.problem.try_update(|problem| {
@@ -117,11 +121,16 @@ pub(super) fn image_picker(draft: PromptDraft) -> AnyView {
 
 /// Renders the images of a draft; tracked.
 pub(super) fn pictures(draft: PromptDraft) -> AnyView {
-    let picture = |(place, image): (usize, images::ImageText)| {
+    let picture = |(place, image): (usize, PromptImage)| {
+        let is_lost = image.data.is_empty();
         let address = format!("data:{};base64,{}", image.mime_type, image.data);
         view! {
             <li class="picture">
-                <img src=address alt="Image to send" />
+                {if is_lost {
+                    view! { <span class="row-note">"An image of the earlier prompt could not be loaded: add it again."</span> }.into_any()
+                } else {
+                    view! { <img src=address alt="Image to send" /> }.into_any()
+                }}
                 <button
                     type="button"
                     class="icon-button"
