@@ -184,6 +184,49 @@ pub fn is_firefox() -> bool {
     user_agent().contains("Firefox/")
 }
 
+/// Returns a name for this browser, such as "Firefox on Linux", for people.
+#[must_use]
+pub fn browser_name() -> String {
+    name_of(&user_agent())
+}
+
+fn name_of(agent: &str) -> String {
+    let find = |known: &[(&str, &'static str)]| {
+        known.iter().find(|(sign, _)| agent.contains(sign)).map(|(_, name)| *name)
+    };
+    // Each browser names those before it, too.
+    let browser =
+        [("Edg", "Edge"), ("Firefox", "Firefox"), ("Chrom", "Chrome"), ("Safari", "Safari")];
+    let system = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "Mac"),
+        ("Linux", "Linux"),
+    ];
+    match (find(&browser).unwrap_or("Browser"), find(&system)) {
+        (browser, Some(system)) => format!("{browser} on {system}"),
+        (browser, None) => browser.to_owned(),
+    }
+}
+
 fn user_agent() -> String {
     window().and_then(|window| window.navigator().user_agent().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn browsers_have_names() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        assert_eq!(name_of(firefox), "Firefox on Linux");
+        let chrome = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) \
+                      Chrome/130.0.0.0 Mobile Safari/537.36";
+        assert_eq!(name_of(chrome), "Chrome on Android");
+        assert_eq!(name_of("curl"), "Browser");
+    }
 }

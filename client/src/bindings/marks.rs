@@ -1,9 +1,14 @@
 //! Text that is found in a part of the page: scrolled to, and marked where browsers can mark text
 //! without changing the page (CSS custom highlights).
 
+use std::rc::Rc;
+
+use gloo_events::EventListener;
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::{Element, HtmlElement, Node, Range, window};
+
+use super::observe::FrameRequest;
 
 /// Marks the text that is searched.
 const SEARCHED: &str = "[data-find]";
@@ -13,6 +18,11 @@ const MORE: &str = "[data-more]";
 const ABOVE_PX: i32 = 60;
 /// The name of the highlight of the hit, as in the style sheet.
 const HIT: &str = "found";
+/// The name of the highlight of the other hits in view.
+const OTHERS: &str = "also-found";
+/// Most hits in view that are marked, and most rows that are searched for them.
+const MARKED_HITS: usize = 500;
+const MARKED_ROWS: u32 = 120;
 
 /// The result of a step towards a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +93,75 @@ pub fn show(view: &HtmlElement, place: MarkPlace<'_>, gives_up: bool) -> MarkSte
 
 /// Removes the mark of the hit that was shown last.
 pub fn clear() {
+    remove(HIT);
+}
+
+fn remove(name: &str) {
     if let Some((highlights, remove)) = highlights("delete") {
         // Fails only if the page has replaced the browser's own function.
-        let _ = remove.call1(&highlights, &HIT.into());
+        let _ = remove.call1(&highlights, &name.into());
     }
+}
+
+/// Marks ranges with the highlight of this name, above or below others. Without marks, a hit is still
+/// scrolled to.
+fn mark(name: &str, ranges: &Array, priority: i32) {
+    let Some((highlights, set)) = highlights("set") else { return };
+    let Ok(class) = global("Highlight").dyn_into::<Function>() else { return };
+    if let Ok(made) = Reflect::construct(&class, ranges) {
+        let _ = Reflect::set(&made, &"priority".into(), &priority.into());
+        let _ = set.call2(&highlights, &name.into(), &made);
+    }
+}
+
+/// Marks all hits in view, also while the view is scrolled, until dropped.
+#[must_use = "dropping it removes the marks"]
+pub struct MarksInView {
+    _listener: EventListener,
+    frame: Rc<FrameRequest>,
+}
+
+impl MarksInView {
+    /// Marks the hits of a text, as [`folded`] returns it.
+    pub fn of(view: &HtmlElement, text: &str) -> Self {
+        let (place, text) = (view.clone(), text.to_owned());
+        let frame = Rc::new(FrameRequest::new(move || mark_in_view(&place, &text)));
+        let scrolled = Rc::clone(&frame);
+        let listener = EventListener::new(view, "scroll", move |_| scrolled.ask());
+        frame.ask();
+        Self { _listener: listener, frame }
+    }
+
+    /// Marks again with the next frame, because the content has changed.
+    pub fn refresh(&self) {
+        self.frame.ask();
+    }
+}
+
+impl Drop for MarksInView {
+    fn drop(&mut self) {
+        remove(OTHERS);
+    }
+}
+
+fn mark_in_view(view: &HtmlElement, text: &str) {
+    let own = view.get_bounding_client_rect();
+    let Ok(rows) = view.query_selector_all("[data-row]") else { return };
+    let row = |at: u32| rows.item(at)?.dyn_into::<Element>().ok();
+    let bottom = |at: u32| row(at).map_or(f64::MAX, |row| row.get_bounding_client_rect().bottom());
+    // Rows follow each other, so the first one in view is found by halves.
+    let (mut first, mut end) = (0, rows.length());
+    while first < end {
+        let middle = first + (end - first) / 2;
+        if bottom(middle) <= own.top() { first = middle + 1 } else { end = middle }
+    }
+    let in_view = (first..rows.length().min(first + MARKED_ROWS)).filter_map(row);
+    let in_view = in_view.take_while(|row| row.get_bounding_client_rect().top() < own.bottom());
+    let marked = Array::new();
+    for range in in_view.flat_map(|row| ranges(&row, text)).take(MARKED_HITS) {
+        marked.push(&range);
+    }
+    mark(OTHERS, &marked, 0);
 }
 
 /// Unfolds the first part of `element` that is folded, or shows more of one.
@@ -127,12 +202,7 @@ fn last(view: &HtmlElement, item: &Element, range: Option<&Range>) -> MarkStep {
         view.set_scroll_top(view.scroll_top() + by as i32 - ABOVE_PX);
         return MarkStep::Done;
     };
-    if let Some((highlights, set)) = highlights("set") {
-        let class = global("Highlight").dyn_into::<Function>();
-        let made = class.and_then(|class| Reflect::construct(&class, &Array::of1(range)));
-        // Without a mark, the hit is still scrolled to.
-        let _ = made.map(|made| set.call2(&highlights, &HIT.into(), &made));
-    }
+    mark(HIT, &Array::of1(range), 1);
     let mut above = range.start_container().ok().and_then(|node| node.parent_element());
     while let Some(element) = above {
         uncover(&element, range);

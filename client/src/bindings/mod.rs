@@ -2,6 +2,7 @@
 //! undo their effect when dropped.
 
 mod addons;
+pub mod broken_images;
 pub mod chunk;
 pub mod clipboard;
 pub mod clock;

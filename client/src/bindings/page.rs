@@ -330,6 +330,19 @@ pub fn within(element: &HtmlElement, outer: &str, inner: &str) -> Option<HtmlEle
     around.query_selector(inner).ok().flatten()?.dyn_into().ok()
 }
 
+/// Moves the focus to the footnote of the same message whose mark was pressed, if one was.
+pub fn follow_footnote(event: &web_sys::MouseEvent) {
+    let Some(name) = attribute_around(event, "data-note") else { return };
+    let mark = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    let message = mark.and_then(|mark| mark.closest("[data-find]").ok().flatten());
+    let notes = message.and_then(|it| it.query_selector_all("[data-note-text]").ok());
+    let Some(notes) = notes else { return };
+    let note = (0..notes.length())
+        .filter_map(|at| notes.item(at)?.dyn_into::<HtmlElement>().ok())
+        .find(|note| note.get_attribute("data-note-text").as_deref() == Some(&name));
+    note.iter().for_each(focus);
+}
+
 /// Returns the value of an attribute of the nearest element that has it, from where a mouse event
 /// happened outwards.
 #[must_use]

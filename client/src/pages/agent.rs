@@ -171,17 +171,17 @@ fn Foot() -> impl IntoView {
     view! {
         <When condition=move || away() && !over()>
             <p class="row-note" data-testid="host-away">
-                "The agent's machine is away. What you send is kept, and delivered when it is back."
+                "The agent's host is offline. What you send is kept, and delivered when it is back."
             </p>
         </When>
         <When condition=waits>
-            <p class="row-note" data-testid="unsent">"Not sent yet: it goes out once the relay answers."</p>
+            <p class="row-note" data-testid="unsent">"Not sent yet. It will be sent when the connection is back."</p>
         </When>
         <When condition=over>
-            <p class="row-note" data-testid="over">"This session is over."</p>
+            <p class="row-note" data-testid="over">"This session has ended."</p>
         </When>
         <When condition=move || reads() && !over()>
-            <p class="row-note">"You can read this session only."</p>
+            <p class="row-note">"You can only watch this session."</p>
         </When>
         <When condition=move || !over() && !reads()>
             <Composer />

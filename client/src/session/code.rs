@@ -5,6 +5,7 @@
 use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};
 
+use crate::bindings::keyboard;
 use crate::bindings::page::{self, FragmentWatch};
 use crate::session::access::{PageAccess, is_token};
 use crate::session::api::{self, ApiRequest, RequestError};
@@ -35,7 +36,7 @@ pub fn exchange(access: PageAccess, code: &str) {
     access.set_code_refused(false);
     let wanted = CreateToken {
         scope: "admin".to_owned(),
-        label: Some("a browser, by moorline open".to_owned()),
+        label: Some(keyboard::browser_name()),
         expires_in_ms: Some(TOKEN_LIFETIME_MS),
     };
     let request = ApiRequest::post(format!("/api/tokens?ticket={code}"), &wanted);

@@ -32,6 +32,39 @@ pub enum DiffSide {
     Omitted,
 }
 
+/// Counts the lines of both sides of a difference.
+#[derive(Debug, Clone, Copy)]
+pub struct LineNumbers {
+    old: usize,
+    new: usize,
+    /// The number of digits of each number.
+    digits: usize,
+}
+
+impl LineNumbers {
+    /// Begins with these lines, from 1, of a difference of at most so many lines.
+    #[must_use]
+    pub fn new(old: usize, new: usize, lines: usize) -> Self {
+        let last = old.max(new) + lines;
+        Self { old, new, digits: last.to_string().len() }
+    }
+
+    /// Returns the attributes that show the numbers of the next line: aligned, and empty on a side
+    /// that does not have it.
+    pub fn attributes(&mut self, side: DiffSide) -> String {
+        let digits = self.digits;
+        let mut take = |number: fn(&mut Self) -> &mut usize, has: bool| {
+            let number = number(self);
+            let text = if has { number.to_string() } else { String::new() };
+            *number += usize::from(has);
+            text
+        };
+        let old = take(|it| &mut it.old, matches!(side, DiffSide::Both | DiffSide::Removed));
+        let new = take(|it| &mut it.new, matches!(side, DiffSide::Both | DiffSide::Added));
+        format!(" data-old=\"{old:>digits$}\" data-new=\"{new:>digits$}\"")
+    }
+}
+
 /// A difference, with the number of lines of each side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LineDiff {
@@ -115,5 +148,13 @@ mod tests {
         let diff = LineDiff::of("y\n", &large);
         assert_eq!((diff.added, diff.removed), (COMPARED_BYTES / 2, 1));
         assert_eq!(LineDiff::of("a\n", "a\n"), LineDiff::default());
+    }
+    #[test]
+    fn lines_are_numbered_on_their_sides() {
+        let mut numbers = LineNumbers::new(9, 10, 5);
+        let sides = [DiffSide::Both, DiffSide::Removed, DiffSide::Added, DiffSide::Omitted];
+        let all: Vec<String> = sides.iter().map(|side| numbers.attributes(*side)).collect();
+        let of = |old: &str, new: &str| format!(" data-old=\"{old}\" data-new=\"{new}\"");
+        assert_eq!(all, [of(" 9", "10"), of("10", "  "), of("  ", "11"), of("  ", "  ")]);
     }
 }

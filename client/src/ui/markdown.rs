@@ -12,8 +12,10 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd,
 /// Size in bytes up to which a text is formatted. A larger one is shown as it is.
 const FORMATTED_BYTES: usize = 512 * 1024;
 
-const OPTIONS: Options =
-    Options::ENABLE_TABLES.union(Options::ENABLE_STRIKETHROUGH).union(Options::ENABLE_TASKLISTS);
+const OPTIONS: Options = Options::ENABLE_TABLES
+    .union(Options::ENABLE_STRIKETHROUGH)
+    .union(Options::ENABLE_TASKLISTS)
+    .union(Options::ENABLE_FOOTNOTES);
 
 /// The button that copies a piece of code.
 pub(super) const COPY_BUTTON: &str =
@@ -72,6 +74,9 @@ pub fn plain(text: &str) -> String {
                 plain.push_str(&text);
             }
             Event::SoftBreak | Event::HardBreak => plain.push('\n'),
+            Event::FootnoteReference(name) | Event::Start(Tag::FootnoteDefinition(name)) => {
+                plain.push_str(&name);
+            }
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 links.push((dest_url, plain.len()));
             }
@@ -171,6 +176,30 @@ impl<'a> MarkdownBlock<'a> {
                 self.events.push(Event::Text(shown(text, visible_prose)));
             }
             Event::Code(text) => self.events.push(Event::Code(shown(text, visible))),
+            // The parser's own HTML would name elements by words of the text.
+            Event::FootnoteReference(name) => {
+                let name = escaped(&name);
+                self.events.push(Event::InlineHtml(
+                    format!(
+                        "<button type=\"button\" class=\"footnote-mark\" \
+                         aria-label=\"Footnote {name}\" data-note=\"{name}\">{name}</button>"
+                    )
+                    .into(),
+                ));
+            }
+            Event::Start(Tag::FootnoteDefinition(name)) => {
+                self.depth += 1;
+                let name = escaped(&name);
+                let begin = format!(
+                    "<div class=\"footnote\" tabindex=\"-1\" data-note-text=\"{name}\">\
+                     <span>{name}</span><div>"
+                );
+                self.events.push(Event::Html(begin.into()));
+            }
+            Event::End(TagEnd::FootnoteDefinition) => {
+                self.depth = self.depth.saturating_sub(1);
+                self.events.push(Event::Html(CowStr::Borrowed("</div></div>\n")));
+            }
             // Blocks of HTML are paragraphs of text.
             Event::Start(Tag::HtmlBlock) => {
                 self.depth += 1;
@@ -310,6 +339,26 @@ mod tests {
         }
         let link = html("[x](https://example.org/?a=1&b=2)");
         assert!(link.contains("href=\"https://example.org/?a=1&amp;b=2\""), "{link}");
+    }
+
+    #[test]
+    fn footnotes_name_nothing_of_the_page() {
+        let text = "See[^a].\n\n[^a]: The *note*.\n\nOn.";
+        let html = html(text);
+        assert!(html.contains("<p>See<button type=\"button\" class=\"footnote-mark\""), "{html}");
+        assert!(html.contains("data-note=\"a\">a</button>.</p>"), "{html}");
+        let note =
+            "data-note-text=\"a\"><span>a</span><div><p>The <em>note</em>.</p>\n</div></div>";
+        assert!(html.contains(note) && html.ends_with("<p>On.</p>\n"), "{html}");
+        assert!(!html.contains("id=") && !html.contains("href"), "{html}");
+        let words: String = html.split('<').filter_map(|it| it.split('>').nth(1)).collect();
+        let shown = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(shown(&words), shown(&super::plain(text)));
+        let bad = super::blocks(
+            "x[^\"><b>]\n\n[^\"><b>]: y",
+            CodeStyle { colour: &|_, _| None, can_copy: false },
+        );
+        assert!(!bad.concat().contains("<b>"), "{bad:?}");
     }
 
     #[test]

@@ -59,8 +59,10 @@ pub(super) fn approval(id: &ApprovalId) -> AnyView {
         }
         keep_focus(place);
         match entry.get() {
-            Some(entry) => closed(&entry, waits.get(), is_over.get(), state.folder),
-            None => view! { <p class="row-note">"An approval that is long over."</p> }.into_any(),
+            Some(entry) => closed(state, &entry, waits.get(), is_over.get()),
+            None => {
+                view! { <p class="row-note">"This request is no longer available."</p> }.into_any()
+            }
         }
     });
     view! { <div class="approval-slot" node_ref=place>{shown}</div> }.into_any()
@@ -83,41 +85,46 @@ pub(super) fn keep_focus(place: NodeRef<html::Div>) {
 /// Shows what became of an approval. `waits` is its decision while the host does not have it, and
 /// `is_over` is true if its session is over.
 fn closed(
+    state: ConversationState,
     entry: &ApprovalEntry,
     waits: Option<ApprovalDecision>,
     is_over: bool,
-    folder: RelativePaths,
 ) -> AnyView {
     let is_waiting = waits.is_some();
     let decision = waits.or_else(|| entry.decision.clone());
     let (tone, word) = match (&decision, entry.state) {
-        (_, ApprovalState::Undelivered) => ("away", "Decided too late".to_owned()),
-        (Some(decision), _) => {
-            let (tone, word) = tone_and_word(decision.approved);
-            (tone, format!("{word} by {}", decision.by))
-        }
-        (None, ApprovalState::Withdrawn) => ("soft", "No longer asked".to_owned()),
-        (None, state) if is_over && state.is_open() => ("soft", "No longer asked".to_owned()),
-        (None, _) => ("soft", "Nobody decided in time".to_owned()),
+        (_, ApprovalState::Undelivered) => ("away", "Answered too late"),
+        (Some(decision), _) => tone_and_word(decision.approved),
+        (None, ApprovalState::Withdrawn) => ("soft", "No longer needed"),
+        (None, state) if is_over && state.is_open() => ("soft", "No longer needed"),
+        (None, _) => ("soft", "Expired without an answer"),
     };
+    state.learn_own_label();
+    let is_late = entry.state == ApprovalState::Undelivered;
+    let by = decision.as_ref().filter(|_| !is_late).map(|decision| decision.by.clone());
+    // The row stays when the label is learned: it may have the focus.
+    let word = Signal::derive(move || match &by {
+        Some(by) => format!("{word} by {}", state.who(by)),
+        None => word.to_owned(),
+    });
     // Beside a decision, the entry's reason is who has seen the question.
     let told = entry.reason.clone().filter(|_| decision.is_none());
     let reason = decision.and_then(|decision| decision.reason).or(told);
     let notes = view! {
-        {is_waiting.then(|| view! { <span class="row-note">"waits for the host"</span> })}
+        {is_waiting.then(|| view! { <span class="row-note">"waiting for the host"</span> })}
         {reason.map(|reason| view! { <span class="row-note">{reason}</span> })}
     };
-    decided_row(tone, word, &entry.request.command, folder, notes.into_any())
+    decided_row(tone, word, &entry.request.command, state.folder, notes.into_any())
 }
 
 pub(super) const fn tone_and_word(approved: bool) -> (&'static str, &'static str) {
-    if approved { ("good", "Allowed") } else { ("bad", "Not allowed") }
+    if approved { ("good", "Allowed") } else { ("bad", "Denied") }
 }
 
 /// Says in a row what became of a question.
 pub(super) fn decided_row(
     tone: &'static str,
-    word: String,
+    word: Signal<String>,
     command: &str,
     folder: RelativePaths,
     notes: AnyView,
@@ -126,7 +133,7 @@ pub(super) fn decided_row(
     view! {
         <p class="decided" tabindex="-1" data-tone=tone data-testid="decided">
             <Icon name=if tone == "good" { IconName::Check } else { IconName::Cross } />
-            <span>{word}</span>
+            <span>{move || word.get()}</span>
             <code title=full data-find=""><bdi>{move || visible(&folder.shorten(&command)).into_owned()}</bdi></code>
             {notes}
         </p>

@@ -118,7 +118,13 @@ pub(super) fn card(
         Some(approved) => {
             keep_focus(place);
             let (tone, word) = tone_and_word(approved);
-            decided_row(tone, word.to_owned(), &request.command, folder, ().into_any())
+            decided_row(
+                tone,
+                Signal::stored(word.to_owned()),
+                &request.command,
+                folder,
+                ().into_any(),
+            )
         }
         None => open_card(&request, now, answer, folder),
     });
@@ -159,7 +165,8 @@ fn open_card(
     let id = &request.approval_id;
     let piece = |(number, content)| known_piece(content, folder, &format!("{id} {number}"));
     let contents = request.subject.content.iter().enumerate().map(piece).collect_view();
-    let label = format!("The agent asks for your decision: {}", visible(&request.command));
+    let mark = if request.kind == ApprovalKind::Form { "Question" } else { "Approval needed" };
+    let label = format!("Approval needed: {}", visible(&request.command));
     view! {
         <section
             node_ref=answer.card
@@ -171,7 +178,7 @@ fn open_card(
             on:keydown=press
         >
             <header class="approval-head">
-                <span class="approval-mark">"Asks"</span>
+                <span class="approval-mark">{mark}</span>
                 {request.from.clone().map(|from| view! { <span class="row-note">{from}</span> })}
                 <span class="bar-fill"></span>
                 <span class="row-note" data-testid="expires">{left}</span>
@@ -184,13 +191,13 @@ fn open_card(
             {form::fields(answer.form)}
             <When condition=move || is_tool>
                 <label class="approval-reason">
-                    <span class="unseen">"Reason, if you do not allow it"</span>
-                    <input node_ref=answer.reason placeholder="Reason, if you do not allow it" data-testid="reason" />
+                    <span class="unseen">"Reason for denying (optional)"</span>
+                    <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
                 </label>
             </When>
             <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
             <When condition=move || answer.waiting.get()>
-                <p class="row-note" role="status" data-testid="decision-waits">"Not sent yet: it goes out once the relay answers."</p>
+                <p class="row-note" role="status" data-testid="decision-waits">"Not sent yet. It will be sent when the connection is back."</p>
             </When>
             <div class="approval-answers">
                 {options.into_iter().enumerate().map(|(place, option)| button(answer, place, &option)).collect_view()}
@@ -237,12 +244,12 @@ fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePat
         }
     };
     let warning = hides(request).then(|| {
-        let sentence = "It has characters that nobody sees or that change how the rest reads. They are \
-                        written out here, as ⟨U+202E⟩.";
+        let sentence = "This contains invisible characters, or characters that change how the rest reads. \
+                        They are spelled out here, as ⟨U+202E⟩.";
         view! { <p class="problem" data-testid="hidden-characters">{sentence}</p> }
     });
     let missing = request.truncated.then(|| {
-        let sentence = "It is too long to be shown whole. What you allow is all of it.";
+        let sentence = "This is too long to show in full. If you allow it, you allow all of it.";
         view! { <p class="problem" data-testid="question-truncated">{sentence}</p> }
     });
     view! { {shown} {explanation} {missing} {warning} }.into_any()
@@ -268,7 +275,7 @@ fn button(answer: DecisionForm, place: usize, option: &ApprovalOption) -> AnyVie
     let is_first = is_whole && option.kind == AnswerKind::AllowOnce;
     let class = if is_first { "button primary" } else { "button" };
     let name = Some(visible(option.name.trim()).into_owned()).filter(|name| !name.is_empty());
-    let plain = if approved { "Allow" } else { "Do not allow" };
+    let plain = if approved { "Allow" } else { "Deny" };
     let (name, id) = (name.unwrap_or_else(|| plain.to_owned()), id_of(option));
     view! {
         <button
@@ -289,7 +296,7 @@ fn options(request: &ApprovalRequest) -> Vec<ApprovalOption> {
     let offered = request.options.iter();
     let mut options: Vec<_> = offered.filter(|it| it.kind != AnswerKind::Other).cloned().collect();
     if !options.iter().any(|option| option.kind.rejects()) {
-        let (option_id, name) = (String::new(), "Do not allow".to_owned());
+        let (option_id, name) = (String::new(), "Deny".to_owned());
         options.push(ApprovalOption { option_id, name, kind: AnswerKind::RejectOnce });
     }
     options

@@ -8,7 +8,7 @@ use leptos::task::spawn_local;
 use moorline_shared::agent::content::{ContentBlock, KnownContent};
 use moorline_shared::fold::{ConversationItem, MessageItem};
 
-use crate::bindings::clipboard;
+use crate::bindings::{clipboard, page};
 use crate::ui::growing::GrowingText;
 use crate::ui::highlight::CodeColours;
 use crate::ui::long::long_html;
@@ -51,12 +51,13 @@ pub fn Blocks(
         long_html("block", html)
     };
     view! {
-        <div class="prose" data-find="" on:click=move |event| copy_code(&event)>{each(keys, block)}</div>
+        <div class="prose" data-find="" on:click=move |event| press_in_text(&event)>{each(keys, block)}</div>
     }
 }
 
-/// Copies a piece of code, if its button was pressed.
-pub(super) fn copy_code(event: &MouseEvent) {
+/// Copies a piece of code, if its button was pressed, or goes to a footnote, if its mark was.
+pub(super) fn press_in_text(event: &MouseEvent) {
+    page::follow_footnote(event);
     if let Some(code) = clipboard::pressed(event) {
         spawn_local(async move {
             if clipboard::write(&code.text).await {

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use super::folds::FoldState;
 use super::more_code::ShownChange;
 use super::paths::RelativePaths;
-use crate::ui::diff::{DiffSide, LineDiff};
+use crate::ui::diff::{DiffSide, LineDiff, LineNumbers};
 use crate::ui::long::MoreButton;
 use crate::ui::markdown::escaped;
 use crate::ui::visible::visible;
@@ -23,8 +23,10 @@ pub(super) fn file_diff(change: &ShownChange, folder: RelativePaths) -> AnyView 
     let ShownChange { path, old, new, key } = change;
     let diff = LineDiff::of(old.as_deref().unwrap_or_default(), new);
     let (added, removed, count) = (diff.added, diff.removed, diff.lines.len());
-    let head = html(&diff, 0..count.min(SHOWN_LINES));
-    let rest = (count > SHOWN_LINES).then(|| rest(diff, format!("{key} rest")));
+    // Of an old file, the agent may have told a part only, so its lines have no known numbers.
+    let is_new = old.is_none();
+    let head = html(&diff, 0..count.min(SHOWN_LINES), is_new);
+    let rest = (count > SHOWN_LINES).then(|| rest(diff, format!("{key} rest"), is_new));
     let (full, path) = (path.clone(), path.clone());
     view! {
         <figure class="diff" data-testid="diff">
@@ -42,7 +44,7 @@ pub(super) fn file_diff(change: &ShownChange, folder: RelativePaths) -> AnyView 
 }
 
 /// Shows the lines after the first ones, folded.
-fn rest(diff: LineDiff, key: String) -> AnyView {
+fn rest(diff: LineDiff, key: String, is_new: bool) -> AnyView {
     let count = diff.lines.len();
     let diff = StoredValue::new(diff);
     let fold = FoldState::new(key, || false);
@@ -52,7 +54,7 @@ fn rest(diff: LineDiff, key: String) -> AnyView {
         let end = move |steps: usize| count.min(SHOWN_LINES + steps * STEP_LINES);
         let piece = move |number: &str| {
             let number: usize = number.parse().unwrap_or_default();
-            let html = diff.with_value(|diff| html(diff, end(number)..end(number + 1)));
+            let html = diff.with_value(|diff| html(diff, end(number)..end(number + 1), is_new));
             view! { <pre class="diff-lines" data-find="" inner_html=html></pre> }.into_any()
         };
         let left = Signal::derive(move || match count - end(shown.get()) {
@@ -75,8 +77,10 @@ fn rest(diff: LineDiff, key: String) -> AnyView {
 }
 
 /// Returns lines of a difference as HTML, in one text: there may be thousands.
-fn html(diff: &LineDiff, lines: Range<usize>) -> String {
+fn html(diff: &LineDiff, lines: Range<usize>, is_new: bool) -> String {
     let mut html = String::new();
+    let mut numbers =
+        is_new.then(|| LineNumbers::new(1, lines.start + 1, diff.lines.len() - lines.start));
     for line in &diff.lines[lines] {
         let (side, sign) = match line.side {
             DiffSide::Both => ("both", ' '),
@@ -86,7 +90,11 @@ fn html(diff: &LineDiff, lines: Range<usize>) -> String {
         };
         html.push_str("<span data-side=\"");
         html.push_str(side);
-        html.push_str("\">");
+        html.push('"');
+        if let Some(numbers) = &mut numbers {
+            html.push_str(&numbers.attributes(line.side));
+        }
+        html.push('>');
         html.push(sign);
         html.push(' ');
         html.push_str(&escaped(&line.text));

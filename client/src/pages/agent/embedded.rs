@@ -84,7 +84,7 @@ fn attach(frame: EmbedFrame, state: ConversationState, session_id: SessionId) {
     let may_write = move || {
         let is_read_only = state.view.with_untracked(|view| view.read_only);
         if is_read_only {
-            frame.refuse("read_only", "The token only allows to watch the session.".to_owned());
+            frame.refuse("read_only", "This token can only watch the session.".to_owned());
         }
         !is_read_only
     };

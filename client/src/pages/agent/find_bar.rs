@@ -11,7 +11,7 @@ use moorline_shared::fold::{Conversation, ConversationItem};
 
 use super::find_text::FindText;
 use super::state::ConversationState;
-use crate::bindings::marks::{self, MarkPlace, MarkStep};
+use crate::bindings::marks::{self, MarkPlace, MarkStep, MarksInView};
 use crate::bindings::{clock, page};
 use crate::ui::SearchButtons;
 use crate::ui::when::effect;
@@ -50,6 +50,8 @@ struct FindState {
     /// The number of searches so far.
     search: StoredValue<u64>,
     view: NodeRef<html::Div>,
+    /// The marks of all hits in view.
+    marks: StoredValue<Option<MarksInView>, LocalStorage>,
 }
 
 impl FindState {
@@ -81,6 +83,8 @@ impl FindState {
         self.is_done.set(text.is_none());
         self.text.set(text.clone());
         self.conversation.touched.set(None);
+        let marked = text.as_ref().zip(self.view.get_untracked());
+        self.marks.set_value(marked.map(|(text, view)| MarksInView::of(&view, text.as_str())));
         if let Some(text) = text {
             spawn_local(async move { self.search_all(run, text).await });
         }
@@ -137,6 +141,11 @@ impl FindState {
             self.hits.set(hits);
         }
         let _ = self.is_counting.try_set(false);
+        self.mark_again();
+    }
+
+    fn mark_again(self) {
+        let _ = self.marks.try_with_value(|marks| marks.iter().for_each(MarksInView::refresh));
     }
 
     /// Returns the hits as they were, and as they are now; `None` if they are the same, or another
@@ -227,7 +236,7 @@ impl FindState {
                 match marks::show(&view, place, waited == PATIENCE) {
                     MarkStep::Unfolded => waited = 0,
                     MarkStep::Missing if waited < PATIENCE => waited += 1,
-                    MarkStep::Missing | MarkStep::Done => return,
+                    MarkStep::Missing | MarkStep::Done => return self.mark_again(),
                 }
             }
         });
@@ -260,6 +269,7 @@ pub(super) fn find_bar(is_open: RwSignal<bool>, view: NodeRef<html::Div>) -> Any
         run: StoredValue::new(0),
         search: StoredValue::new(0),
         view,
+        marks: StoredValue::new_local(None),
     };
     on_cleanup(marks::clear);
     find.follow();

@@ -122,7 +122,7 @@ pub fn ApprovalsPage() -> impl IntoView {
                 <div class="conversation-rows">
                     <p class="problem" role="alert">{move || inbox.problem.get()}</p>
                     <When condition=is_empty>
-                        <p class="conversation-empty" data-testid="no-approvals">"Nothing waits for your decision."</p>
+                        <p class="conversation-empty" data-testid="no-approvals">"Nothing needs your approval."</p>
                     </When>
                     {each(keys, move |id| card(inbox, id))}
                 </div>

@@ -50,7 +50,7 @@ fn Truncated(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     let is_cut = move || item.with(|item| of_message(item, |message| message.truncated));
     view! {
         <When condition=is_cut>
-            <p class="row-note">"A part was too large to be recorded."</p>
+            <p class="row-note">"Part of this was too large to store."</p>
         </When>
     }
 }
@@ -87,9 +87,11 @@ fn UserMessage(item: RwSignal<Arc<ConversationItem>>) -> impl IntoView {
     let state = ConversationState::expect();
     let turn_id = item.with_untracked(|item| of_message(item, |message| message.turn_id.clone()));
     let turn = Memo::new(move |_| turn_id.as_ref().and_then(|id| state.turn(id)));
+    state.learn_own_label();
     let typed = Memo::new(move |_| item.with(|item| of_message(item, typed_text)));
     let images = Memo::new(move |_| item.with(|item| of_message(item, images_of)));
-    let by = move || turn.get().and_then(|turn| turn.by).unwrap_or_default();
+    let by =
+        move || turn.get().and_then(|turn| turn.by).map(|by| format!("Sent by {}", state.who(&by)));
     view! {
         <article class="asked" aria-label="You" data-testid="user-message" title=by>
             {typed_view(typed)}
@@ -193,16 +195,16 @@ fn outcome(turn: TurnEntry) -> AnyView {
     let (tone, sentence) = match turn.state {
         TurnState::Failed => {
             let error = turn.error.map(|error| error.message);
-            ("bad", error.unwrap_or_else(|| "The turn has failed.".to_owned()))
+            ("bad", error.unwrap_or_else(|| "This turn failed.".to_owned()))
         }
         TurnState::Cancelled => ("soft", "You stopped this turn.".to_owned()),
         TurnState::Done => match turn.stop_reason.as_deref() {
             None | Some("end_turn") => return ().into_any(),
-            Some("max_tokens") => ("away", "The model's answer was too long, and is cut.".into()),
-            Some("max_turn_requests") => {
-                ("away", "The agent has reached its limit of steps.".into())
+            Some("max_tokens") => {
+                ("away", "The answer was cut off at the model's length limit.".into())
             }
-            Some("refusal") => ("bad", "The agent refuses to go on.".into()),
+            Some("max_turn_requests") => ("away", "The agent reached its limit of steps.".into()),
+            Some("refusal") => ("bad", "The agent refused to continue.".into()),
             Some(other) => ("soft", format!("Stopped: {other}")),
         },
         _ => return ().into_any(),

@@ -78,16 +78,18 @@ fn activity(head: &ConversationHead) -> (&'static str, String) {
     let state = head.reported.as_ref().map(|state| &state.state);
     match head.info.phase.as_str() {
         "starting" => ("busy", format!("{name} is starting…")),
-        "needs-login" => ("away", message().unwrap_or_else(|| format!("{name} needs a log-in."))),
-        "failed" => ("bad", message().unwrap_or_else(|| format!("{name} cannot be started."))),
+        "needs-login" => {
+            ("away", message().unwrap_or_else(|| format!("{name} needs you to log in.")))
+        }
+        "failed" => ("bad", message().unwrap_or_else(|| format!("{name} could not be started."))),
         "exited" => {
-            let how = message().unwrap_or_else(|| format!("{name} has ended."));
-            ("away", format!("{how} The next prompt starts it again."))
+            let how = message().unwrap_or_else(|| format!("{name} has stopped."));
+            ("away", format!("{how} Your next prompt restarts it."))
         }
         _ => match state.map(|state| (state.value.as_str(), state.tool.as_deref())) {
-            Some(("waiting", _)) => ("away", format!("{name} waits for your decision.")),
-            Some(("working", Some(tool))) => ("busy", format!("{name} works: {tool}")),
-            Some(("working", None)) => ("busy", format!("{name} works…")),
+            Some(("waiting", _)) => ("away", format!("{name} is waiting for your approval.")),
+            Some(("working", Some(tool))) => ("busy", format!("{name} is working: {tool}")),
+            Some(("working", None)) => ("busy", format!("{name} is working…")),
             _ => ("idle", String::new()),
         },
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::sent_images::sent_images;
 use super::state::ConversationState;
-use crate::bindings::text_field;
+use crate::bindings::{media, text_field};
 use crate::session::api::ApiRequest;
 use crate::ui::when::{When, live};
 use crate::ui::{Icon, IconName};
@@ -69,8 +69,17 @@ pub(super) fn queued(
         });
         places.collect_view().into_any()
     };
+    // On a small screen, one line leaves more room for the conversation.
+    let opens = !media::matches("(max-height: 640px)");
+    let count = move || match queue.with(Vec::len) {
+        1 => "1 queued prompt".to_owned(),
+        count => format!("{count} queued prompts"),
+    };
     view! {
-        <ol class="queue" aria-label="Queued prompts" data-testid="queue">{live(entries)}</ol>
+        <details class="queue-fold" open=opens>
+            <summary>{count}</summary>
+            <ol class="queue" aria-label="Queued prompts" data-testid="queue">{live(entries)}</ol>
+        </details>
         {live(move || all.edited.get().map(|turn| editor(all, &turn)).into_any())}
     }
     .into_any()
@@ -100,7 +109,7 @@ fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
         let turn = turn.clone();
         let edit = move |_| all.edited.set(Some(turn.clone()));
         view! {
-            <button class="icon-button" aria-label="Change" title="Change" data-testid="edit-queued" on:click=edit>
+            <button class="icon-button" aria-label="Edit" title="Edit" data-testid="edit-queued" on:click=edit>
                 <Icon name=IconName::Pencil />
             </button>
         }
@@ -109,10 +118,10 @@ fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
         <li class="queued" data-testid="queued">
             <span class="queued-text" title=text>{first}</span>
             {(images > 0).then(|| sent_images(all.state, turn.turn_id.clone(), images))}
-            {turn.pending.then(|| view! { <span class="row-note">"waits for the host"</span> })}
+            {turn.pending.then(|| view! { <span class="row-note">"waiting for the host"</span> })}
             {up}
             {change}
-            <button class="icon-button" aria-label="Withdraw" title="Withdraw" data-testid="withdraw" on:click=withdraw>
+            <button class="icon-button" aria-label="Remove" title="Remove" data-testid="withdraw" on:click=withdraw>
                 <Icon name=IconName::Cross />
             </button>
         </li>
@@ -131,7 +140,7 @@ fn editor(all: PromptQueue, turn: &TurnEntry) -> AnyView {
             <textarea node_ref=all.field rows="3" aria-label="Queued prompt" data-testid="queued-field">{text}</textarea>
             <When condition=move || is_gone.get()>
                 <p class="row-note" role="status" data-testid="edited-gone">
-                    "The prompt does not wait any more: the agent has it as it was, or it was withdrawn."
+                    "This prompt is no longer queued: it was sent as it was, or removed."
                 </p>
             </When>
             <button type="button" class="button" data-testid="keep-queued" on:click=move |_| all.save()>{save}</button>

@@ -9,6 +9,7 @@ use moorline_shared::rest::{ChangesSettled, SessionChangeList, SettleChanges};
 use super::state::ConversationState;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
+use crate::ui::diff::{DiffSide, LineNumbers};
 use crate::ui::markdown::escaped;
 use crate::ui::when::{effect, live};
 
@@ -97,7 +98,7 @@ pub(super) fn files(
     view! {
         <p class="problem" role="alert" data-testid="review-problem">{move || review.problem.get()}</p>
         {live(move || match review.listed.get() {
-            None => view! { <p class="row-note">"Reading…"</p> }.into_any(),
+            None => view! { <p class="row-note">"Loading…"</p> }.into_any(),
             Some(listed) => changes(review, &listed),
         })}
     }
@@ -143,7 +144,7 @@ fn changed_file(review: ChangeReview, file: &ChangedFile) -> AnyView {
         _ => None,
     };
     let hunks = file.hunks.iter().map(|hunk| {
-        let html = hunk_html(&hunk.text);
+        let html = hunk_html(hunk);
         let at = format!("line {}", hunk.new_start);
         view! {
             <div class="review-hunk" data-testid="hunk">
@@ -189,14 +190,18 @@ fn buttons(review: ChangeReview, change: PlannedChange) -> AnyView {
 }
 
 /// Returns the lines of a hunk as HTML.
-fn hunk_html(text: &str) -> String {
+fn hunk_html(hunk: &ChangedHunk) -> String {
+    let lines = hunk.old_lines.max(hunk.new_lines);
+    let mut numbers = LineNumbers::new(hunk.old_start, hunk.new_start, lines);
     let line = |line: &str| {
-        let side = match line.as_bytes().first() {
-            Some(b'+') => "added",
-            Some(b'-') => "removed",
-            _ => "both",
+        let (name, side) = match line.as_bytes().first() {
+            Some(b'+') => ("added", DiffSide::Added),
+            Some(b'-') => ("removed", DiffSide::Removed),
+            Some(b'\\') => ("both", DiffSide::Omitted),
+            _ => ("both", DiffSide::Both),
         };
-        format!("<span data-side=\"{side}\">{}\n</span>", escaped(line))
+        let numbers = numbers.attributes(side);
+        format!("<span data-side=\"{name}\"{numbers}>{}\n</span>", escaped(line))
     };
-    text.lines().map(line).collect()
+    hunk.text.lines().map(line).collect()
 }

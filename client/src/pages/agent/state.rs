@@ -16,6 +16,7 @@ use moorline_shared::fold::{
 use moorline_shared::id::{ApprovalId, Cursor, SessionId, TurnId};
 use moorline_shared::message::close;
 use moorline_shared::rest::SendPrompt;
+use serde_json::{Map, Value};
 
 use super::paths::RelativePaths;
 use super::shown::ShownRows;
@@ -116,6 +117,8 @@ pub(super) struct ConversationState {
     pub(super) shown: ShownRows,
     /// The progress of reading earlier items from the log; `None` if nobody asked for them.
     pub(super) log: RwSignal<Option<LogProgress>>,
+    /// True once the user has scrolled to where earlier items of the log are missing.
+    pub(super) wants_log: RwSignal<bool>,
     /// The folder that paths are relative to.
     pub(super) folder: RelativePaths,
     /// The turns whose prompts are messages.
@@ -128,6 +131,8 @@ pub(super) struct ConversationState {
     pub(super) touched: RwSignal<Option<u64>>,
     /// The images of the prompts.
     pub(super) images: StoredValue<PromptImages, LocalStorage>,
+    /// The label of this page's token; empty while it is not known, `None` if nobody asked for it.
+    own_label: RwSignal<Option<String>>,
     /// The reason why the last request was refused.
     pub(super) problem: RwSignal<Option<String>>,
     /// Text that the page around has for the draft of the next prompt.
@@ -149,12 +154,14 @@ impl ConversationState {
             approvals: RwSignal::default(),
             shown: ShownRows::new(),
             log: RwSignal::default(),
+            wants_log: RwSignal::new(false),
             folder: RelativePaths::of(id.clone()),
             begun: RwSignal::default(),
             only_turns: RwSignal::new(Some(Vec::new())),
             taken: StoredValue::new(0),
             touched: RwSignal::default(),
             images: StoredValue::new_local(PromptImages::default()),
+            own_label: RwSignal::default(),
             problem: RwSignal::default(),
             inserted: RwSignal::default(),
             frame: StoredValue::new(use_context()),
@@ -275,6 +282,29 @@ impl ConversationState {
         self.request(UserRequest::Prompt(turn, prompt), then);
     }
 
+    /// Asks for the label of this page's token, unless that was done.
+    pub(super) fn learn_own_label(self) {
+        if self.own_label.with_untracked(Option::is_none) {
+            self.own_label.set(Some(String::new()));
+            api::ask(self.access, ApiRequest::get("/api/login".to_owned()), move |answer| {
+                let label =
+                    answer.ok().and_then(|text| api::parse::<Map<String, Value>>(&text).ok());
+                let label = label.as_ref().and_then(|login| login.get("label")?.as_str());
+                let _ = self.own_label.try_set(Some(label.unwrap_or_default().to_owned()));
+            });
+        }
+    }
+
+    /// Says who has decided or sent something, by the label of their token: "you" for this page's own;
+    /// tracked.
+    pub(super) fn who(self, label: &str) -> String {
+        match label {
+            _ if label.starts_with("rule ") => "a rule".to_owned(),
+            _ if self.own_label.with(|own| own.as_deref() == Some(label)) => "you".to_owned(),
+            _ => label.to_owned(),
+        }
+    }
+
     /// Returns the place of a prompt's images in the log; tracked. `None` if the conversation does not
     /// have it.
     pub(super) fn images_place(self, turn: &TurnId) -> Option<ImagesPlace> {
@@ -287,7 +317,7 @@ impl ConversationState {
     /// Sends a request about the session to the REST API, at `path` beneath it. A refusal is shown.
     pub(super) fn ask(self, request: impl FnOnce(String) -> ApiRequest, path: &str) {
         if self.frame.get_value().is_some_and(EmbedFrame::only_watches) {
-            return self.problem.set(Some("This page only shows the session.".to_owned()));
+            return self.problem.set(Some("This page can only watch the session.".to_owned()));
         }
         self.problem.set(None);
         let request = request(format!("/api/session/{}/{path}", self.id()));

@@ -8,7 +8,7 @@ use moorline_shared::fold::{ConversationItem, ToolItem};
 use moorline_shared::id::SessionId;
 use serde_json::Value;
 
-use super::blocks::{block_html, copy_code};
+use super::blocks::{block_html, press_in_text};
 use super::folds::{FoldState, FoldStates};
 use super::more_code::{MoreCode, ShownChange};
 use super::paths::RelativePaths;
@@ -66,8 +66,7 @@ pub(super) fn tools(place: u64) -> AnyView {
     let toggled = move |event: leptos::ev::Event| fold.toggled(&event);
     let summary = move || {
         let (count, failed) = group.with(|group| group.counts());
-        let current =
-            group.with(|group| group.current.as_deref().map(|title| named(title).to_owned()));
+        let current = group.with(|group| group.current.clone());
         match (current, failed) {
             (Some(title), _) => format!("{count} steps · {}", state.folder.shorten(&title)),
             (None, 0) => format!("{count} steps"),
@@ -133,12 +132,28 @@ fn is_diff(content: &ToolContent) -> bool {
     matches!(content, ToolContent::Known(KnownToolContent::Diff { .. }))
 }
 
+/// Returns the title of a tool call in one line. One without a title is named by its kind and by what
+/// it works on.
 pub(super) fn title(tool: &ToolItem) -> String {
-    named(&tool.title).to_owned()
-}
-
-fn named(title: &str) -> &str {
-    if title.is_empty() { "Use a tool" } else { title }
+    let words: Vec<&str> = tool.title.split_whitespace().collect();
+    if !words.is_empty() {
+        return words.join(" ");
+    }
+    let kind = match &*tool.kind {
+        "read" => "Read",
+        "edit" => "Edit",
+        "delete" => "Delete",
+        "move" => "Move",
+        "search" => "Search",
+        "execute" => "Run a command",
+        "think" => "Think",
+        "fetch" => "Fetch",
+        _ => "Tool call",
+    };
+    match tool.locations.first() {
+        Some(at) => format!("{kind} {}", at.path),
+        None => kind.to_owned(),
+    }
 }
 
 fn icon(kind: &str) -> IconName {
@@ -199,7 +214,7 @@ fn content(place: u64, item: RwSignal<Arc<ConversationItem>>) -> AnyView {
             {raw_view("Input", part(item, |tool| raw(tool, tool.input.as_ref())))}
             {raw_view("Output", part(item, |tool| raw(tool, tool.output.as_ref())))}
             <When condition=is_cut>
-                <p class="row-note">"A part was too large to be recorded."</p>
+                <p class="row-note">"Part of this was too large to store."</p>
             </When>
         </div>
     }
@@ -249,7 +264,7 @@ pub(super) fn known_piece(content: &KnownToolContent, folder: RelativePaths, key
         KnownToolContent::Content { content } => {
             let (content, colours) = (content.clone(), CodeColours::expect());
             let html = long_html("prose", move || block_html(&content, colours).concat());
-            view! { <div data-find="" on:click=move |event| copy_code(&event)>{html}</div> }
+            view! { <div data-find="" on:click=move |event| press_in_text(&event)>{html}</div> }
                 .into_any()
         }
         KnownToolContent::Diff { path, old_text, new_text } => {

@@ -5,6 +5,8 @@ use std::ops::Range;
 use moorline_shared::agent::content::ToolStatus;
 use moorline_shared::fold::{Conversation, ConversationItem};
 
+use super::tool::title;
+
 /// A group of tool calls, in brief.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ToolGroup {
@@ -35,7 +37,7 @@ impl ToolGroup {
         note(&mut self.failed, place, status == Some(ToolStatus::Failed));
         note(&mut self.running, place, status.is_some_and(|status| !status.is_over()));
         let first = self.running.first().and_then(|first| tool(*first));
-        self.current = first.map(|tool| tool.title.clone());
+        self.current = first.map(|tool| title(tool));
     }
 
     /// Returns the number of calls, and of those that have failed.

@@ -12,6 +12,7 @@ use super::more_code::MoreCode;
 use super::shown::{ShownSpan, row_of};
 use super::state::ConversationState;
 use super::{approval, tool};
+use crate::bindings::broken_images::{self, BrokenImages};
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::HtmlElement;
 use crate::bindings::scrolling::{self, ScrollAnchor};
@@ -46,6 +47,8 @@ pub fn Conversation(
         };
         watch.set_value(Some(observe::size_before_drawing(&content, follow)));
     });
+    let broken = StoredValue::new_local(None::<BrokenImages>);
+    place.on_load(move |place| broken.set_value(Some(broken_images::watch(&place))));
     let earlier = move || {
         if let Some(place) = place.get_untracked() {
             show_earlier(state, place.into());
@@ -56,6 +59,8 @@ pub fn Conversation(
     let has_earlier = Memo::new(move |_| span.with(|span| span.has_earlier && !span.is_filling()));
     let is_at_start = Memo::new(move |_| span.with(|span| !span.has_earlier));
     let omitted = Memo::new(move |_| span.with(omitted_text));
+    let lacks_items =
+        Memo::new(move |_| is_at_start.get() && omitted.with(|text| !text.is_empty()));
     let scrolled = move |_| {
         let Some(place) = place.get_untracked() else { return };
         let before = top.get_value();
@@ -72,6 +77,10 @@ pub fn Conversation(
         let changes = if is_following { is_up } else { is_at_end };
         if changes {
             follows.set(!is_following);
+        }
+        let is_start = span.with_untracked(|span| !span.has_earlier && span.omitted > 0);
+        if is_start && !follows.get_untracked() && scrolling::is_near_start(&place) {
+            state.wants_log.set(true);
         }
         fill_start(state, &place);
     };
@@ -115,14 +124,16 @@ pub fn Conversation(
                 node_ref=content
                 data-testid="conversation"
             >
-                <When condition=move || has_earlier.get()>
-                    <button class="button quiet" data-testid="show-earlier" on:click=move |_| earlier()>"Show earlier"</button>
-                </When>
-                <When condition=move || is_at_start.get() && omitted.with(|text| !text.is_empty())>
-                    {earlier_items()}
+                <When condition=move || has_earlier.get() || lacks_items.get()>
+                    <div class="conversation-start">
+                        <When condition=move || has_earlier.get()>
+                            <button class="button quiet" data-testid="show-earlier" on:click=move |_| earlier()>"Show earlier"</button>
+                        </When>
+                        <When condition=move || lacks_items.get()>{earlier_items()}</When>
+                    </div>
                 </When>
                 <When condition=move || state.is_empty()>
-                    <p class="conversation-empty" data-testid="nothing-said">"Nothing was said yet."</p>
+                    <p class="conversation-empty" data-testid="nothing-said">"No messages yet."</p>
                 </When>
                 {each(move || chunks.get(), chunk)}
             </div>
@@ -198,8 +209,8 @@ fn show_earlier(state: ConversationState, place: HtmlElement) {
 fn omitted_text(span: &ShownSpan) -> String {
     match span.omitted {
         0 => String::new(),
-        1 => "1 earlier item is in the log.".to_owned(),
-        count => format!("{count} earlier items are in the log."),
+        1 => "1 earlier item is not loaded.".to_owned(),
+        count => format!("{count} earlier items are not loaded."),
     }
 }
 
@@ -224,7 +235,7 @@ fn item(place: u64, item: RwSignal<Arc<ConversationItem>>) -> AnyView {
             let text = serde_json::to_string_pretty(update).unwrap_or_default();
             view! {
                 <details class="tool" data-testid="unknown-update">
-                    <summary><span class="tool-title">"Something that this page does not know"</span></summary>
+                    <summary><span class="tool-title">"Unknown update"</span></summary>
                     <pre data-find="" inner_html=escaped(&text)></pre>
                 </details>
             }

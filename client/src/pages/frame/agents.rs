@@ -79,7 +79,7 @@ fn choices(known: Vec<KnownAgent>, agent: RwSignal<Option<String>>) -> AnyView {
         let chosen = agent.get();
         let known = installed.iter().find(|known| Some(&known.id) == chosen.as_ref())?;
         let asks = match known.asks {
-            Some(false) => "It was seen to change files without asking. ",
+            Some(false) => "This version has changed files without asking. ",
             _ => "",
         };
         Some(format!("{asks}If it is not logged in: {}", known.login))

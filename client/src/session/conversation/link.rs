@@ -171,7 +171,8 @@ impl ConversationLink {
                 self.shared.hooks.borrow_mut().insert(number, Box::new(then));
             }
             None => {
-                then(Err("This page only shows the session, or too many requests wait.".into()))
+                then(Err("This page can only watch the session, or too many requests are waiting."
+                    .into()))
             }
         }
     }

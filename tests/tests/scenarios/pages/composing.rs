@@ -53,6 +53,86 @@ async fn files_are_dropped_anywhere_and_the_page_stays() -> Result<()> {
     .await
 }
 
+/// True once as many images are shown in this part of the page.
+fn shows_images(place: &str, count: usize) -> String {
+    let all = format!("[...document.querySelectorAll({})]", json!(format!("{place} img")));
+    format!("{all}.length === {count} && {all}.every(it => it.naturalWidth === 1)")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn images_of_prompts_are_shown_kept_and_forked() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, folder) = agent(&relay).await?;
+    let image = folder.path().join("pixel.gif");
+    std::fs::write(&image, PIXEL)?;
+    Browser::run("images_of_prompts_are_shown", async |browser| {
+        let address = format!("{}/session/{id}", relay.url());
+        let tab = browser.open(&address).await?;
+        tab.until_there("[data-testid=pick-image]").await?;
+        let (middle, files) = ((400.0, 250.0), [image.clone(), image.clone()]);
+        tab.drag_files(middle, &files).await?;
+        tab.until_there("[data-testid=drop-target]").await?;
+        tab.drop_files(middle, &files).await?;
+        tab.until("two pictures", "document.querySelectorAll('.picture').length === 2").await?;
+        // They are part of the draft.
+        tab.reload().await?;
+        tab.until("the pictures", "document.querySelectorAll('.picture img').length === 2").await?;
+        send(&tab, "images").await?;
+        until_said(&tab, "images: 2").await?;
+        tab.until("the images", &shows_images(".asked .sent-images", 2)).await?;
+        tab.click(".sent-image").await?;
+        tab.until_there("[data-testid=full-image] .full-image").await?;
+        tab.click("[data-testid=full-image] .button").await?;
+        tab.until_gone("[data-testid=full-image] .full-image").await?;
+        // Another page reads them from the log.
+        tab.reload().await?;
+        tab.until("the images", &shows_images(".asked .sent-images", 2)).await?;
+
+        // A prompt of another client, which waits for its turn.
+        prompt(&relay, &id, "say busy\nhang").await?;
+        until_said(&tab, "busy").await?;
+        let data = base64(PIXEL);
+        let queued = json!({ "command": "images",
+            "images": [{ "mimeType": "image/gif", "data": data }] });
+        let path = format!("/api/session/{id}/prompt");
+        relay.api().expect(200, Method::POST, &path, queued).await?;
+        tab.until("the queued image", &shows_images("[data-testid=queued]", 1)).await?;
+
+        fork(&tab, "user", 0).await?;
+        until_draft(&tab, "images").await?;
+        tab.until("the draft's pictures", "document.querySelectorAll('.picture img').length === 2")
+            .await?;
+        tab.click("[data-testid=send-prompt]").await?;
+        until_said(&tab, "images: 2").await?;
+        tab.until("the images", &shows_images(".asked .sent-images", 2)).await
+    })
+    .await
+}
+
+fn base64(data: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(data)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_prompt_is_folded() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (id, _folder) = agent(&relay).await?;
+    Browser::run("a_long_prompt_is_folded", async |browser| {
+        let tab = browser.open(&format!("{}/session/{id}", relay.url())).await?;
+        let lines: String = (0..1500).map(|line| format!("# line {line} of it\n")).collect();
+        prompt(&relay, &id, &format!("say read\n{lines}")).await?;
+        let typed = "document.querySelector('[data-testid=user-message]').innerText";
+        tab.until_there("[data-testid=user-message] [data-testid=show-more]").await?;
+        let is_part = format!("{typed}.includes('line 1 of') && !{typed}.includes('line 1499 of')");
+        ensure!(tab.evaluate::<bool>(&is_part).await?);
+        tab.click("[data-testid=user-message] [data-testid=show-more]").await?;
+        tab.until("all of it", &format!("{typed}.includes('line 1499 of')")).await?;
+        tab.until_gone("[data-testid=user-message] [data-testid=show-more]").await
+    })
+    .await
+}
+
 /// Clicks on the button that forks at the message of this kind and number.
 async fn fork(tab: &Tab, kind: &str, number: usize) -> Result<()> {
     let address: String = tab.evaluate("location.pathname").await?;
@@ -108,7 +188,7 @@ async fn a_conversation_is_forked_at_a_message() -> Result<()> {
         fork(&tab, "user", 0).await?;
         until_draft(&tab, "say answer-one").await?;
         ensure!(count(&tab, PROMPTS).await? == 0);
-        until_said(&tab, "Nothing was said yet.").await?;
+        until_said(&tab, "No messages yet.").await?;
         tab.click("[data-testid=send-prompt]").await?;
         until_said(&tab, "\nanswer-one").await?;
         tab.until_gone("[data-testid=nothing-said]").await

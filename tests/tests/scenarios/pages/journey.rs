@@ -23,6 +23,9 @@ const PICK_IMAGE: &str = "(async () => {
     return field.dispatchEvent(new Event('change', { bubbles: true }));
 })()";
 
+/// True once a prompt shows its image.
+const IMAGE: &str = "document.querySelector('.asked .sent-images img')?.naturalWidth === 64";
+
 /// Starts the scripted agent with the form for new sessions, in a folder that has `lib.rs`.
 async fn start_agent(tab: &Tab, folder: &std::path::Path) -> Result<SessionId> {
     tab.click("[data-testid=create-custom]").await?;
@@ -76,6 +79,7 @@ async fn an_agent_is_used_from_a_phone_another_device_and_an_editor() -> Result<
         phone.type_text("images").await?;
         phone.click("[data-testid=send-prompt]").await?;
         until_said(&phone, "images: 1").await?;
+        phone.until("the image in the prompt", IMAGE).await?;
         tunnel.refuse(true);
         prompt(&relay, &id, EDIT).await?;
         // Another device allows the change.
@@ -114,8 +118,10 @@ async fn an_agent_is_used_from_a_phone_another_device_and_an_editor() -> Result<
         phone.until("the prompt as a draft", draft).await?;
         let said = "document.querySelectorAll('[data-testid=user-message]').length === 0";
         phone.until("that it has no prompt", said).await?;
+        phone.until_there(".picture img").await?;
         phone.click("[data-testid=send-prompt]").await?;
-        until_said(&phone, "images: 0").await
+        until_said(&phone, "images: 1").await?;
+        phone.until("the image in the prompt", IMAGE).await
     })
     .await
 }

@@ -43,7 +43,7 @@ async fn the_focus_stays_where_a_question_was() -> Result<()> {
         let approval = open["approvals"][0]["approvalId"].as_str().context("no approval")?;
         let path = format!("/api/session/{id}/approvals/{approval}");
         relay.api().expect(200, Method::POST, &path, json!({ "approved": false })).await?;
-        until_row_has_focus(&tab, "Not allowed").await?;
+        until_row_has_focus(&tab, "Denied").await?;
         tab.press("1").await?;
         // The same after an own decision, by a key and by a button.
         for _ in 0..2 {
@@ -64,7 +64,7 @@ async fn the_focus_stays_where_a_question_was() -> Result<()> {
                 asked + 1
             );
             tab.until("its row", &rows).await?;
-            until_row_has_focus(&tab, "Not allowed").await?;
+            until_row_has_focus(&tab, "Denied").await?;
         }
         Ok(())
     })

@@ -220,12 +220,12 @@ pub(super) fn offers(list: OfferList) -> AnyView {
         }
     };
     let name = move || match list.begun.get() {
-        Some(BegunName::File(_)) => "Files of the folder",
-        _ => "Commands of the agent",
+        Some(BegunName::File(_)) => "Files",
+        _ => "Commands",
     };
     let note = move || {
         let is_cut = list.files.with(|found| found.as_ref().is_some_and(|it| it.truncated));
-        is_cut.then_some("The folder has more files than are searched.")
+        is_cut.then_some("The folder is too large: not all of its files were searched.")
     };
     view! {
         <When condition=move || !offered.with(Vec::is_empty)>

@@ -34,7 +34,7 @@ pub(super) fn add(draft: PromptDraft, files: Vec<PickedFile>) {
                     _ = draft.images.try_update(|images| images.push(image));
                 }
                 None => {
-                    let sentence = format!("{name} cannot be read, or does not fit.");
+                    let sentence = format!("{name} could not be read, or is too large.");
                     _ = draft.problem.try_update(|problem| {
                         let before = problem.take().map(|before| before + " ");
                         *problem = Some(before.unwrap_or_default() + &sentence);

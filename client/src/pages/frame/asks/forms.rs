@@ -62,7 +62,7 @@ pub fn LogOutEverywhere(
          included. The token itself stays valid until it is revoked."
     };
     let agree = Callback::new(move |()| actions.log_out(true));
-    view! { <Verdict text verb="Log out everywhere" other="Stay" agree close /> }
+    view! { <Verdict text verb="Log out everywhere" agree close /> }
 }
 
 /// A question with two answers.
@@ -70,7 +70,6 @@ pub fn LogOutEverywhere(
 fn Verdict(
     text: &'static str,
     verb: &'static str,
-    #[prop(optional, default = "Keep")] other: &'static str,
     agree: Callback<()>,
     close: Callback<()>,
 ) -> impl IntoView {
@@ -81,7 +80,7 @@ fn Verdict(
     view! {
         <p>{text}</p>
         <div class="actions">
-            <button class="button" on:click=move |_| close.run(())>{other}</button>
+            <button class="button" on:click=move |_| close.run(())>"Cancel"</button>
             <button class="button danger" data-testid="confirm" on:click=agreed>{verb}</button>
         </div>
     }
