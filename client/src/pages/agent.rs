@@ -12,6 +12,7 @@ pub mod find;
 mod find_bar;
 mod find_text;
 mod folds;
+mod fork_prompt;
 mod form;
 pub mod inbox;
 mod message;

@@ -23,26 +23,6 @@ pub enum DraftPart {
     Images,
 }
 
-/// A draft for a session whose page is not open yet.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeptDraft {
-    /// The text.
-    pub text: String,
-    /// The paths of the files that it refers to.
-    pub files: Vec<String>,
-    /// The images. One without data stands for an image that is not to be had.
-    pub images: Vec<PromptImage>,
-}
-
-impl KeptDraft {
-    /// Keeps the draft for a session.
-    pub fn keep(&self, session: &SessionId) {
-        keep(session, DraftPart::Text, &self.text);
-        keep(session, DraftPart::Files, &self.files.join("\n"));
-        keep_images(session, &self.images);
-    }
-}
-
 /// Returns the images of the draft for a session.
 #[must_use]
 pub fn kept_images(session: &SessionId) -> Vec<PromptImage> {

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::chromium::{Browser, NAME, Tab};
 
+mod absences;
 mod access;
 pub(crate) mod agents;
 mod composing;

@@ -4,20 +4,18 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use moorline_shared::agent::content::{ContentBlock, KnownContent};
+use moorline_shared::agent::content::ContentBlock;
 use moorline_shared::fold::{ConversationItem, MessageItem};
 use moorline_shared::id::Seq;
 
-use super::message::images_of;
 use super::more_code::MoreCode;
 use super::state::ConversationState;
 use crate::bindings::clipboard;
 use crate::session::actions::Actions;
-use crate::session::drafts::KeptDraft;
 use crate::ui::when::live;
 use crate::ui::{Icon, IconName, When};
 
-/// The reason why a prompt with images is not forked.
+/// The reason why a prompt is not forked.
 const NOT_LOADED: &str =
     "A part of this page could not be loaded: check the connection and try again.";
 
@@ -25,7 +23,7 @@ const NOT_LOADED: &str =
 pub(super) fn said_tools(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
     view! {
         <div class="message-tools">
-            <ForkButton item title="Fork after this message" place=|message| Some((message.seq?, None)) />
+            <ForkButton item title="Fork after this message" takes_prompt=false place=|message| message.seq />
             <CopyButton item />
         </div>
     }
@@ -36,31 +34,20 @@ pub(super) fn said_tools(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
 pub(super) fn asked_tools(item: RwSignal<Arc<ConversationItem>>) -> AnyView {
     // The prompt is not in the fork, where it can be changed and sent instead.
     let before = |message: &MessageItem| {
-        let first = message.first_seq?.0.checked_sub(1).filter(|seq| *seq > 0)?;
-        Some((Seq(first), Some(Box::new(message.clone()))))
+        Some(Seq(message.first_seq?.0.checked_sub(1).filter(|seq| *seq > 0)?))
     };
     view! {
         <div class="message-tools">
-            <ForkButton item title="Fork before this prompt" place=before />
+            <ForkButton item title="Fork before this prompt" takes_prompt=true place=before />
         </div>
     }
     .into_any()
 }
 
 /// Returns the text of a message.
-fn text(message: &MessageItem) -> String {
+pub(super) fn text(message: &MessageItem) -> String {
     let texts = message.content.iter().filter_map(ContentBlock::as_text);
     texts.collect::<Vec<_>>().join("\n\n")
-}
-
-/// Returns the draft of a prompt like this one, without its images.
-fn draft_of(message: &MessageItem) -> KeptDraft {
-    let file = |content: &ContentBlock| match content {
-        ContentBlock::Known(KnownContent::ResourceLink { uri, .. }) => Some(uri.clone()),
-        _ => None,
-    };
-    let files = message.content.iter().filter_map(file).collect();
-    KeptDraft { text: text(message), files, images: Vec::new() }
 }
 
 fn read<T>(item: &ConversationItem, read: impl FnOnce(&MessageItem) -> Option<T>) -> Option<T> {
@@ -70,32 +57,29 @@ fn read<T>(item: &ConversationItem, read: impl FnOnce(&MessageItem) -> Option<T>
     }
 }
 
-/// The last entry that a fork takes over, and the prompt that is the draft of its next one.
-type ForkPlace = (Seq, Option<Box<MessageItem>>);
-
 /// Starts a session that continues from a place of this one, and opens it. It is not there for a
 /// message whose entries are unknown, nor for who may not prompt.
 #[component]
 fn ForkButton(
     item: RwSignal<Arc<ConversationItem>>,
     title: &'static str,
-    place: fn(&MessageItem) -> Option<ForkPlace>,
+    /// True if the message is the draft in the new session.
+    takes_prompt: bool,
+    /// Returns the last entry that the new session takes over.
+    place: fn(&MessageItem) -> Option<Seq>,
 ) -> impl IntoView {
     let state = ConversationState::expect();
     let (actions, more) = (Actions::expect(), MoreCode::expect());
     let known = Memo::new(move |_| item.with(|item| read(item, place).is_some()));
     let fork = move |_| {
-        let Some((seq, prompt)) = item.with_untracked(|item| read(item, place)) else { return };
-        let fork = move |draft| actions.fork_with(&state.id(), Some(seq), draft);
-        let Some(prompt) = prompt else { return fork(None) };
-        let draft = draft_of(&prompt);
-        let Some((turn, count)) = images_of(&prompt) else { return fork(Some(draft)) };
-        more.with(move |views| {
-            let then = Box::new(move |images| fork(Some(KeptDraft { images, ..draft })));
-            match views {
-                Some(views) => (views.draft_images)(state, &turn, count, then),
-                None => state.problem.set(Some(NOT_LOADED.to_owned())),
-            }
+        let Some(seq) = item.with_untracked(|item| read(item, place)) else { return };
+        if !takes_prompt {
+            return actions.fork_with(&state.id(), Some(seq), None);
+        }
+        let prompt = item.with_untracked(|item| read(item, |message| Some(message.clone())));
+        more.with(move |views| match views.zip(prompt) {
+            Some((views, prompt)) => (views.fork_before)(state, actions, seq, &prompt),
+            None => state.problem.set(Some(NOT_LOADED.to_owned())),
         });
     };
     view! {

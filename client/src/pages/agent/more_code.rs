@@ -7,15 +7,15 @@ use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::agent::approval::ApprovalRequest;
-use moorline_shared::agent::prompt::PromptImage;
 use moorline_shared::event::AgentChanges;
-use moorline_shared::fold::TurnEntry;
-use moorline_shared::id::TurnId;
+use moorline_shared::fold::{MessageItem, TurnEntry};
+use moorline_shared::id::{Seq, TurnId};
 
 use super::decider::Decider;
 use super::paths::RelativePaths;
 use super::state::ConversationState;
 use crate::bindings::part::LoadError;
+use crate::session::actions::Actions;
 use crate::ui::on_demand::{LoadState, OnDemand};
 use crate::ui::when::live;
 
@@ -27,9 +27,6 @@ type ReviewView = fn(ConversationState, RwSignal<bool>, Memo<AgentChanges>) -> A
 /// Renders the queued prompts: see `queued::queued`.
 type QueueView =
     fn(ConversationState, Memo<Vec<TurnEntry>>, RwSignal<Option<TurnEntry>>) -> AnyView;
-
-/// Takes the images for a draft.
-pub(super) type ImagesHook = Box<dyn FnOnce(Vec<PromptImage>)>;
 
 /// A change of a file that is shown.
 #[derive(Debug, Clone)]
@@ -58,8 +55,8 @@ pub(super) struct MoreViews {
     pub(super) queued: QueueView,
     /// See `sent_images::sent_images`.
     pub(super) images: fn(ConversationState, TurnId, usize) -> AnyView,
-    /// See `sent_images::find_for_draft`.
-    pub(super) draft_images: fn(ConversationState, &TurnId, usize, ImagesHook),
+    /// See `fork_prompt::fork_before`.
+    pub(super) fork_before: fn(ConversationState, Actions, Seq, &MessageItem),
 }
 
 /// Loads the code of [`MoreViews`].

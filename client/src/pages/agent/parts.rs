@@ -9,7 +9,9 @@ pub(super) fn provide() {
 }
 
 fn more_views() -> MoreViews {
-    use super::{approval_card, diff_view, earlier, find_bar, queued, review_files, sent_images};
+    use super::{
+        approval_card, diff_view, earlier, find_bar, fork_prompt, queued, review_files, sent_images,
+    };
     MoreViews {
         find: find_bar::find_bar,
         review: review_files::files,
@@ -18,7 +20,7 @@ fn more_views() -> MoreViews {
         earlier: earlier::earlier,
         queued: queued::queued,
         images: sent_images::sent_images,
-        draft_images: sent_images::find_for_draft,
+        fork_before: fork_prompt::fork_before,
     }
 }
 

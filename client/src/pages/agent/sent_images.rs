@@ -6,7 +6,6 @@ use moorline_shared::agent::prompt::PromptImage;
 use moorline_shared::id::TurnId;
 
 use super::blocks::image_address;
-use super::more_code::ImagesHook;
 use super::state::ConversationState;
 use crate::session::conversation::{ImageList, ImagesFault};
 use crate::ui::dialog::Dialog;
@@ -78,23 +77,6 @@ pub(super) fn find(
         (None, Some(place)) => images.read(state.id(), state.token(), place, then),
         (None, None) => then(Err(ImagesFault::Gone)),
     }
-}
-
-/// Finds the images of a prompt for the draft of another one: see `MoreViews`. An image that is not to
-/// be had is one without data.
-pub(super) fn find_for_draft(
-    state: ConversationState,
-    turn: &TurnId,
-    count: usize,
-    then: ImagesHook,
-) {
-    find(state, turn, move |found| {
-        let lost = || PromptImage { mime_type: String::new(), data: String::new() };
-        then(match found {
-            Ok(images) => images.to_vec(),
-            Err(_) => (0..count).map(|_| lost()).collect(),
-        });
-    });
 }
 
 fn counted(count: usize) -> String {

@@ -16,7 +16,7 @@ use moorline_shared::fold::{
 use moorline_shared::id::{ApprovalId, Cursor, SessionId, TurnId};
 use moorline_shared::message::close;
 use moorline_shared::rest::SendPrompt;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::paths::RelativePaths;
 use super::shown::ShownRows;
@@ -287,9 +287,8 @@ impl ConversationState {
         if self.own_label.with_untracked(Option::is_none) {
             self.own_label.set(Some(String::new()));
             api::ask(self.access, ApiRequest::get("/api/login".to_owned()), move |answer| {
-                let label =
-                    answer.ok().and_then(|text| api::parse::<Map<String, Value>>(&text).ok());
-                let label = label.as_ref().and_then(|login| login.get("label")?.as_str());
+                let login = answer.ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+                let label = login.as_ref().and_then(|login| login.get("label")?.as_str());
                 let _ = self.own_label.try_set(Some(label.unwrap_or_default().to_owned()));
             });
         }

@@ -11,8 +11,10 @@ use super::Actions;
 use crate::bindings::measure;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::catalogue::{self, Piece};
-use crate::session::drafts::KeptDraft;
 use crate::session::route::{PageRoute, Shelf};
+
+/// Called with a session that was started, before its page opens.
+pub(super) type BeginHook = Box<dyn FnOnce(&SessionId)>;
 
 impl Actions {
     /// Starts a login shell in the project that is shown.
@@ -43,12 +45,12 @@ impl Actions {
         self.fork_with(id, seq, None);
     }
 
-    /// Like [`Actions::fork`], with a draft of the prompt that comes next.
-    pub fn fork_with(self, id: &SessionId, seq: Option<Seq>, draft: Option<KeptDraft>) {
+    /// Like [`Actions::fork`]. `begin` is called with the new session before its page opens.
+    pub fn fork_with(self, id: &SessionId, seq: Option<Seq>, begin: Option<BeginHook>) {
         let path = format!("/api/sessions/{id}/fork");
         let (cols, rows) = self.size();
         let request = ApiRequest::post(path, &ForkSession { seq, name: None, cols, rows });
-        self.start_with(request, draft);
+        self.start_with(request, begin);
     }
 
     /// Returns the columns and rows of a terminal in this page. A program that starts with them is
@@ -63,7 +65,7 @@ impl Actions {
         self.start_with(request, None);
     }
 
-    fn start_with(self, request: ApiRequest, draft: Option<KeptDraft>) {
+    fn start_with(self, request: ApiRequest, begin: Option<BeginHook>) {
         if self.busy.get_untracked() {
             return;
         }
@@ -72,8 +74,8 @@ impl Actions {
         api::ask(self.access, request, move |answer| {
             self.busy.set(false);
             let Some(Piece { session: Some(session), .. }) = self.take(answer) else { return };
-            if let Some(draft) = draft {
-                draft.keep(&session.session_id);
+            if let Some(begin) = begin {
+                begin(&session.session_id);
             }
             // A user who has left the page meanwhile is not taken to the new session.
             if untrack(|| self.router.page()) == here {

@@ -28,7 +28,7 @@ impl PromptDraft {
         let draft = Self {
             state,
             text: RwSignal::new(drafts::kept(&state.id(), DraftPart::Text)),
-            images: RwSignal::new(drafts::kept_images(&state.id())),
+            images: RwSignal::default(),
             files: RwSignal::new(
                 drafts::kept(&state.id(), DraftPart::Files).lines().map(str::to_owned).collect(),
             ),
@@ -45,7 +45,6 @@ impl PromptDraft {
         effect(move || {
             drafts::keep(&state.id(), DraftPart::Files, &draft.named_files().join("\n"));
         });
-        effect(move || draft.images.with(|images| drafts::keep_images(&state.id(), images)));
         draft
     }
 

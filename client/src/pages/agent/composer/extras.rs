@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::draft::PromptDraft;
 use super::offers::{OfferList, offers};
-use super::pictures::{add, drop_target, image_picker, pictures};
+use super::pictures::{self, add, drop_target, image_picker, pictures};
 use crate::bindings::images;
 use crate::bindings::part::LoadError;
 use crate::bindings::text_field::{self, FieldEvent, FieldWatch};
@@ -29,6 +29,7 @@ pub(super) async fn load() -> LoadedExtras {
 }
 
 fn above(draft: PromptDraft) -> AnyView {
+    pictures::keep(draft);
     let list = OfferList::new(draft.state, draft);
     let watch = StoredValue::new_local(None::<FieldWatch>);
     effect(move || {

@@ -8,6 +8,8 @@ use moorline_shared::agent::prompt::PromptImage;
 use super::draft::PromptDraft;
 use crate::bindings::drops::{self, DropWatch, FileDrag};
 use crate::bindings::images::{self, ImageText, PickedFile};
+use crate::session::drafts;
+use crate::ui::when::effect;
 use crate::ui::{Icon, IconName, When};
 
 /// The most bytes of a prompt's images as text. The relay takes 200 KiB with the text.
@@ -117,6 +119,13 @@ pub(super) fn image_picker(draft: PromptDraft) -> AnyView {
         </When>
     }
     .into_any()
+}
+
+/// Shows the images that were kept with the draft, and keeps those that are added.
+pub(super) fn keep(draft: PromptDraft) {
+    let id = draft.state.id();
+    draft.images.update(|images| images.extend(drafts::kept_images(&id)));
+    effect(move || draft.images.with(|images| drafts::keep_images(&id, images)));
 }
 
 /// Renders the images of a draft; tracked.
