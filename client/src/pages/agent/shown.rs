@@ -134,7 +134,12 @@ pub(super) struct ShownRows {
     /// True from when rows of the past are added until what is read is back in its place. Until then,
     /// the view seems to be elsewhere.
     pub(super) is_moving: StoredValue<bool>,
+    /// Keeps what is read in its place, whatever changes in this frame; `None` until there is a view.
+    pub(super) hold: StoredValue<Option<PlaceHook>, LocalStorage>,
 }
+
+/// See [`ShownRows::hold`].
+pub(super) type PlaceHook = Box<dyn Fn()>;
 
 impl ShownRows {
     pub(super) fn new() -> Self {
@@ -143,6 +148,7 @@ impl ShownRows {
             span: RwSignal::default(),
             follows: RwSignal::new(true),
             is_moving: StoredValue::new(false),
+            hold: StoredValue::new_local(None),
         }
     }
 
@@ -259,6 +265,10 @@ impl ShownRows {
     pub(super) fn follow(self, conversation: &Conversation, changed: &[u64], is_new: bool) {
         let mut span = self.span.get_untracked();
         let follows = self.follows.get_untracked();
+        if is_new && !follows {
+            // The log may have items for the first chunk, too, before those that are read.
+            self.hold.with_value(|hold| hold.iter().for_each(|hold| hold()));
+        }
         self.signals.update_value(|signals| {
             if is_new && !signals.is_of(conversation) {
                 *signals = ShownSignals::default();

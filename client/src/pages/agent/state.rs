@@ -288,7 +288,9 @@ impl ConversationState {
             self.own_label.set(Some(String::new()));
             api::ask(self.access, ApiRequest::get("/api/login".to_owned()), move |answer| {
                 let login = answer.ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
-                let label = login.as_ref().and_then(|login| login.get("label")?.as_str());
+                let field = |name: &str| login.as_ref()?.get(name)?.as_str();
+                // As others see it: a token without a label is named by its scope.
+                let label = field("label").or_else(|| field("scope"));
                 let _ = self.own_label.try_set(Some(label.unwrap_or_default().to_owned()));
             });
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::*;
+use leptos::task::{spawn_local, tick};
 use moorline_shared::fold::ConversationItem;
 
 use super::message;
@@ -19,6 +20,9 @@ use crate::bindings::scrolling::{self, ScrollAnchor};
 use crate::ui::markdown::escaped;
 use crate::ui::when::{each, effect};
 use crate::ui::{Icon, IconName, When};
+
+/// The turns of the microtask queue within which changed signals have changed the page.
+const DRAWING_TURNS: usize = 4;
 
 /// The rows of the conversation. The view follows the end while it is there; otherwise what is read
 /// stays in its place.
@@ -49,6 +53,11 @@ pub fn Conversation(
     });
     let broken = StoredValue::new_local(None::<BrokenImages>);
     place.on_load(move |place| broken.set_value(Some(broken_images::watch(&place))));
+    state.shown.hold.set_value(Some(Box::new(move || {
+        if let Some(place) = place.get_untracked() {
+            hold_place(state, place.into());
+        }
+    })));
     let earlier = move || {
         if let Some(place) = place.get_untracked() {
             show_earlier(state, place.into());
@@ -189,13 +198,28 @@ fn fill(state: ConversationState, view: NodeRef<html::Div>) {
 
 /// Shows more of the past, and keeps what is read in its place.
 fn show_earlier(state: ConversationState, place: HtmlElement) {
+    if hold_place(state, place) {
+        state.shown.show_earlier();
+    }
+}
+
+/// Keeps what is read in its place while rows are added before it. Returns false if that is being done
+/// already.
+fn hold_place(state: ConversationState, place: HtmlElement) -> bool {
     let is_moving = state.shown.is_moving;
     if is_moving.try_get_value() != Some(false) {
-        return;
+        return false;
     }
     let anchor = ScrollAnchor::of(&place);
     is_moving.set_value(true);
-    state.shown.show_earlier();
+    let (soon, view) = (anchor.clone(), place.clone());
+    // The rows are there after some of these turns: before this frame is drawn, if it is not yet.
+    spawn_local(async move {
+        for _ in 0..DRAWING_TURNS {
+            tick().await;
+            soon.iter().for_each(|anchor| anchor.restore(&view));
+        }
+    });
     request_animation_frame(move || {
         anchor.iter().for_each(|anchor| anchor.restore(&place));
         // The page may be gone by now.
@@ -203,6 +227,7 @@ fn show_earlier(state: ConversationState, place: HtmlElement) {
             fill_start(state, &place);
         }
     });
+    true
 }
 
 /// Says how many items are left out; nothing if there are none.
