@@ -17,6 +17,7 @@ mod access;
 pub(crate) mod agents;
 mod composing;
 mod conversation;
+mod details;
 mod drivers;
 mod extremes;
 mod failures;

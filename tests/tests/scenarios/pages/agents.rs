@@ -275,6 +275,16 @@ async fn a_change_is_reverted_by_hunk() -> Result<()> {
         tab.click("[data-testid=review] summary").await?;
         let hunk = tab.until_there("[data-testid=hunk]").await?;
         ensure!(hunk.contains("1 + 2") && hunk.contains("1 - 2"), "{hunk}");
+        // Its lines have numbers, which are not selected with them.
+        let lines = "(() => {
+            const lines = document.querySelector('[data-testid=hunk] pre');
+            const added = lines.querySelector('[data-side=added]');
+            getSelection().selectAllChildren(lines);
+            return [getComputedStyle(added, '::before').content, getSelection().toString()];
+        })()";
+        let (number, selected): (String, String) = tab.evaluate(lines).await?;
+        ensure!(number.contains('1'), "{number}");
+        ensure!(selected.starts_with("-fn add") && !selected.contains("1 -fn"), "{selected}");
         tab.click("[data-testid=hunk] [data-testid=revert]").await?;
         let file = || std::fs::read_to_string(folder.path().join("lib.rs")).unwrap_or_default();
         wait_until("the old text", async || file() == "fn add() { 1 - 2 }\n").await?;
