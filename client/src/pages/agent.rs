@@ -32,6 +32,7 @@ mod state;
 mod terminal_part;
 mod tool;
 mod tool_group;
+mod tool_title;
 pub mod view;
 
 use leptos::html;

@@ -348,7 +348,7 @@ mod tests {
         assert!(html.contains("<p>See<button type=\"button\" class=\"footnote-mark\""), "{html}");
         assert!(html.contains("data-note=\"a\">a</button>.</p>"), "{html}");
         let note =
-            "data-note-text=\"a\"><span>a</span><div><p>The <em>note</em>.</p>\n</div></div>";
+            "data-note-text=\"a\"><span>a</span><div>\n<p>The <em>note</em>.</p>\n</div></div>";
         assert!(html.contains(note) && html.ends_with("<p>On.</p>\n"), "{html}");
         assert!(!html.contains("id=") && !html.contains("href"), "{html}");
         let words: String = html.split('<').filter_map(|it| it.split('>').nth(1)).collect();

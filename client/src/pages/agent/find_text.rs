@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::message::typed_text;
 use super::paths::RelativePaths;
-use super::tool::{places_text, raw_text, title};
+use super::tool::{places_text, raw_text};
+use super::tool_title::title;
 use crate::bindings::marks::folded;
 use crate::ui::diff::LineDiff;
 use crate::ui::markdown;

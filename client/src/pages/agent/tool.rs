@@ -14,6 +14,7 @@ use super::more_code::{MoreCode, ShownChange};
 use super::paths::RelativePaths;
 use super::state::ConversationState;
 use super::terminal_part::{self, TerminalView};
+use super::tool_title::title;
 use crate::session::route::PageRoute;
 use crate::ui::highlight::CodeColours;
 use crate::ui::long::long_html;
@@ -130,30 +131,6 @@ fn opens(tool: &ToolItem) -> bool {
 
 fn is_diff(content: &ToolContent) -> bool {
     matches!(content, ToolContent::Known(KnownToolContent::Diff { .. }))
-}
-
-/// Returns the title of a tool call in one line. One without a title is named by its kind and by what
-/// it works on.
-pub(super) fn title(tool: &ToolItem) -> String {
-    let words: Vec<&str> = tool.title.split_whitespace().collect();
-    if !words.is_empty() {
-        return words.join(" ");
-    }
-    let kind = match &*tool.kind {
-        "read" => "Read",
-        "edit" => "Edit",
-        "delete" => "Delete",
-        "move" => "Move",
-        "search" => "Search",
-        "execute" => "Run a command",
-        "think" => "Think",
-        "fetch" => "Fetch",
-        _ => "Tool call",
-    };
-    match tool.locations.first() {
-        Some(at) => format!("{kind} {}", at.path),
-        None => kind.to_owned(),
-    }
 }
 
 fn icon(kind: &str) -> IconName {

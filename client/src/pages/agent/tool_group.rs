@@ -5,7 +5,7 @@ use std::ops::Range;
 use moorline_shared::agent::content::ToolStatus;
 use moorline_shared::fold::{Conversation, ConversationItem};
 
-use super::tool::title;
+use super::tool_title::title;
 
 /// A group of tool calls, in brief.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
