@@ -26,6 +26,7 @@ mod error;
 mod opener;
 pub mod pty;
 mod registry;
+pub mod tmux;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -46,12 +47,13 @@ use moorline_shared::failure::HostFailure;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, SessionId};
 use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer};
 use serde_json::{Map, Value};
 
 pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
 pub use error::DriverError;
 pub(crate) use error::blocking;
-pub use opener::{OpenedTerminal, TerminalOpener, TerminalTail, TerminalWish};
+pub use opener::{OpenedTerminal, PaneWish, TerminalOpener, TerminalTail, TerminalWish};
 pub use registry::{Drivers, UnknownDriver};
 
 /// Starts sessions of one kind.
@@ -89,6 +91,12 @@ pub trait Driver: Debug + Send + Sync {
     /// Returns the coding agents that its sessions can run, installed or not. Called each time that
     /// a user asks for them. May block.
     fn agents(&self) -> Vec<KnownAgent> {
+        Vec::new()
+    }
+
+    /// Returns the tmux servers whose panes its sessions can show. Called each time that a user asks
+    /// for them. May block.
+    fn tmux_servers(&self) -> Vec<TmuxServer> {
         Vec::new()
     }
 
@@ -133,8 +141,22 @@ pub struct StartedSession {
     pub cwd: String,
     /// The id of its process on this machine, if it has one.
     pub pid: Option<u32>,
-    /// True if [`Driver::restore`] can continue it after its host has died.
-    pub outlives_host: bool,
+    /// What becomes of it if its host ends.
+    pub survival: Survival,
+}
+
+/// What becomes of a session if its host ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Survival {
+    /// It ends.
+    Ends,
+    /// [`Driver::restore`] continues it if its host has died: each step of it is in the journal, so
+    /// that nothing is lost or repeated. A host that is stopped ends it.
+    Journaled,
+    /// It goes on by itself, whether its host has died or was stopped. [`Driver::restore`] shows it
+    /// again, in a new epoch of its log that begins with what it shows then. Only its first
+    /// checkpoint is in the journal.
+    Reopened,
 }
 
 /// The source of a session's snapshots.
@@ -143,6 +165,9 @@ pub enum SnapshotSource {
     /// An emulator of the host: the output is that of a program that has a terminal to itself. The
     /// emulator also answers the program's terminal queries while no client does.
     Emulator,
+    /// An emulator of the host, of a program whose terminal is elsewhere, such as a pane of tmux.
+    /// That terminal answers the program's queries, so neither the host nor a client does.
+    Mirror,
     /// The driver: [`SessionControl::request_snapshot`] asks it, and it answers with
     /// [`DriverOutput::Snapshot`]. Nobody interprets its output as a terminal would.
     Driver,
@@ -195,6 +220,9 @@ pub enum DriverOutput {
     /// All that follows from the actions up to this one has been output: see
     /// [`SessionControl::act`].
     Acted(ActionNumber),
+    /// The terminal has this size now. Only for [`SnapshotSource::Mirror`], whose size the terminal
+    /// decides: [`SessionControl::resize`] is a wish of a client.
+    Size(Size),
     /// The driver waits until its state is in the journal, if the session has one. The host takes
     /// [`SessionControl::checkpoint`], writes it, and calls [`SessionControl::journaled`].
     Checkpoint,
@@ -246,14 +274,14 @@ pub trait SessionControl: Debug + Send + Sync {
 
     /// Returns the state from which [`Driver::restore`] continues the session, with all outputs that
     /// were not taken yet. `stored` are the keys of the contents that are stored. Only for sessions
-    /// that outlive their host.
+    /// with [`Survival::Journaled`] and [`Survival::Reopened`].
     fn checkpoint(&self, _stored: &BTreeSet<String>) -> DriverCheckpoint {
         DriverCheckpoint::default()
     }
 
     /// Asks for a [`DriverOutput::Checkpoint`] after all outputs that are due, because the session
-    /// has something to store that does not follow from an output. Only for sessions that outlive
-    /// their host.
+    /// has something to store that does not follow from an output. Only for sessions with
+    /// [`Survival::Journaled`].
     fn request_checkpoint(&self) {}
 
     /// Hears that the last checkpoint is written, or that the session has no journal. What follows
@@ -275,6 +303,13 @@ pub trait SessionControl: Debug + Send + Sync {
     /// dropped.
     fn changes(&self, _question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
         let failure = HostFailure::new("not_an_agent", "This session runs no agent.");
+        Box::pin(ready(failure.into()))
+    }
+
+    /// Answers a question about the tmux session that the session's pane is in. The future may be
+    /// dropped.
+    fn tmux(&self, _question: TmuxQuestion) -> BoxFuture<'static, TmuxAnswer> {
+        let failure = HostFailure::new("not_tmux", "This session does not show a pane of tmux.");
         Box::pin(ready(failure.into()))
     }
 

@@ -27,6 +27,7 @@ use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, Seq, SessionId};
 use moorline_shared::session::ForkedFrom;
 use moorline_shared::session::Size;
+use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::approvals::RuleBook;
@@ -191,6 +192,15 @@ impl Session {
     ) -> BoxFuture<'static, ChangesAnswer> {
         let control = Arc::clone(&self.lock().control);
         control.changes(question)
+    }
+
+    /// Answers a question about the tmux session of the session's pane.
+    pub(crate) fn tmux(
+        self: &Arc<Self>,
+        question: TmuxQuestion,
+    ) -> BoxFuture<'static, TmuxAnswer> {
+        let control = Arc::clone(&self.lock().control);
+        control.tmux(question)
     }
 
     /// Ends the session, and drops its output from now on.

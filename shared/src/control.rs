@@ -32,6 +32,7 @@ use crate::publish::RequestId;
 use crate::rest::{ContextFile, MissingDriver};
 use crate::session::{ForkedFrom, Size};
 use crate::tagged::tagged;
+use crate::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer, TmuxSpec};
 
 /// The version number of this protocol. Both sides must have the same one.
 pub const PROTOCOL: u32 = 1;
@@ -101,6 +102,20 @@ tagged! {
             request: RequestId,
             /// The agents that the host knows, installed or not.
             agents: Vec<KnownAgent>,
+        },
+        /// The answer to [`ToHost::TmuxServers`].
+        TmuxServers {
+            /// The request that this answers.
+            request: RequestId,
+            /// The servers of the host's user.
+            servers: Vec<TmuxServer>,
+        },
+        /// The answer to [`ToHost::Tmux`].
+        Tmux {
+            /// The request that this answers.
+            request: RequestId,
+            /// The answer to its question.
+            answer: Box<TmuxAnswer>,
         },
         /// The answer to [`ToHost::Rules`].
         Rules {
@@ -187,6 +202,7 @@ impl Hosted {
         let name = self.facts.name.take().map(|name| bounded(&name, NAME_CHARACTERS));
         self.facts.name = name.filter(|name| !name.is_empty());
         self.facts.agent = self.facts.agent.take().map(AgentSpec::cleaned);
+        self.facts.tmux = self.facts.tmux.take().and_then(TmuxSpec::cleaned);
         self
     }
 }
@@ -209,6 +225,7 @@ struct FlatHosted {
     #[serde(default)]
     size: Size,
     agent: Option<AgentSpec>,
+    tmux: Option<TmuxSpec>,
     beside: Option<SessionId>,
     cwd: String,
     pid: Option<u32>,
@@ -218,8 +235,8 @@ struct FlatHosted {
 impl From<FlatHosted> for Hosted {
     fn from(flat: FlatHosted) -> Self {
         let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
-        let FlatHosted { name, project, driver, command, env, size, agent, beside, .. } = flat;
-        let facts = Facts { name, project, driver, command, env, size, agent, beside };
+        let FlatHosted { name, project, driver, command, env, size, agent, tmux, beside, .. } = flat;
+        let facts = Facts { name, project, driver, command, env, size, agent, tmux, beside };
         Self { session_id, epoch, facts, cwd, pid, created_at }
     }
 }
@@ -245,6 +262,9 @@ pub struct Facts {
     /// The agent, in a session of the driver `agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentSpec>,
+    /// The pane, in a session of the driver `tmux`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tmux: Option<TmuxSpec>,
     /// The session that it was opened beside, if a host has opened it of its own accord.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<SessionId>,
@@ -320,6 +340,20 @@ tagged! {
         Agents {
             /// The id that the answer repeats.
             request: RequestId,
+        },
+        /// Asks for the tmux servers of the host's user.
+        TmuxServers {
+            /// The id that the answer repeats.
+            request: RequestId,
+        },
+        /// Asks about the tmux session that the pane of a session is in, or changes it.
+        Tmux {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The session.
+            session_id: SessionId,
+            /// The question.
+            question: Box<TmuxQuestion>,
         },
         /// Asks for the host's rules about approvals, or revokes one. A rule that does not exist is
         /// answered by [`ToRelay::Failed`] with `no_such_rule`.

@@ -31,7 +31,7 @@ pub use agent::{
 pub use fields::{
     Activity, CommandSent, Connected, Gap, OperationsDetected, OperationsError, OperationsExecuted,
     SessionCreated, SessionDeleted, SessionError, SessionForked, SessionOutput, Status,
-    TerminalClosed, TerminalCreated,
+    TerminalClosed, TerminalCreated, TmuxLayout,
 };
 
 /// The fields of one kind of event.
@@ -139,6 +139,8 @@ kinds! {
     AgentChanges = "agent-changes",
     /// What will follow from requests that the session's host has not carried out. Synthetic.
     AgentPending = "agent-pending",
+    /// The windows and panes of the tmux session that the session's pane is in.
+    TmuxLayout = "tmux-layout",
     /// An update of the agent that this version does not know.
     AgentUpdate = "agent-update",
     /// A terminal was opened beside the session.

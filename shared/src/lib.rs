@@ -34,3 +34,4 @@ pub mod terminal;
 mod testing;
 pub mod text;
 pub mod time;
+pub mod tmux;

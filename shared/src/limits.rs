@@ -283,6 +283,16 @@ pub const AGENT_DIRECTORIES: usize = 16;
 pub const AGENT_DIRECTORY_BYTES: usize = 4096;
 /// Most agents of one host in an answer of a relay.
 pub const AGENTS_PER_HOST: usize = 64;
+/// Most tmux servers of one host in a list.
+pub const TMUX_SERVERS: usize = 16;
+/// Most tmux sessions of one server in a list.
+pub const TMUX_SESSIONS: usize = 64;
+/// Most windows of one tmux session in a list.
+pub const TMUX_WINDOWS: usize = 64;
+/// Most panes of one tmux session in a list, and most of its panes that are open.
+pub const TMUX_PANES: usize = 64;
+/// Most bytes of the path of a tmux socket, of a folder that tmux reports, and of a name for tmux.
+pub const TMUX_TEXT_BYTES: usize = 1024;
 /// Most projects of one relay.
 pub const PROJECTS: usize = 10_000;
 /// Most sessions of one host.

@@ -10,6 +10,7 @@ mod operations;
 mod passkeys;
 mod push;
 mod terminal;
+mod tmux;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::event::Activity;
 use crate::fold::ApprovalEntry;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId};
 use crate::session::{ForkedFrom, Lifecycle};
+use crate::tmux::TmuxSpec;
 pub use agent::{
     ActionAccepted, AgentOverview, ApprovalCard, ApprovalCards, ChangePrompt, ConfigureAgent,
     DecideApproval, LogInAgent, PromptList, SessionApprovals, StopTurn,
@@ -43,6 +45,7 @@ pub use push::{PushKey, PushKeys, PushSubscribed, SubscribePush};
 pub use terminal::{
     CreateTerminal, CreatedTerminal, Done, OutputPiece, TerminalInput, TerminalOutput,
 };
+pub use tmux::{HostTmux, SessionTmux};
 pub use tokens::{
     ChangeToken, CreateToken, LoginStatus, TokenChanged, TokenCreated, TokenList, TokenSummary,
 };
@@ -73,12 +76,17 @@ pub struct CreateSession {
     /// The project that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
-    /// The name of the driver that runs it; `pty` by default, and `agent` with an `agent`.
+    /// The name of the driver that runs it; `pty` by default, `agent` with an
+    /// `agent`, and `tmux` with a `tmux`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// The agent, for a session of the driver `agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentSpec>,
+    /// The pane to open or to create, for a session of the driver `tmux`. Then `cols`, `rows` and
+    /// `command` only count if a tmux session is created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tmux: Option<TmuxSpec>,
     /// The host to run it on; by default the relay's own, or else the one that is connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,

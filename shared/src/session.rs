@@ -71,6 +71,8 @@ pub struct ForkedFrom {
 pub const DEFAULT_DRIVER: &str = "pty";
 /// The driver of a session that runs a coding agent.
 pub const AGENT_DRIVER: &str = "agent";
+/// The driver of a session that shows a pane of tmux.
+pub const TMUX_DRIVER: &str = "tmux";
 
 /// The size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

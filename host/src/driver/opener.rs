@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::SessionId;
 use moorline_shared::session::ExitStatus;
+use moorline_shared::tmux::TmuxSpec;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
@@ -19,6 +20,10 @@ pub trait TerminalOpener: Debug + Send + Sync {
     /// Starts a program on a terminal, as a session of its own. The error is a sentence. If the
     /// future is dropped, the session is closed.
     fn open(&self, wish: TerminalWish) -> BoxFuture<'static, Result<OpenedTerminal, String>>;
+
+    /// Shows a pane of tmux, as a session of its own. The error is a sentence. The session is opened
+    /// even if the future is dropped.
+    fn open_pane(&self, wish: PaneWish) -> BoxFuture<'static, Result<(), String>>;
 }
 
 /// A program to run on a terminal.
@@ -34,6 +39,15 @@ pub struct TerminalWish {
     pub cwd: PathBuf,
     /// The most bytes of output to keep.
     pub output_bytes: usize,
+}
+
+/// A pane of tmux to show.
+#[derive(Debug, Clone)]
+pub struct PaneWish {
+    /// The id of the new session.
+    pub session_id: SessionId,
+    /// The pane.
+    pub spec: TmuxSpec,
 }
 
 /// A session that was opened. It goes on if this is dropped.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::rest::MissingDriver;
+use moorline_shared::tmux::TmuxServer;
 
 use super::agent::{AgentDriver, AgentKeeper};
 use super::pty::PtyDriver;
+use super::tmux::TmuxDriver;
 use super::{Driver, blocking};
 
 /// The drivers of a host. Clones share them.
@@ -35,7 +37,8 @@ impl Drivers {
         folder: Option<&Path>,
     ) -> Self {
         let agents = AgentDriver::new(keeper, folder);
-        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(agents)])
+        let tmux = TmuxDriver::new(folder);
+        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(agents), Box::new(tmux)])
     }
 
     /// Creates a registry of these drivers. If two have the same name, the first is used.
@@ -82,6 +85,17 @@ impl Drivers {
         for driver in &*self.0 {
             driver.tidy().await;
         }
+    }
+
+    /// Returns the tmux servers whose panes sessions can show.
+    pub async fn tmux_servers(&self) -> Vec<TmuxServer> {
+        let drivers = self.clone();
+        let looked =
+            blocking(move || drivers.0.iter().flat_map(|it| it.tmux_servers()).collect());
+        looked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "cannot list the tmux servers");
+            Vec::new()
+        })
     }
 
     /// Returns the coding agents that sessions can run here, installed or not.

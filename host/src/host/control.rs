@@ -14,6 +14,7 @@ use moorline_shared::link::Redial;
 use moorline_shared::message::close;
 use moorline_shared::operation::{OperationsAnswer, OperationsQuestion};
 use moorline_shared::publish::RequestId;
+use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion};
 use moorline_shared::rest::ContextFile;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -212,6 +213,22 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
+            ToHost::TmuxServers { request } => {
+                let (drivers, sender) = (self.host.drivers.clone(), sender.clone());
+                requests.spawn(async move {
+                    let servers = drivers.tmux_servers().await;
+                    let answer = ToRelay::TmuxServers { request, servers };
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
+            ToHost::Tmux { request, session_id, question } => {
+                let (host, sender) = (Arc::clone(self.host), sender.clone());
+                requests.spawn(async move {
+                    let answer = Box::new(host.tmux(&session_id, *question).await);
+                    let answer = ToRelay::Tmux { request, answer };
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
             ToHost::Rules { request, question } => {
                 let (book, sender) = (Arc::clone(&self.host.book), sender.clone());
                 requests.spawn(async move {
@@ -293,6 +310,14 @@ impl Host {
         let Ok(_turn) = turns.acquire().await else { return is_stopping().into() };
         match self.session(id) {
             Some(session) => session.changes(question).await,
+            None => HostFailure::new("session_ended", "The session is over.").into(),
+        }
+    }
+
+    /// Answers a question about the tmux session of a session's pane.
+    async fn tmux(&self, id: &SessionId, question: TmuxQuestion) -> TmuxAnswer {
+        match self.session(id) {
+            Some(session) => session.tmux(question).await,
             None => HostFailure::new("session_ended", "The session is over.").into(),
         }
     }

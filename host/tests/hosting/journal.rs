@@ -61,7 +61,7 @@ impl Counting {
             snapshots: SnapshotSource::Conversation,
             cwd: "/counts".into(),
             pid: None,
-            outlives_host: true,
+            survival: Survival::Journaled,
         }
     }
 

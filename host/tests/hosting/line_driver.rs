@@ -48,7 +48,7 @@ impl Driver for LineDriver {
                 snapshots: SnapshotSource::Driver,
                 cwd: "/lines".into(),
                 pid: None,
-                outlives_host: false,
+                survival: Survival::Ends,
             })
         })
     }

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::routes::{
     approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
-    sessions, terminals,
+    sessions, terminals, tmux,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -36,6 +36,8 @@ use crate::routes::{
     operations::execute,
     changes::list,
     changes::settle,
+    tmux::show,
+    tmux::act,
     projects::list,
     projects::create,
     projects::get,

@@ -1,6 +1,7 @@
 //! Plans a session before a host starts it.
 
 mod agent;
+mod tmux;
 
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
 use moorline_shared::rest::{CreateSession, SessionSummary};
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::{Lifecycle, Size, TMUX_DRIVER};
 
 use super::api::ApiError;
 use super::record::{HostRecord, SessionRecord};
 pub use agent::AgentRefused;
+pub use tmux::TmuxRefused;
 
 /// Time allowed for a host to answer a request.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -64,6 +66,9 @@ pub enum PlanError {
     /// The agent cannot be started as it is described.
     #[error(transparent)]
     Agent(#[from] AgentRefused),
+    /// The pane cannot be opened as it is described.
+    #[error(transparent)]
+    Tmux(#[from] TmuxRefused),
 }
 
 /// The reason why no host does what was asked.
@@ -202,7 +207,11 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         cols: wanted.cols.unwrap_or(default.cols),
         rows: wanted.rows.unwrap_or(default.rows),
     };
-    let (driver, agent) = agent::chosen(&wanted)?;
+    let tmux = tmux::chosen(&wanted)?;
+    let (driver, agent) = match tmux {
+        Some(_) => (TMUX_DRIVER.to_owned(), None),
+        None => agent::chosen(&wanted)?,
+    };
     check_texts(&wanted)?;
     check_folder(wanted.cwd.as_deref().unwrap_or_default())?;
     Ok(SessionRecord {
@@ -223,6 +232,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         head: Seq::ZERO,
         host: wanted.host,
         agent,
+        tmux,
     })
 }
 
@@ -248,6 +258,7 @@ pub fn adopted(host: &HostId, hosted: &Hosted, now: u64) -> SessionRecord {
         head: Seq::ZERO,
         host: Some(host.clone()),
         agent: facts.agent.clone(),
+        tmux: facts.tmux.clone(),
     }
 }
 
@@ -264,6 +275,7 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
             env: record.env.clone(),
             size: record.size,
             agent: record.agent.clone(),
+            tmux: record.tmux.clone(),
             beside: None,
         },
         cwd: record.cwd.clone(),
@@ -303,6 +315,7 @@ pub fn again(
         project: source.project.clone(),
         driver: Some(source.driver.clone()),
         agent: source.agent.clone(),
+        tmux: source.tmux.as_ref().map(tmux::again),
         cols: Some(size.cols),
         rows: Some(size.rows),
         host: source.host.clone(),

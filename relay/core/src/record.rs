@@ -10,6 +10,7 @@ use moorline_shared::rest::{AgentOverview, MissingDriver, SessionSummary, TokenS
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
+use moorline_shared::tmux::TmuxSpec;
 use serde::{Deserialize, Serialize};
 
 use super::rfc3339;
@@ -50,6 +51,9 @@ pub struct SessionRecord {
     /// The agent, in a session of the driver `agent`.
     #[serde(default)]
     pub agent: Option<AgentSpec>,
+    /// The pane, in a session of the driver `tmux`.
+    #[serde(default)]
+    pub tmux: Option<TmuxSpec>,
 }
 
 /// The row of one project.
@@ -171,7 +175,8 @@ pub fn name(record: &SessionRecord) -> String {
         return name.clone();
     }
     let agent = record.agent.as_ref().and_then(|spec| spec.agent.as_deref());
-    let program = record.command.first().map(|program| last_part(program)).or(agent);
+    let tmux = record.tmux.as_ref().and_then(|spec| spec.session.as_deref());
+    let program = record.command.first().map(|program| last_part(program)).or(agent).or(tmux);
     let program = program.unwrap_or("shell");
     let folder = record.cwd.as_deref().filter(|cwd| !is_home(cwd)).map(last_part);
     // They come from a command line and a file system, which allow any character.

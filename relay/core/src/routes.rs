@@ -7,6 +7,7 @@
 pub(crate) mod action_request;
 pub(crate) mod approvals;
 mod audit;
+mod ask;
 pub(crate) mod changes;
 pub(crate) mod files;
 pub(crate) mod hosts;
@@ -20,6 +21,7 @@ pub(crate) mod session;
 pub(crate) mod sessions;
 mod table;
 pub(crate) mod terminals;
+pub(crate) mod tmux;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -29,7 +31,6 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use http::Method;
-use moorline_shared::change::ChangesQuestion;
 use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::SessionSummary;
@@ -43,9 +44,10 @@ use crate::session::Session;
 pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
 pub use audit::{AuditPage, AuditQuery};
-pub use changes::{ask_changes, changes_reply};
+pub use ask::{QuestionHandler, SessionAnswer, SessionQuestion, ask_host};
 pub use files::files_reply;
 pub use hosts::{host_agents, rules_answer, rules_question};
+pub use tmux::host_tmux;
 pub use login::{LoginQuery, cookie_expiry};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
@@ -127,8 +129,8 @@ pub enum Handler {
     Act(fn(&Session, &Request) -> Result<Asked, ApiError>),
     /// Asks the session's host about operations, and reports the answer in the session's log.
     Operations(fn(&SessionId, &Request) -> Result<HostQuestion, ApiError>),
-    /// Asks the session's host about the changes of its agent.
-    Changes(fn(&Request) -> Result<ChangesQuestion, ApiError>),
+    /// Asks the session's host.
+    Ask(QuestionHandler),
     /// Asks the session's host for the files in its folder that match this.
     Files(fn(&Request) -> Result<String, ApiError>),
     /// Leaves the request to each relay's own code.
@@ -206,6 +208,8 @@ pub enum Call {
     ListEvents,
     /// Lists the agents of a host, by asking it.
     HostAgents,
+    /// Lists the tmux servers of a host, by asking it.
+    HostTmux,
     /// Starts a session on another one's log.
     Fork,
     /// Lists the files that a session works with, by asking its host.
@@ -318,7 +322,7 @@ impl Route {
             | Handler::Write(_)
             | Handler::Act(_)
             | Handler::Operations(_)
-            | Handler::Changes(_)
+            | Handler::Ask(_)
             | Handler::Files(_) => true,
             Handler::Relay(call) => matches!(
                 call,

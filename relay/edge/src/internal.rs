@@ -11,8 +11,8 @@ use moorline_core::auth::{Grant, SecretHash, hash_secret};
 use moorline_core::directory::SessionReport;
 use moorline_core::passkey::RelyingParty;
 use moorline_core::record::SessionRecord;
+use moorline_core::routes::SessionQuestion;
 use moorline_core::session::AgentDocument;
-use moorline_shared::change::ChangesQuestion;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
 use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
@@ -76,9 +76,9 @@ pub const FIND_FILES: &str = "/internal/find-files";
 /// To the directory: [`OperationsWanted`]. Answer: `OperationsAnswer`; 503 `host_offline` if the
 /// host is away.
 pub const OPERATIONS: &str = "/internal/operations";
-/// To the directory: [`ChangesWanted`]. Answer: `ChangesAnswer`; 503 `host_offline` if the host is
+/// To the directory: [`QuestionWanted`]. Answer: `SessionAnswer`; 503 `host_offline` if the host is
 /// away.
-pub const CHANGES: &str = "/internal/changes";
+pub const QUESTION: &str = "/internal/question";
 /// To a session's object, without a body: a token or cookie by which it was opened may have lost its
 /// access. Answer: nothing, once the connections that have lost it are closed.
 pub const RECHECK: &str = "/internal/recheck";
@@ -255,15 +255,15 @@ pub struct OperationsWanted {
     pub question: OperationsQuestion,
 }
 
-/// A question about the changes of an agent, for the host of its session.
+/// A question about a session, for its host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangesWanted {
+pub struct QuestionWanted {
     /// The host that runs the session.
     pub host: HostId,
     /// The session.
     pub session_id: SessionId,
     /// The question.
-    pub question: ChangesQuestion,
+    pub question: SessionQuestion,
 }
 
 /// A secret that a caller has presented.

@@ -122,7 +122,7 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
             rest::act(object, ask, &routes::Request { item, ..request? }).await
         }
         Handler::Operations(ask) => rest::operations(object, ask, request).await,
-        Handler::Changes(ask) => rest::changes(object, ask, request).await,
+        Handler::Ask(ask) => rest::ask(object, ask, request).await,
         Handler::Files(ask) => rest::files(object, ask, request).await,
         Handler::Relay(call) => own(object, call, request).await,
         // The directory answers these.

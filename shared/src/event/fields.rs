@@ -7,6 +7,7 @@ use crate::agent::spec::AgentSpec;
 use crate::id::{Epoch, Seq, SessionId};
 use crate::operation::{Operation, OperationPreview, OperationResult};
 use crate::session::ForkedFrom;
+use crate::tmux::TmuxSession;
 
 /// The first event of an event stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,4 +241,13 @@ pub struct Status {
     /// The command that is running, if the shell reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
+}
+
+/// The windows and panes of the tmux session that a pane's session is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TmuxLayout {
+    /// The pane that the session shows.
+    pub pane: String,
+    /// The tmux session.
+    pub session: TmuxSession,
 }

@@ -147,7 +147,10 @@ impl AgentDriver {
             snapshots: SnapshotSource::Conversation,
             cwd,
             pid,
-            outlives_host: self.keeper.is_some(),
+            survival: match &self.keeper {
+                Some(_) => Survival::Journaled,
+                None => Survival::Ends,
+            },
         }
     }
 }

@@ -339,7 +339,7 @@ impl AgentHands {
             snapshots: SnapshotSource::Conversation,
             cwd: "/srv".into(),
             pid: None,
-            outlives_host: true,
+            survival: Survival::Journaled,
         };
         let (served, ended, looking) = (VecDeque::new(), Vec::new(), shared.active_turn());
         (Self { shared, process, served, looking, ended, ends: false }, started)

@@ -63,7 +63,7 @@ fn session(session_id: SessionId, pty: Pty) -> StartedSession {
         snapshots: SnapshotSource::Emulator,
         cwd: cwd.to_string_lossy().into_owned(),
         pid: Some(terminal.pid()),
-        outlives_host: false,
+        survival: Survival::Ends,
         control: Arc::new(PtyControl {
             terminal: terminal.clone(),
             status: Arc::clone(&status),

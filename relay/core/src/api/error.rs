@@ -27,6 +27,8 @@ pub struct ApiError {
 }
 
 const WRONG_TOKEN: &str = "Token not valid";
+/// Short error text for a session that shows no pane of tmux.
+const NOT_TMUX: &str = "Not a pane of tmux";
 /// The code for an id that another session has.
 const EXISTS: &str = "exists";
 /// Describes an id to people, in seed 000's words.
@@ -259,10 +261,20 @@ impl ApiError {
             "no_folder" => Self::new(StatusCode::CONFLICT, code, "Folder not available"),
             "session_ended" => Self::new(StatusCode::CONFLICT, code, "Session has ended"),
             "not_an_agent" => Self::new(StatusCode::CONFLICT, code, "Not an agent"),
+            "not_tmux" => Self::new(StatusCode::CONFLICT, code, NOT_TMUX),
+            "tmux_failed" => Self::new(StatusCode::CONFLICT, code, "tmux has failed"),
             "host_offline" => Self::new(StatusCode::SERVICE_UNAVAILABLE, code, "Host is offline"),
             _ => return Self::internal(&message),
         };
         error.with_message(message).of_session(id.as_str())
+    }
+
+    /// The session does not show a pane of tmux.
+    #[must_use]
+    pub fn not_tmux(id: &SessionId) -> Self {
+        Self::new(StatusCode::CONFLICT, "not_tmux", NOT_TMUX)
+            .with_message("This session does not show a pane of tmux.")
+            .of_session(id.as_str())
     }
 
     /// The input was refused; `why` gives the reason.

@@ -281,6 +281,23 @@ impl IntoResponses for Changing {
     }
 }
 
+/// ResponseList of every route about the tmux session of a pane.
+#[derive(Debug)]
+pub enum InTmux {}
+
+impl IntoResponses for InTmux {
+    fn responses() -> ResponseList {
+        errors(&[
+            (
+                409,
+                "The session has ended: `session_ended`; it is not a pane of tmux: `not_tmux`; or \
+                 tmux refuses: `tmux_failed`.",
+            ),
+            (503, "The session's host is offline, or did not answer: `host_offline`."),
+        ])
+    }
+}
+
 /// ResponseList of every route that opens a WebSocket.
 #[derive(Debug)]
 pub enum Upgrade {}

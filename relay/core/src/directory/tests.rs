@@ -43,6 +43,7 @@ fn hosted(session: &str) -> Hosted {
             env: BTreeMap::new(),
             size: Size::default(),
             agent: None,
+            tmux: None,
             beside: None,
         },
         cwd: "/srv".to_owned(),

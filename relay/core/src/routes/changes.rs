@@ -1,16 +1,14 @@
 //! The handlers of `/api/session/:id/changes`: requests that the session's host answers.
 
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
-use moorline_shared::id::{HostId, SessionId};
+use moorline_shared::id::SessionId;
 use moorline_shared::limits::CHANGED_FILES;
 use moorline_shared::rest::{ChangesSettled, SessionChangeList, SettleChanges};
 
-use super::prompts::check_agent;
-use super::{Reply, Request, SessionFolder, folder_of, operations};
+use super::{Reply, Request, SessionQuestion, operations};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::{Changing, Guarded, OfSession, WithBody};
-use crate::session::Session;
 
 /// List the files that the agent has changed
 ///
@@ -22,8 +20,8 @@ use crate::session::Session;
     responses(Guarded, OfSession, Changing,
         (status = 200, description = "The changed files.", body = SessionChangeList)),
 ))]
-pub(crate) fn list(_: &Request) -> Result<ChangesQuestion, ApiError> {
-    Ok(ChangesQuestion::List)
+pub(crate) fn list(_: &Request) -> Result<SessionQuestion, ApiError> {
+    Ok(SessionQuestion::Changes(ChangesQuestion::List))
 }
 
 /// Keep or revert changes of the agent
@@ -37,35 +35,20 @@ pub(crate) fn list(_: &Request) -> Result<ChangesQuestion, ApiError> {
     responses(Guarded, OfSession, WithBody, Changing,
         (status = 200, description = "A result for each file.", body = ChangesSettled)),
 ))]
-pub(crate) fn settle(request: &Request) -> Result<ChangesQuestion, ApiError> {
+pub(crate) fn settle(request: &Request) -> Result<SessionQuestion, ApiError> {
     let SettleChanges { keep, revert } = operations::body(request)?;
     match keep.len() + revert.len() {
         0 => Err(ApiError::nothing_to_settle()),
         count if count > CHANGED_FILES => Err(ApiError::too_many_changes()),
-        _ => Ok(ChangesQuestion::Settle { keep, revert }),
+        _ => Ok(SessionQuestion::Changes(ChangesQuestion::Settle { keep, revert })),
     }
-}
-
-/// Returns the host to ask about a session's changes, and the question.
-///
-/// # Errors
-/// `not_an_agent`, `session_ended`, `host_offline` for a session whose host is unknown, or those of
-/// `ask`.
-pub fn ask_changes(
-    session: &Session,
-    ask: fn(&Request) -> Result<ChangesQuestion, ApiError>,
-    request: &Request,
-) -> Result<(HostId, ChangesQuestion), ApiError> {
-    check_agent(session)?;
-    let SessionFolder { host, folder: _ } = folder_of(session, request.now_ms)?;
-    Ok((host, ask(request)?))
 }
 
 /// Returns the reply to a request about changes. `now_ms` is the time in milliseconds since 1970.
 ///
 /// # Errors
 /// `host_offline`, `no_folder`, `session_ended` or `internal`.
-pub fn changes_reply(
+pub(super) fn reply(
     id: &SessionId,
     answer: ChangesAnswer,
     now_ms: u64,
@@ -107,6 +90,7 @@ mod tests {
             hunks: Some(vec!["1".into()]),
         };
         let expected = ChangesQuestion::Settle { keep: vec![planned], revert: vec![] };
+        let expected = SessionQuestion::Changes(expected);
         assert_eq!(settle(&request("", &body)).unwrap(), expected);
         for body in [json!({}), json!({ "keep": [] }), json!({ "revert": [{ "before": "00" }] })] {
             assert_eq!(refused(&body), 400, "{body}");
@@ -122,7 +106,7 @@ mod tests {
     fn an_answer_of_the_host_is_passed_on() {
         let id: SessionId = "abcdefgh".parse().unwrap();
         let body = |answer| -> Value {
-            serde_json::from_slice(&changes_reply(&id, answer, 7).unwrap().body).unwrap()
+            serde_json::from_slice(&reply(&id, answer, 7).unwrap().body).unwrap()
         };
         let listed = ListedChanges { complete: true, ..ListedChanges::default() };
         let expected = json!({
@@ -147,7 +131,7 @@ mod tests {
             ("internal", 500),
         ] {
             let answer = HostFailure::new(code, "m").into();
-            let error = changes_reply(&id, answer, 7).unwrap_err();
+            let error = reply(&id, answer, 7).unwrap_err();
             assert_eq!(error.status().as_u16(), status, "{code}");
         }
     }

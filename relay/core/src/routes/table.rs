@@ -3,12 +3,12 @@
 use http::Method;
 
 use super::Handler::{
-    Act, Change, Changes, Files, Operations, Output, Read, Relay, Remove, Session, Start, Write,
+    Act, Ask, Change, Files, Operations, Output, Read, Relay, Remove, Session, Start, Write,
 };
-use super::{Call, Handler, Need, Route, Subject};
+use super::{Call, Handler, Need, QuestionHandler, Route, Subject};
 use super::{
     approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
-    sessions, terminals,
+    sessions, terminals, tmux,
 };
 use crate::legacy;
 
@@ -82,6 +82,7 @@ pub static ROUTES: &[Route] = &[
     // Hosts.
     plain(GET, "/api/hosts", Need::List, Read(hosts::list)),
     of_other(GET, "/api/hosts/{id}/agents", Need::List, Relay(Call::HostAgents)),
+    of_other(GET, "/api/hosts/{id}/tmux", Need::List, Relay(Call::HostTmux)),
     of_other(GET, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::HostRules)),
     of_other(DELETE, "/api/hosts/{id}/rules", Need::Admin, Relay(Call::RevokeRule)),
     of_other(GET, "/hosts/{id}/control", Need::Host, Relay(Call::Control)),
@@ -127,8 +128,10 @@ pub static ROUTES: &[Route] = &[
     of_session(PATCH, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::change)),
     of_session(DELETE, "/api/session/{id}/prompts/{item}", Need::Write, Act(prompts::withdraw)),
     of_session(POST, "/api/session/{id}/prompts/{item}/retry", Need::Write, Act(prompts::retry)),
-    of_session(GET, "/api/session/{id}/changes", Need::Write, Changes(changes::list)),
-    of_session(POST, "/api/session/{id}/changes", Need::Write, Changes(changes::settle)),
+    of_session(GET, "/api/session/{id}/changes", Need::Write, Ask(QuestionHandler::of_agent(changes::list))),
+    of_session(POST, "/api/session/{id}/changes", Need::Write, Ask(QuestionHandler::of_agent(changes::settle))),
+    of_session(GET, "/api/session/{id}/tmux", Need::Read, Ask(QuestionHandler::of_tmux(tmux::show))),
+    of_session(POST, "/api/session/{id}/tmux", Need::Write, Ask(QuestionHandler::of_tmux(tmux::act))),
     of_session(POST, "/api/session/{id}/stop", Need::Write, Act(prompts::stop)),
     of_session(POST, "/api/session/{id}/config", Need::Write, Act(prompts::configure)),
     of_session(POST, "/api/session/{id}/login", Need::Write, Act(prompts::log_in)),

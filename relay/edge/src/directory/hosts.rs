@@ -14,8 +14,9 @@ use moorline_core::directory::Greeting;
 use moorline_core::plan::{ANSWER_PATIENCE, HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
-use moorline_core::routes::{self, Call, Reply, host_agents, rules_answer, rules_question};
-use moorline_shared::change::ChangesAnswer;
+use moorline_core::routes::{
+    self, Call, Reply, SessionAnswer, host_agents, host_tmux, rules_answer, rules_question,
+};
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::failure::HostFailure;
 use moorline_shared::file_search::FoundFiles;
@@ -35,8 +36,8 @@ use super::leases::SocketNote;
 use super::start::Result;
 use super::{DirectoryState, now_ms, random};
 use crate::internal::{
-    CREATE, Caller, ChangesWanted, Create, Files, FilesWanted, FindFilesWanted, HOST_LOST, Opened,
-    OperationsWanted,
+    CREATE, Caller, Create, Files, FilesWanted, FindFilesWanted, HOST_LOST, Opened,
+    OperationsWanted, QuestionWanted,
 };
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade};
@@ -109,7 +110,9 @@ impl DirectoryState {
                 | ToRelay::FoundFiles { request, .. }
                 | ToRelay::Operations { request, .. }
                 | ToRelay::Changes { request, .. }
-                | ToRelay::Rules { request, .. }),
+                | ToRelay::Rules { request, .. }
+                | ToRelay::Tmux { request, .. }
+                | ToRelay::TmuxServers { request, .. }),
             ) => self.answered(request, answer),
             Ok(ToRelay::Ping { t }) => {
                 say(socket, ToHost::Pong { t });
@@ -214,18 +217,25 @@ impl DirectoryState {
         }
     }
 
-    /// Asks the session's host about the changes of its agent.
-    pub(super) async fn changes(&self, wanted: ChangesWanted) -> Result<ChangesAnswer> {
-        let ChangesWanted { host, session_id, question } = wanted;
+    /// Asks the session's host.
+    pub(super) async fn question(&self, wanted: QuestionWanted) -> Result<SessionAnswer> {
+        let QuestionWanted { host, session_id, question } = wanted;
         if !self.is_here(&host) {
             return Err(HostError::Away(host).into());
         }
-        let question = Box::new(question);
-        let ask = |request| ToHost::Changes { request, session_id, question };
-        match self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await {
-            Some(ToRelay::Changes { answer, .. }) => Ok(*answer),
-            _ => Ok(HostFailure::silent(HostError::Silent(host).to_string()).into()),
-        }
+        let ask = |request| question.message(request, session_id);
+        let answer = self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await;
+        Ok(SessionAnswer::read(host, answer))
+    }
+
+    /// Asks a host for the tmux servers of its user.
+    pub(super) async fn tmux(&self, id: &str) -> Answer {
+        let host: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+        let is_here = |host: &HostId| self.is_here(host);
+        let host = self.ask(|directory| Ok(directory.choose_host(Some(&host), is_here)?))?;
+        let ask = |request| ToHost::TmuxServers { request };
+        let answer = self.ask_host(&host, None, ANSWER_PATIENCE, ask).await;
+        reply::answer(host_tmux(host, answer)?)
     }
 
     /// Asks a host for the agents that it knows.

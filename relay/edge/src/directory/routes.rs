@@ -13,8 +13,8 @@ use worker::Request;
 use super::{DirectoryState, overview};
 use crate::address::asked;
 use crate::internal::{
-    AUDIT, Audited, CHANGES, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED,
-    OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, REDEEM, STILL, SUMMARY,
+    AUDIT, Audited, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED,
+    OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM, STILL, SUMMARY,
     SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
@@ -58,7 +58,7 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
         | Handler::Write(_)
         | Handler::Act(_)
         | Handler::Operations(_)
-        | Handler::Changes(_)
+        | Handler::Ask(_)
         | Handler::Files(_) => Err(ApiError::no_route(&uri(&path)).into()),
     }
 }
@@ -75,6 +75,7 @@ async fn own(
         Call::DebugMetrics => directory.debug_metrics(),
         Call::Control => directory.open_control(id, request).await,
         Call::HostAgents => directory.agents(id).await,
+        Call::HostTmux => directory.tmux(id).await,
         Call::HostRules | Call::RevokeRule => {
             let request = reply::incoming(id, request)?;
             reply::answer(directory.rules(call, &request).await?)
@@ -131,9 +132,9 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.find_files(wanted).await?)
         }
-        CHANGES => {
+        QUESTION => {
             let wanted = body(request).await?;
-            json(StatusCode::OK, &directory.changes(wanted).await?)
+            json(StatusCode::OK, &directory.question(wanted).await?)
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),

@@ -10,10 +10,10 @@ use moorline_core::api::ApiError;
 use moorline_core::named;
 use moorline_core::plan::ANSWER_PATIENCE;
 use moorline_core::routes::{
-    self, Asked, HostQuestion, OutputPoll, OutputRead, QuestionOutcome, SessionFolder, Write,
+    self, Asked, HostQuestion, OutputPoll, OutputRead, QuestionHandler, QuestionOutcome,
+    SessionAnswer, SessionFolder, Write,
 };
 use moorline_core::session::Session;
-use moorline_shared::change::ChangesQuestion;
 use moorline_shared::event::Event;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::log::Entry;
@@ -25,8 +25,8 @@ use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::state::SessionState;
 use crate::internal::{
-    CHANGES, ChangesWanted, FILES, FIND_FILES, Files, FilesWanted, FindFilesWanted, OPERATIONS,
-    OperationsWanted,
+    FILES, FIND_FILES, Files, FilesWanted, FindFilesWanted, OPERATIONS, OperationsWanted,
+    QUESTION, QuestionWanted,
 };
 use crate::object_client;
 use crate::reply::{self, Answer};
@@ -166,10 +166,10 @@ pub(super) async fn operations(
     reply::answer(reply?)
 }
 
-/// Asks the session's host about the changes of its agent.
-pub(super) async fn changes(
+/// Asks the session's host.
+pub(super) async fn ask(
     object: &Rc<Object>,
-    ask: fn(&routes::Request) -> Result<ChangesQuestion, ApiError>,
+    ask: QuestionHandler,
     request: &mut Request,
 ) -> Answer {
     let name = object.name();
@@ -179,12 +179,12 @@ pub(super) async fn changes(
     let request = request?;
     let (host, question) = object.with(|loaded| {
         loaded.check_host(&object.state);
-        routes::ask_changes(&loaded.session, ask, &request)
+        routes::ask_host(&loaded.session, ask, &request)
     })??;
-    let wanted = ChangesWanted { host, session_id: session_id.clone(), question };
+    let wanted = QuestionWanted { host, session_id: session_id.clone(), question };
     let directory = object_client::directory(&object.env)?;
-    let answer = object_client::ask(&directory, CHANGES, &wanted).await?;
-    reply::answer(routes::changes_reply(&session_id, answer, wall_ms())?)
+    let answer: SessionAnswer = object_client::ask(&directory, QUESTION, &wanted).await?;
+    reply::answer(answer.reply(&session_id, wall_ms())?)
 }
 
 /// Has the host type something, and waits for its answer.

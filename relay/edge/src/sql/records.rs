@@ -22,7 +22,7 @@ impl ObjectDatabase {
     pub(crate) fn put_session(&self, record: &SessionRecord) -> Result<()> {
         let exit = record.exit.as_ref();
         let (command, env) = (json(&record.command), json(&record.env));
-        let agent = json(&record.agent);
+        let (agent, tmux) = (json(&record.agent), json(&record.tmux));
         let lifecycle = json(&record.lifecycle);
         self.run(
             schema::PUT_SESSION,
@@ -45,6 +45,7 @@ impl ObjectDatabase {
                 env.as_str().into(),
                 record.host.as_ref().map(HostId::as_str).into(),
                 agent.as_str().into(),
+                tmux.as_str().into(),
             ],
         )
     }
@@ -164,5 +165,6 @@ fn record(row: &ResultRow) -> Result<SessionRecord> {
         env: row.json(15)?,
         host: row.optional_text(16)?.and_then(|id| id.parse().ok()),
         agent: row.json(17)?,
+        tmux: row.json(18)?,
     })
 }

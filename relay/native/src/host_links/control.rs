@@ -80,7 +80,9 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     | ToRelay::Files { request, .. }
                     | ToRelay::FoundFiles { request, .. }
                     | ToRelay::Operations { request, .. }
-                    | ToRelay::Rules { request, .. }),
+                    | ToRelay::Rules { request, .. }
+                    | ToRelay::Tmux { request, .. }
+                    | ToRelay::TmuxServers { request, .. }),
                 ) => seat.answered(request, answer),
                 (ControlPhase::Here(_), ToRelay::Opened { session }) => {
                     self.registry.adopt(&self.id, &session.cleaned());

@@ -169,10 +169,10 @@ async fn handled(
             let request = with_body(&path, Request::from_parts(parts, body)).await?;
             rest::operations::ask(app, &session, ask(session.id(), &request)?).await?
         }
-        Handler::Changes(ask) => {
+        Handler::Ask(ask) => {
             let session = rest::find(app, &session()?).await?;
             let request = with_body(&path, Request::from_parts(parts, body)).await?;
-            rest::changes::ask(app, &session, ask, &request).await?
+            rest::questions::ask(app, &session, ask, &request).await?
         }
         Handler::Files(ask) => {
             let session = rest::find(app, &session()?).await?;
@@ -245,6 +245,7 @@ async fn own(
             json(rest::sessions::fork(app, &session()?, wanted).await?)
         }
         Call::HostAgents => json(rest::hosts::agents(app, id).await?),
+        Call::HostTmux => json(rest::hosts::tmux(app, id).await?),
         Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
         Call::SessionEvents => {
             let (caller, route) = (caller()?, path.route);

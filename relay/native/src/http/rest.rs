@@ -2,7 +2,6 @@
 
 pub(super) mod access;
 pub(super) mod audit;
-pub(super) mod changes;
 pub(super) mod files;
 mod forward;
 pub(super) mod hosts;
@@ -10,6 +9,7 @@ pub(super) mod metrics;
 pub(super) mod operations;
 pub(super) mod passkeys;
 pub(super) mod push;
+pub(super) mod questions;
 pub(super) mod session;
 pub(super) mod sessions;
 pub(super) mod tokens;

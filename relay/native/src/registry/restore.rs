@@ -74,6 +74,7 @@ mod tests {
             exit: None,
             head: Seq(head),
             agent: None,
+            tmux: None,
         }
     }
 

@@ -44,6 +44,7 @@ impl Store {
             text(&record.env),
             record.host.as_ref().map(HostId::as_str),
             text(&record.agent),
+            text(&record.tmux),
         ])?;
         Ok(())
     }
@@ -126,5 +127,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         env: json(row, 15)?,
         host: row.get::<_, Option<String>>(16)?.and_then(|id| id.parse().ok()),
         agent: json(row, 17)?,
+        tmux: json(row, 18)?,
     })
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use moorline_core::api::responses::{Asking, Guarded};
 use moorline_core::plan::HostError;
-use moorline_core::routes::{Call, Reply, Request, host_agents, rules_answer, rules_question};
+use moorline_core::routes::{
+    Call, Reply, Request, host_agents, host_tmux, rules_answer, rules_question,
+};
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::HostId;
-use moorline_shared::rest::{ErrorBody, HostAgents};
+use moorline_shared::rest::{ErrorBody, HostAgents, HostTmux};
 
 use crate::http::App;
 use crate::http::error::ApiError;
@@ -31,6 +33,25 @@ pub(in crate::http) async fn agents(app: &Arc<App>, id: &str) -> Result<Reply, A
         ToRelay::Failed { message, .. } => Err(ApiError::internal(&message)),
         _ => Err(HostError::Silent(host).into()),
     }
+}
+
+/// List the tmux servers of a host
+///
+/// These are the servers of the host's user, with their sessions, windows and panes. A pane that is open as a session
+/// has its `sessionId`.
+#[utoipa::path(
+    get, path = "/api/hosts/{id}/tmux", tag = "Hosts", operation_id = "hostTmux",
+    params(("id" = HostId, Path, description = "The host.")),
+    responses(Guarded, Asking,
+        (status = 200, description = "The servers.", body = HostTmux),
+        (status = 400, description = "The id is not valid: `invalid_id`.", body = ErrorBody),
+        (status = 404, description = "The host does not exist: `no_such_host`.", body = ErrorBody)),
+)]
+pub(in crate::http) async fn tmux(app: &Arc<App>, id: &str) -> Result<Reply, ApiError> {
+    let host: HostId = id.parse().map_err(|_| ApiError::invalid_host_id())?;
+    let host = app.registry.view(|view| view.directory.choose_host(Some(&host), view.is_here))?;
+    let answer = app.registry.hosts().ask(&host, |request| ToHost::TmuxServers { request }).await?;
+    host_tmux(host, Some(answer))
 }
 
 /// Asks a host for its rules about approvals, or to revoke one.
