@@ -95,9 +95,9 @@ pub trait Driver: Debug + Send + Sync {
     }
 
     /// Returns the tmux servers whose panes its sessions can show. Called each time that a user asks
-    /// for them. May block.
-    fn tmux_servers(&self) -> Vec<TmuxServer> {
-        Vec::new()
+    /// for them.
+    fn tmux_servers(&self) -> BoxFuture<'_, Vec<TmuxServer>> {
+        Box::pin(ready(Vec::new()))
     }
 
     /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may

@@ -29,7 +29,7 @@ use crate::approvals::RuleBook;
 use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::agent::AgentKeeper;
-use crate::driver::{Drivers, TerminalOpener, blocking};
+use crate::driver::{Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
@@ -279,8 +279,19 @@ impl Host {
         let sessions: Vec<_> = {
             let mut state = self.state();
             state.stopping = true;
+            // A later host shows these again, so neither journal nor relay hears of an end.
+            let goes_on = |_: &SessionId, slot: &mut SessionSlot| {
+                slot.session.survival() == Survival::Reopened
+            };
+            for (_, SessionSlot { session, publishing, .. }) in
+                state.sessions.extract_if(.., goes_on)
+            {
+                publishing.abort();
+                session.abandon();
+            }
             state.sessions.values().map(|slot| Arc::clone(&slot.session)).collect()
         };
+        self.count_anew();
         for session in sessions {
             session.close();
         }

@@ -127,6 +127,8 @@ pub struct Publisher {
     /// Sends the log to the relay; `None` while no relay is connected.
     sender: Option<Sender>,
     size: Size,
+    /// True if clients do not decide the size.
+    size_is_fixed: bool,
     exit: Option<ExitStatus>,
     exit_told: bool,
     input: PendingInput,
@@ -162,6 +164,7 @@ impl Publisher {
             tells_times: false,
             sender: None,
             size,
+            size_is_fixed: false,
             exit: None,
             exit_told: false,
             input: PendingInput::new(),
@@ -260,7 +263,7 @@ impl Publisher {
             HostCommand::Append { event } => self.append_told(Event { timestamp: now_ms, ..event }),
             HostCommand::Act { number, action } => self.act(number, action),
             HostCommand::Resize { size } => {
-                if size != self.size {
+                if size != self.size && !self.size_is_fixed {
                     self.size = size;
                     self.tasks.push_back(PublisherTask::Resize(size));
                     self.say(HostMessage::Resized { size });
@@ -374,6 +377,19 @@ impl Publisher {
     #[must_use]
     pub const fn head(&self) -> Seq {
         self.log.head()
+    }
+
+    /// Makes the terminal decide its size: clients no longer do.
+    pub fn fix_size(&mut self) {
+        self.size_is_fixed = true;
+    }
+
+    /// Records the size that the terminal has decided.
+    pub fn terminal_resized(&mut self, size: Size) {
+        if size != self.size {
+            self.size = size;
+            self.say(HostMessage::Resized { size });
+        }
     }
 
     /// Returns the terminal's size.

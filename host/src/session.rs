@@ -31,7 +31,7 @@ use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::approvals::RuleBook;
-use crate::driver::{SessionControl, StartedSession};
+use crate::driver::{SessionControl, SnapshotSource, StartedSession, Survival};
 use crate::journal::Journal;
 use crate::publisher::{Publisher, PublisherTask};
 use approvals::HostedApprovals;
@@ -48,6 +48,8 @@ pub(crate) struct Session {
     hosted: Hosted,
     /// Has a permit for each screen that the host may paint at the same time.
     painters: Arc<Semaphore>,
+    /// What becomes of it if its host ends.
+    survival: Survival,
     state: Mutex<HostedState>,
     /// Notified when the link may have something to send, or be over.
     changed: Notify,
@@ -137,7 +139,7 @@ impl Session {
         services: SessionServices,
         started: StartedSession,
     ) -> Arc<Self> {
-        let StartedSession { output, control, snapshots, outlives_host, .. } = started;
+        let StartedSession { output, control, snapshots, survival, .. } = started;
         let (epoch, size) = (hosted.epoch, hosted.facts.size);
         let (from, painter, conversation) = match fork {
             None => (None, SessionPainter::new(size), None),
@@ -148,14 +150,21 @@ impl Session {
         let begin = from.as_ref().map_or(Seq::ZERO, |(from, _)| from.seq);
         let mut publisher = Publisher::starting_after(epoch, begin, size);
         let SessionServices { painters, book, journal } = services;
-        let journal = journal.filter(|_| outlives_host).map(SessionJournal::new);
+        if let Some(journal) = journal.as_ref().filter(|_| survival == Survival::Reopened) {
+            journal::remember(journal, &hosted, &publisher, &*control);
+        }
+        let journal = journal.filter(|_| survival == Survival::Journaled);
+        let journal = journal.map(SessionJournal::new);
         if journal.is_some() {
             publisher.begin_journal();
+        }
+        if snapshots == SnapshotSource::Mirror {
+            publisher.fix_size();
         }
         let view = SnapshotView::new(snapshots, painter, conversation.unwrap_or_default());
         let approvals = HostedApprovals::new(book);
         let state = HostedState::new(publisher, control, view, journal, approvals);
-        let session = Self::with(hosted, state, painters);
+        let session = Self::with(hosted, state, painters, survival);
         session.record_begin(from);
         {
             let mut state = session.lock();
@@ -166,9 +175,19 @@ impl Session {
         session
     }
 
-    fn with(hosted: Hosted, state: HostedState, painters: Arc<Semaphore>) -> Arc<Self> {
+    fn with(
+        hosted: Hosted,
+        state: HostedState,
+        painters: Arc<Semaphore>,
+        survival: Survival,
+    ) -> Arc<Self> {
         let (changed, room) = (Notify::new(), Notify::new());
-        Arc::new(Self { hosted, painters, state: Mutex::new(state), changed, room })
+        Arc::new(Self { hosted, painters, survival, state: Mutex::new(state), changed, room })
+    }
+
+    /// Returns what becomes of it if its host ends.
+    pub(crate) const fn survival(&self) -> Survival {
+        self.survival
     }
 
     pub(crate) const fn id(&self) -> &SessionId {

@@ -66,6 +66,7 @@ const CADDY: Program = Program {
     source: PackageSource::Unpacked,
     ..program(&["caddy"], "caddy", "runs deploy/caddy/Caddyfile")
 };
+const TMUX: Program = program(&["tmux"], "tmux", "has the panes of the tmux tests");
 const SYSTEMD_ANALYZE: Program =
     program(&["systemd-analyze"], "systemd", "verifies the units of deploy/systemd");
 const PYTHON: Program = Program {
@@ -85,6 +86,7 @@ pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
         FISH,
         CURL,
         SQLITE,
+        TMUX,
         NGINX,
         CADDY,
         SYSTEMD_ANALYZE,

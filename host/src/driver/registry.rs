@@ -89,13 +89,11 @@ impl Drivers {
 
     /// Returns the tmux servers whose panes sessions can show.
     pub async fn tmux_servers(&self) -> Vec<TmuxServer> {
-        let drivers = self.clone();
-        let looked =
-            blocking(move || drivers.0.iter().flat_map(|it| it.tmux_servers()).collect());
-        looked.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "cannot list the tmux servers");
-            Vec::new()
-        })
+        let mut servers = Vec::new();
+        for driver in &*self.0 {
+            servers.append(&mut driver.tmux_servers().await);
+        }
+        servers
     }
 
     /// Returns the coding agents that sessions can run here, installed or not.

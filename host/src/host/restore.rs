@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moorline_shared::control::Hosted;
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{Epoch, SessionId};
 
 use super::{Host, StartError};
 use crate::changes::{self, CHANGES};
-use crate::driver::{SessionSpec, StartedSession, blocking};
+use crate::clock::wall_ms;
+use crate::driver::{SessionSpec, StartedSession, Survival, blocking};
 use crate::folder::keep_private;
 use crate::journal::{Journal, JournalError, JournaledSession, this_boot};
 use crate::session::Session;
@@ -70,6 +71,12 @@ impl Host {
             Ok(started) => started,
             Err(error) => return lost(&error),
         };
+        let started = match started {
+            Some(started) if started.survival == Survival::Reopened => {
+                return self.show_again(journaled.hosted, started);
+            }
+            started => started,
+        };
         match Session::restore(journaled, Arc::clone(journal), self.services(), started) {
             Ok(session) => {
                 tracing::info!(session = %id, "continued");
@@ -77,6 +84,18 @@ impl Host {
             }
             Err(error) => lost(&error),
         }
+    }
+
+    /// Shows a session again that has gone on without a host.
+    fn show_again(self: &Arc<Self>, hosted: Hosted, started: StartedSession) {
+        // What happened in between is in no log, so the numbers of this one begin anew.
+        let epoch = Epoch(wall_ms().max(hosted.epoch.0 + 1));
+        let (cwd, pid) = (started.cwd.clone(), started.pid);
+        let hosted = Hosted { epoch, cwd, pid, ..hosted };
+        let id = hosted.session_id.clone();
+        tracing::info!(session = %id, "shown again");
+        let session = Session::start(hosted, None, self.services(), started);
+        self.publish_session(id, session);
     }
 
     /// Has the driver continue a session, unless it is over.

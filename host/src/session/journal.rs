@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use moorline_shared::control::Hosted;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{Epoch, Seq};
 use moorline_shared::log::{Entry, OutOfOrder};
@@ -15,7 +16,7 @@ use super::approvals::HostedApprovals;
 use super::view::SnapshotView;
 use super::{HostedState, Session, SessionServices};
 use crate::clock::wall_ms;
-use crate::driver::{DriverCheckpoint, SessionControl, StartedSession};
+use crate::driver::{DriverCheckpoint, SessionControl, StartedSession, Survival};
 use crate::journal::{Journal, JournalStep, JournaledSession};
 use crate::publisher::Publisher;
 
@@ -38,6 +39,28 @@ pub(super) struct SessionJournal {
 impl SessionJournal {
     pub(super) const fn new(journal: Arc<Journal>) -> Self {
         Self { journal, folded: 0, contents: BTreeSet::new(), is_failing: false }
+    }
+}
+
+/// Writes what is needed to show a session again that goes on without its host.
+pub(super) fn remember(
+    journal: &Journal,
+    hosted: &Hosted,
+    publisher: &Publisher,
+    control: &dyn SessionControl,
+) {
+    let (_, publisher) = publisher.unjournaled();
+    let driver = control.checkpoint(&BTreeSet::new());
+    let step = JournalStep {
+        entries: &[],
+        publisher: &publisher,
+        driver: &driver,
+        surplus: &[],
+        acked: Seq::ZERO,
+    };
+    if let Err(error) = journal.begin(hosted, &step) {
+        let session = &hosted.session_id;
+        tracing::error!(%session, %error, "it will not be shown by a later host");
     }
 }
 
@@ -177,7 +200,7 @@ impl Session {
         let approvals = HostedApprovals::new(book);
         let mut state = HostedState::new(publisher, control, view, Some(own), approvals);
         state.restored_action = restored_action;
-        let session = Self::with(hosted, state, painters);
+        let session = Self::with(hosted, state, painters, Survival::Journaled);
         {
             let mut state = session.lock();
             if is_of_earlier_boot {

@@ -42,6 +42,10 @@ impl Session {
             DriverOutput::Done(approval_id) => {
                 self.record_progress(&mut state, approval_id, ApprovalState::Done, None);
             }
+            DriverOutput::Size(size) => {
+                state.view.resize(size);
+                state.publisher.terminal_resized(size);
+            }
             DriverOutput::Acted(number) => state.approvals.acted(number),
             DriverOutput::Checkpoint => {
                 // Others are decisions for programs that are gone.

@@ -16,8 +16,9 @@ use crate::queries::Queries;
 /// The source of snapshots for clients that have not followed a session from the beginning.
 #[derive(Debug)]
 pub(super) enum SnapshotView {
-    /// An emulator parses the output. It makes the snapshots and answers queries.
-    Emulated { painter: SessionPainter, queries: Queries },
+    /// An emulator parses the output. It makes the snapshots. If `queries` looks for queries, it also
+    /// answers them.
+    Emulated { painter: SessionPainter, queries: Option<Queries> },
     /// The session's driver makes the snapshots. The host does not look for queries.
     Driven(DriverSnapshots),
     /// The session's events add up to the snapshot.
@@ -33,7 +34,8 @@ impl SnapshotView {
         conversation: Conversation,
     ) -> Self {
         match source {
-            SnapshotSource::Emulator => Self::Emulated { painter, queries: Queries::new() },
+            SnapshotSource::Emulator => Self::Emulated { painter, queries: Some(Queries::new()) },
+            SnapshotSource::Mirror => Self::Emulated { painter, queries: None },
             SnapshotSource::Driver => Self::Driven(DriverSnapshots::default()),
             SnapshotSource::Conversation => Self::continued(conversation),
         }
@@ -51,17 +53,19 @@ impl SnapshotView {
     pub(super) fn push(&mut self, frame: &Frame, publisher: &mut Publisher) {
         let Self::Emulated { painter, queries } = self else { return };
         let mut asked = Vec::new();
-        queries.push(frame.data(), |end, query| {
-            let (now, seq) = (monotonic(), frame.seq());
-            let id = if query.is_for_host() {
-                publisher.asked_of_host(now, seq)
-            } else {
-                publisher.asked(now, seq)
-            };
-            if let Some(id) = id {
-                asked.push((end, id, query));
-            }
-        });
+        if let Some(queries) = queries {
+            queries.push(frame.data(), |end, query| {
+                let (now, seq) = (monotonic(), frame.seq());
+                let id = if query.is_for_host() {
+                    publisher.asked_of_host(now, seq)
+                } else {
+                    publisher.asked(now, seq)
+                };
+                if let Some(id) = id {
+                    asked.push((end, id, query));
+                }
+            });
+        }
         painter.push(frame, asked);
     }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_host::driver::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, Drivers, OutputSource, SessionControl,
-    SessionSpec, SnapshotSource, StartedSession, StoredCheckpoint,
+    SessionSpec, SnapshotSource, StartedSession, StoredCheckpoint, Survival,
 };
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use moorline_host::driver::{
     Driver, DriverError, DriverOutput, DriverSnapshot, OutputSource, SessionControl, SessionSpec,
-    SnapshotSource, StartedSession,
+    SnapshotSource, StartedSession, Survival,
 };
 use moorline_shared::agent::approval::{
     AnswerKind, ApprovalDecision, ApprovalKind, ApprovalOption, ApprovalRequest, ApprovalSubject,

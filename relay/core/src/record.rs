@@ -175,7 +175,12 @@ pub fn name(record: &SessionRecord) -> String {
         return name.clone();
     }
     let agent = record.agent.as_ref().and_then(|spec| spec.agent.as_deref());
-    let tmux = record.tmux.as_ref().and_then(|spec| spec.session.as_deref());
+    if let Some(TmuxSpec { pane: Some(pane), session, .. }) = &record.tmux {
+        // As tmux names it: what runs in a pane changes.
+        let session = session.as_deref().unwrap_or("tmux");
+        return plain_text(&format!("{session} {pane}"), NAME_CHARACTERS);
+    }
+    let tmux = record.tmux.as_ref().map(|spec| spec.session.as_deref().unwrap_or("tmux"));
     let program = record.command.first().map(|program| last_part(program)).or(agent).or(tmux);
     let program = program.unwrap_or("shell");
     let folder = record.cwd.as_deref().filter(|cwd| !is_home(cwd)).map(last_part);

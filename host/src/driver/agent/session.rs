@@ -25,7 +25,7 @@ use super::transport::{AgentKeeper, AgentTransport, end_unknown};
 use crate::changes::{CHANGES, SessionChanges};
 use crate::driver::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
-    SnapshotSource, StartedSession, StoredCheckpoint, blocking,
+    SnapshotSource, StartedSession, StoredCheckpoint, Survival, blocking,
 };
 
 /// The driver's name, by which sessions select it.

@@ -19,7 +19,9 @@ use super::rpc::{INTERNAL_ERROR, LineSplitter, RpcError, SplitLine};
 use super::session::{AgentControl, ENDED_WITH_HOST};
 use super::shared::SharedMachine;
 use crate::changes::SessionChanges;
-use crate::driver::{DriverOutput, OutputSource, SnapshotSource, StartedSession, StoredCheckpoint};
+use crate::driver::{
+    DriverOutput, OutputSource, SnapshotSource, StartedSession, StoredCheckpoint, Survival,
+};
 
 /// A small random number generator: SplitMix64.
 #[derive(Debug)]

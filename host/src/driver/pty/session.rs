@@ -14,7 +14,7 @@ use super::status::StatusWatch;
 use super::{NAME, Pty, PtyReader, PtyWriter, Spawn, SpawnError};
 use crate::driver::{
     Driver, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec, SnapshotSource,
-    StartedSession, blocking,
+    StartedSession, Survival, blocking,
 };
 use crate::marks::Marks;
 

@@ -1,0 +1,502 @@
+//! The panes of one tmux session that are open, and the connection that watches them.
+//!
+//! What tmux reports about changes is only taken as a hint to list all panes again: the list says
+//! everything, also what an earlier version of tmux does not report.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use moorline_shared::failure::HostFailure;
+use moorline_shared::id::SessionId;
+use moorline_shared::limits::TMUX_PANES;
+use moorline_shared::tmux::{TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxSpec};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{sleep, timeout};
+
+use super::action;
+use super::client::{ClientEvent, ControlClient, subscription};
+use super::command::{ServerSocket, TmuxError, quoted};
+use super::fifo::has_reader;
+use super::list::{CLIENT_FORMAT, FORMAT, ListedPane, PaneList};
+use super::pane::Pane;
+use super::servers::TmuxServers;
+use crate::driver::{PaneWish, TerminalOpener};
+
+/// Time in which several changes are taken together.
+const TOGETHER: Duration = Duration::from_millis(30);
+/// Times between attempts to connect again.
+const BACKOFF: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
+/// Time allowed for a connection that a question needs.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Most events of a connection that wait.
+const EVENTS_WAITING: usize = 64;
+
+/// Said to users of a session whose server is gone.
+const SERVER_ENDED: &str = "The tmux server has ended.";
+
+/// The open panes of one tmux session.
+#[derive(Debug)]
+pub(super) struct TmuxGroup {
+    pub(super) server: ServerSocket,
+    /// The id of the tmux session, such as `$1`.
+    pub(super) session: String,
+    servers: Weak<TmuxServers>,
+    /// The folder of fifos.
+    folder: PathBuf,
+    state: Mutex<GroupState>,
+    /// Notified when the panes must be looked at.
+    due: Arc<Notify>,
+    /// Notified when the panes were listed.
+    listed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct GroupState {
+    panes: BTreeMap<String, OpenPane>,
+    /// Panes that are not opened by themselves: a user has closed their session, or they are being
+    /// opened.
+    left_alone: BTreeSet<String>,
+    /// Windows whose size Moorline decides.
+    fitted: BTreeSet<String>,
+    client: Option<Arc<ControlClient>>,
+    output_client: Option<Arc<ControlClient>>,
+    /// The tmux session, as it was listed last.
+    shown: Option<TmuxSession>,
+    opener: Option<Arc<dyn TerminalOpener>>,
+}
+
+/// A pane with the session that shows it.
+#[derive(Debug, Clone)]
+pub(super) struct OpenPane {
+    pub(super) session_id: SessionId,
+    pub(super) pane: Arc<Pane>,
+}
+
+impl TmuxGroup {
+    pub(super) fn new(
+        server: ServerSocket,
+        session: String,
+        servers: Weak<TmuxServers>,
+        folder: PathBuf,
+    ) -> Arc<Self> {
+        let (state, due) = (Mutex::default(), Arc::default());
+        let listed = Notify::new();
+        Arc::new(Self { server, session, servers, folder, state, due, listed })
+    }
+
+    /// Opens a pane for a session. Its task and that of the group must run.
+    pub(super) fn open(
+        &self,
+        listed: &ListedPane,
+        session_id: SessionId,
+        opener: Option<Arc<dyn TerminalOpener>>,
+    ) -> Arc<Pane> {
+        let id = listed.shown.id.clone();
+        let pane = Pane::new(id.clone(), self.folder.clone(), Arc::clone(&self.due));
+        if self.has_foreign_pipe(listed) {
+            pane.use_control();
+        }
+        self.add(OpenPane { session_id, pane: Arc::clone(&pane) });
+        let mut state = self.state();
+        state.opener = opener.or_else(|| state.opener.take());
+        pane
+    }
+
+    /// Adds a pane, which may come from another group.
+    pub(super) fn add(&self, open: OpenPane) {
+        let mut state = self.state();
+        open.pane.connected(state.client.as_ref());
+        open.pane.output_connected(state.output_client.as_ref());
+        state.left_alone.remove(&open.pane.id);
+        state.panes.insert(open.pane.id.clone(), open);
+        self.due.notify_one();
+    }
+
+    /// Forgets a pane whose session is over. It is not opened again by itself.
+    pub(super) fn forget(&self, pane: &Arc<Pane>) {
+        let mut state = self.state();
+        if state.panes.get(&pane.id).is_some_and(|open| Arc::ptr_eq(&open.pane, pane)) {
+            state.panes.remove(&pane.id);
+            state.left_alone.insert(pane.id.clone());
+            self.due.notify_one();
+        }
+    }
+
+    /// Returns the session that shows a pane.
+    pub(super) fn session_of(&self, pane: &str) -> Option<SessionId> {
+        self.state().panes.get(pane).map(|open| open.session_id.clone())
+    }
+
+    /// Makes the group look at its panes.
+    pub(super) fn look(&self) {
+        self.due.notify_one();
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.state().panes.is_empty()
+    }
+
+    /// Returns true if a pane's output goes to a pipe that is neither this host's nor left behind by
+    /// a host that has died.
+    fn has_foreign_pipe(&self, listed: &ListedPane) -> bool {
+        listed.has_pipe && listed.fifo.as_deref().is_none_or(has_reader)
+    }
+
+    /// Watches the tmux session until no pane of it is open.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut failures = 0;
+        while !self.is_over() {
+            let (sender, events) = mpsc::channel(EVENTS_WAITING);
+            match ControlClient::attach(&self.server, &self.session, "no-output", sender) {
+                Ok(client) => {
+                    let has_worked = self.watch(Arc::new(client), events).await;
+                    failures = if has_worked { 0 } else { failures + 1 };
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "tmux cannot be watched");
+                    failures += 1;
+                }
+            }
+            self.connected(None);
+            if self.is_over() {
+                break;
+            }
+            self.look_from_outside().await;
+            sleep(BACKOFF[failures.min(BACKOFF.len() - 1)]).await;
+        }
+    }
+
+    /// Returns true if no pane is open, so that the group is not needed any more.
+    fn is_over(self: &Arc<Self>) -> bool {
+        match self.servers.upgrade() {
+            Some(servers) => servers.retire(self),
+            None => true,
+        }
+    }
+
+    fn connected(&self, client: Option<Arc<ControlClient>>) {
+        let mut state = self.state();
+        state.client = client;
+        for open in state.panes.values() {
+            open.pane.connected(state.client.as_ref());
+        }
+    }
+
+    /// Follows a connection to its end. Returns true if it has worked.
+    async fn watch(
+        self: &Arc<Self>,
+        client: Arc<ControlClient>,
+        mut events: mpsc::Receiver<ClientEvent>,
+    ) -> bool {
+        let mut has_worked = false;
+        let mut is_due = true;
+        let mut output = OutputConnection::default();
+        // Replies only come while the events are taken.
+        let (refreshed, mut refreshes) = mpsc::channel::<Result<(), TmuxError>>(1);
+        let mut is_refreshing = false;
+        loop {
+            if is_due && !is_refreshing {
+                (is_due, is_refreshing) = (false, true);
+                let (group, client, refreshed) =
+                    (Arc::clone(self), Arc::clone(&client), refreshed.clone());
+                let is_first = !has_worked;
+                tokio::spawn(async move {
+                    if !is_first {
+                        sleep(TOGETHER).await;
+                    }
+                    let result = group.refresh(&client, is_first).await;
+                    _ = refreshed.send(result).await;
+                });
+            }
+            tokio::select! {
+                event = events.recv() => match event {
+                    Some(ClientEvent::Notice) => is_due = true,
+                    Some(ClientEvent::Ended { reason, untyped }) => {
+                        tracing::debug!(reason, session = self.session, "tmux has disconnected");
+                        let state = self.state();
+                        for (id, input) in untyped {
+                            if let Some(open) = state.panes.get(&id) {
+                                open.pane.untyped(&input);
+                            }
+                        }
+                        return has_worked;
+                    }
+                    Some(_) => {}
+                    None => return has_worked,
+                },
+                Some(result) = refreshes.recv() => {
+                    is_refreshing = false;
+                    match result {
+                        Ok(()) => has_worked = true,
+                        Err(error) => {
+                            tracing::debug!(%error, "the panes cannot be listed");
+                            return has_worked;
+                        }
+                    }
+                    if self.is_empty() {
+                        return has_worked;
+                    }
+                    output.settle(self);
+                }
+                () = self.due.notified() => {
+                    if self.is_empty() {
+                        return has_worked;
+                    }
+                    output.settle(self);
+                    is_due = true;
+                }
+                () = output.ended(self) => {}
+            }
+        }
+    }
+
+    /// Lists all panes, and acts on what has changed.
+    async fn refresh(
+        self: &Arc<Self>,
+        client: &Arc<ControlClient>,
+        is_first: bool,
+    ) -> Result<(), TmuxError> {
+        if is_first {
+            client.ask_one(subscription()).await?;
+            self.state().fitted.clear();
+        }
+        let line = format!(
+            "list-panes -a -F {} ; list-clients -F {}",
+            quoted(FORMAT),
+            quoted(CLIENT_FORMAT)
+        );
+        let replies = client.ask(line, 2).await?;
+        let [panes, clients] = &replies[..] else {
+            return Err(TmuxError::Refused(
+                replies.first().map(|reply| reply.text()).unwrap_or_default(),
+            ));
+        };
+        let mut list = PaneList::read(&panes.lines);
+        list.count_clients(&clients.lines);
+        if is_first {
+            self.connected(Some(Arc::clone(client)));
+        }
+        self.apply(&list);
+        self.open_others(&list);
+        Ok(())
+    }
+
+    /// Finds out why the connection has ended, and what has become of the panes.
+    async fn look_from_outside(self: &Arc<Self>) {
+        let arguments = ["list-panes", "-a", "-F", FORMAT].map(Into::into);
+        match self.server.run(&arguments).await {
+            Ok(output) => {
+                let lines: Vec<&[u8]> = output.split(|byte| *byte == b'\n').collect();
+                self.apply(&PaneList::read(&lines));
+            }
+            Err(TmuxError::Refused(reason)) => {
+                tracing::info!(reason, "the tmux server has ended");
+                for open in self.state().panes.values() {
+                    open.pane.close(Some(SERVER_ENDED));
+                }
+            }
+            // It may answer later.
+            Err(error) => tracing::warn!(%error, "the tmux server is not reached"),
+        }
+    }
+
+    /// Tells each pane what has become of it.
+    fn apply(self: &Arc<Self>, list: &PaneList) {
+        let mut moved = Vec::new();
+        {
+            let mut state = self.state();
+            let windows = |id: &String| {
+                list.sessions.iter().flat_map(|it| &it.windows).any(|window| window.id == *id)
+            };
+            state.fitted.retain(windows);
+            let shown = list.sessions.iter().find(|session| session.id == self.session);
+            let shown = shown.map(|session| state.described(session));
+            let alive = |id: &String| list.pane(id, None).is_some();
+            state.left_alone.retain(alive);
+            for open in state.panes.values() {
+                match (list.pane(&open.pane.id, Some(&self.session)), &shown) {
+                    (None, _) => open.pane.close(None),
+                    (Some(listed), Some(shown)) if listed.session == self.session => {
+                        open.pane.listed(listed, shown);
+                    }
+                    (Some(listed), _) => moved.push((listed.session.clone(), open.clone())),
+                }
+            }
+            state.shown = shown;
+            for (_, open) in &moved {
+                state.panes.remove(&open.pane.id);
+            }
+        }
+        self.listed.notify_waiters();
+        let Some(servers) = self.servers.upgrade() else { return };
+        for (session, open) in moved {
+            servers.join(&self.server, &session, |group| group.add(open.clone()));
+        }
+    }
+
+    /// Opens the panes of the tmux session that no session shows yet.
+    fn open_others(self: &Arc<Self>, list: &PaneList) {
+        if !self.servers.upgrade().is_some_and(|servers| servers.has_begun()) {
+            return;
+        }
+        let mut state = self.state();
+        let Some(opener) = state.opener.clone() else { return };
+        let others = list.panes.iter().filter(|listed| listed.session == self.session);
+        let others: Vec<_> = others
+            .map(|listed| listed.shown.clone())
+            .filter(|pane| !pane.dead && !state.panes.contains_key(&pane.id))
+            .filter(|pane| !state.left_alone.contains(&pane.id))
+            .take(TMUX_PANES.saturating_sub(state.panes.len()))
+            .collect();
+        for pane in others {
+            state.left_alone.insert(pane.id.clone());
+            let spec = TmuxSpec {
+                socket: self.server.socket.clone(),
+                pane: Some(pane.id.clone()),
+                session: state.shown.as_ref().map(|shown| shown.name.clone()),
+            };
+            let session_id = super::fresh_id();
+            let opener = Arc::clone(&opener);
+            tokio::spawn(async move {
+                if let Err(error) = opener.open_pane(PaneWish { session_id, spec }).await {
+                    tracing::warn!(pane = pane.id, error, "a pane cannot be opened");
+                }
+            });
+        }
+    }
+
+    /// Answers a question of a user about the group of a pane.
+    pub(super) async fn answer(self: Arc<Self>, pane: String, question: TmuxQuestion) -> TmuxAnswer {
+        // It may be about to connect.
+        _ = timeout(CONNECT_LIMIT, self.connection()).await;
+        let acted = match question {
+            TmuxQuestion::Show => Ok(()),
+            TmuxQuestion::Act(action) => self.act(&action).await,
+        };
+        if let Err(error) = acted {
+            return HostFailure::new("tmux_failed", format!("{error}.")).into();
+        }
+        let shown = self.state().shown.clone();
+        match shown {
+            Some(session) => TmuxAnswer::Shown { pane, session },
+            None => HostFailure::new("tmux_failed", "tmux has not answered yet: try again.").into(),
+        }
+    }
+
+    /// Waits until the panes are listed and can be changed.
+    async fn connection(&self) {
+        loop {
+            let mut listed = pin!(self.listed.notified());
+            listed.as_mut().enable();
+            {
+                let state = self.state();
+                if state.client.is_some() && state.shown.is_some() {
+                    return;
+                }
+            }
+            listed.await;
+        }
+    }
+
+    async fn act(self: &Arc<Self>, action: &TmuxAction) -> Result<(), TmuxError> {
+        let client = self.state().client.clone().ok_or(TmuxError::Disconnected)?;
+        let commands = {
+            let state = self.state();
+            let shown = state.shown.as_ref().ok_or(TmuxError::Disconnected)?;
+            action::commands(action, &self.session, shown)?
+        };
+        for command in commands {
+            client.ask_one(command).await?;
+        }
+        match action {
+            TmuxAction::Fit { window, .. } => _ = self.state().fitted.insert(window.clone()),
+            TmuxAction::Unfit => self.state().fitted.clear(),
+            _ => {}
+        }
+        self.refresh(&client, false).await
+    }
+
+    fn state(&self) -> MutexGuard<'_, GroupState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl GroupState {
+    /// Returns the tmux session with what only the host knows of it.
+    fn described(&self, session: &TmuxSession) -> TmuxSession {
+        let mut session = session.clone();
+        for window in &mut session.windows {
+            window.fitted = self.fitted.contains(&window.id);
+            for pane in &mut window.panes {
+                pane.session_id = self.panes.get(&pane.id).map(|open| open.session_id.clone());
+            }
+        }
+        session.cleaned()
+    }
+}
+
+/// The further connection that gets the output of panes whose pipe is the user's.
+#[derive(Debug, Default)]
+struct OutputConnection {
+    events: Option<mpsc::Receiver<ClientEvent>>,
+}
+
+impl OutputConnection {
+    /// Connects if a pane needs it, and disconnects if none does.
+    fn settle(&mut self, group: &TmuxGroup) {
+        let mut state = group.state();
+        let is_needed = state.panes.values().any(|open| open.pane.uses_control());
+        if is_needed == self.events.is_some() {
+            return;
+        }
+        self.events = None;
+        state.output_client = None;
+        if is_needed {
+            let (sender, events) = mpsc::channel(EVENTS_WAITING);
+            let attached =
+                ControlClient::attach(&group.server, &group.session, "pause-after=5", sender);
+            match attached {
+                Ok(client) => {
+                    state.output_client = Some(Arc::new(client));
+                    self.events = Some(events);
+                }
+                Err(error) => tracing::warn!(%error, "tmux gives no output"),
+            }
+        }
+        for open in state.panes.values() {
+            open.pane.output_connected(state.output_client.as_ref());
+        }
+    }
+
+    /// Hands on the output, until the connection has ended.
+    async fn ended(&mut self, group: &TmuxGroup) {
+        let Some(events) = &mut self.events else { return std::future::pending().await };
+        let find = |id: &str| group.state().panes.get(id).map(|open| Arc::clone(&open.pane));
+        while let Some(event) = events.recv().await {
+            match event {
+                ClientEvent::Output { pane, data } => {
+                    find(&pane).iter().for_each(|pane| pane.control_output(&data));
+                }
+                ClientEvent::Captured { pane, replies } => {
+                    find(&pane).iter().for_each(|pane| pane.control_captured(&replies));
+                }
+                ClientEvent::Paused { pane } => {
+                    find(&pane).iter().for_each(|pane| pane.control_paused());
+                }
+                ClientEvent::Notice => {}
+                ClientEvent::Ended { .. } => break,
+            }
+        }
+        self.events = None;
+        // It is opened again with the next look.
+        let due = Arc::clone(&group.due);
+        tokio::spawn(async move {
+            sleep(BACKOFF[1]).await;
+            due.notify_one();
+        });
+    }
+}

@@ -1,0 +1,507 @@
+//! One pane: its output on the way to the log.
+//!
+//! A task reads the pane's output as fast as tmux writes it, because tmux keeps what nobody reads
+//! without a bound. If the log cannot follow, the output is dropped, and the pane is drawn anew
+//! later.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use moorline_shared::event::{Activity, EventFields, EventKind, Status, TmuxLayout};
+use moorline_shared::frame::Frame;
+use moorline_shared::limits::FRAME_DATA_BYTES;
+use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::tmux::TmuxSession;
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+
+use super::capture::{self, Capture};
+use super::client::ControlClient;
+use super::command::TmuxError;
+use super::fifo::PaneFifo;
+use super::list::ListedPane;
+use super::protocol::ControlReply;
+use super::title::TitleTranslator;
+use crate::driver::DriverOutput;
+
+/// Most bytes of output that wait for the log.
+const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes that wait when a pane whose output was dropped is drawn anew.
+const RESUME_BYTES: usize = QUEUE_BYTES / 8;
+/// Time before a failed attempt to draw a pane is repeated.
+const RETRY: Duration = Duration::from_millis(500);
+/// Time allowed for the rest of the output of a pipe that tmux has closed.
+const REST_LIMIT: Duration = Duration::from_secs(2);
+/// Time that a pane's size must stay the same before it is drawn in its new size.
+const SETTLED: Duration = Duration::from_millis(60);
+
+/// The shells that wait for a command when they are in a pane's foreground.
+const SHELLS: [&str; 12] = [
+    "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "nu", "sh", "tcsh", "xonsh", "zsh",
+];
+
+/// A pane that a session shows.
+#[derive(Debug)]
+pub(super) struct Pane {
+    /// Its id, such as `%1`.
+    pub(super) id: String,
+    /// The folder of fifos.
+    folder: PathBuf,
+    state: Mutex<PaneState>,
+    /// Notified when there is something for the session.
+    news: Notify,
+    /// Notified when there is something for the task.
+    due: Notify,
+    /// Notified when the connection has changed, or the session is over.
+    connected: Notify,
+    /// Notified when the group must look at its panes.
+    group_due: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+struct PaneState {
+    queue: VecDeque<DriverOutput>,
+    /// Bytes of output in `queue`.
+    queue_bytes: usize,
+    /// The connection to the pane's tmux session; `None` while there is none.
+    client: Option<Arc<ControlClient>>,
+    /// A further connection that gets the output of all panes, if the pane needs it.
+    output_client: Option<Arc<ControlClient>>,
+    /// Input that was taken, but that the last connection has not typed.
+    untyped: Vec<u8>,
+    source: Source,
+    /// True if the pane must be drawn anew.
+    redraw: bool,
+    /// True if output was dropped, so that the pane is drawn anew once the log has caught up.
+    behind: bool,
+    /// The last size that was seen.
+    size: Option<Size>,
+    /// The last reports, which are repeated only if they change.
+    layout: Option<TmuxSession>,
+    status: Option<(Option<String>, Option<String>)>,
+    /// How the session ends, once it does. Nothing follows.
+    end: Option<ExitStatus>,
+    /// True if the task has taken the end.
+    has_ended: bool,
+    titles: TitleTranslator,
+    /// The number of fifos so far.
+    fifos: u64,
+}
+
+/// Where a pane's output comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Source {
+    /// A pipe of tmux's.
+    #[default]
+    Pipe,
+    /// The control stream, because the pane's only pipe is the user's.
+    Control {
+        /// True once the pane is drawn. Earlier output belongs to what is drawn.
+        is_drawn: bool,
+    },
+}
+
+impl Pane {
+    /// Creates a pane. [`Pane::run`] must run for it.
+    pub(super) fn new(id: String, folder: PathBuf, group_due: Arc<Notify>) -> Arc<Self> {
+        let state = PaneState { redraw: true, ..PaneState::default() };
+        let (news, due, connected) = (Notify::new(), Notify::new(), Notify::new());
+        Arc::new(Self { id, folder, state: Mutex::new(state), news, due, connected, group_due })
+    }
+
+    /// Waits for the next output of the session.
+    pub(super) async fn next(&self) -> DriverOutput {
+        loop {
+            let mut news = pin!(self.news.notified());
+            news.as_mut().enable();
+            if let Some(output) = self.pop() {
+                return output;
+            }
+            news.await;
+        }
+    }
+
+    fn pop(&self) -> Option<DriverOutput> {
+        let mut state = self.state();
+        if let Some(output) = state.queue.pop_front() {
+            if let DriverOutput::Bytes(buffer) = &output {
+                state.queue_bytes -= buffer.len() - Frame::DATA_START;
+            }
+            if state.behind && state.queue_bytes <= RESUME_BYTES {
+                (state.behind, state.redraw) = (false, true);
+                self.due.notify_one();
+            }
+            return Some(output);
+        }
+        // The task may still have output to read.
+        state.has_ended.then(|| DriverOutput::End(state.end.clone().unwrap_or_default()))
+    }
+
+    /// Takes input back that a connection has not typed. The next one types it before all else.
+    pub(super) fn untyped(&self, input: &[u8]) {
+        self.state().untyped.extend_from_slice(input);
+    }
+
+    /// Sets the connection to the pane's tmux session.
+    pub(super) fn connected(&self, client: Option<&Arc<ControlClient>>) {
+        {
+            let mut state = self.state();
+            state.client = client.cloned();
+            if let Some(client) = client {
+                let untyped = std::mem::take(&mut state.untyped);
+                // It was taken within the limit.
+                if client.type_into(&self.id, &untyped, usize::MAX).is_err() {
+                    state.untyped = untyped;
+                }
+            }
+        }
+        self.connected.notify_waiters();
+        self.due.notify_one();
+    }
+
+    /// Sets the connection that gets the output of all panes. Its panes are drawn anew.
+    pub(super) fn output_connected(&self, client: Option<&Arc<ControlClient>>) {
+        let mut state = self.state();
+        state.output_client = client.cloned();
+        state.redraw |= matches!(state.source, Source::Control { .. });
+        self.due.notify_one();
+    }
+
+    /// Waits until input can be typed: less than `limit` bytes wait. Returns false if the session is
+    /// over.
+    pub(super) async fn writable(&self, limit: usize) -> bool {
+        loop {
+            let mut connected = pin!(self.connected.notified());
+            connected.as_mut().enable();
+            let (client, is_over) = {
+                let state = self.state();
+                (state.client.clone(), state.end.is_some())
+            };
+            match client {
+                _ if is_over => return false,
+                Some(client) => {
+                    client.room(limit).await;
+                    if client.is_connected() {
+                        return true;
+                    }
+                    // Wait for the next connection.
+                    connected.await;
+                }
+                None => connected.await,
+            }
+        }
+    }
+
+    /// Returns the connection to the pane's tmux session.
+    pub(super) fn client(&self) -> Option<Arc<ControlClient>> {
+        self.state().client.clone()
+    }
+
+    /// Takes what a list says of the pane and of its tmux session.
+    pub(super) fn listed(&self, listed: &ListedPane, session: &TmuxSession) {
+        let mut state = self.state();
+        let size = Size { cols: listed.shown.cols, rows: listed.shown.rows }.clamped();
+        if state.size.replace(size).is_some_and(|before| before != size) {
+            state.redraw = true;
+            self.due.notify_one();
+        }
+        let is_shell = SHELLS.contains(&listed.shown.command.trim_start_matches('-'));
+        let command = (!is_shell).then(|| listed.shown.command.clone());
+        let status = (listed.shown.cwd.clone(), command);
+        if state.status.as_ref() != Some(&status) {
+            let (cwd, command) = status.clone();
+            state.status = Some(status);
+            let activity = if command.is_some() { Activity::Running } else { Activity::Idle };
+            let status =
+                Status { status: activity, cwd, command, pid: listed.pid, ..Status::default() };
+            self.push(&mut state, DriverOutput::Status(status));
+        }
+        if state.layout.as_ref() != Some(session) {
+            state.layout = Some(session.clone());
+            let fields = TmuxLayout { pane: self.id.clone(), session: session.clone() };
+            // Only the last of those that wait counts.
+            let kind = EventKind::TmuxLayout.as_str();
+            state.queue.retain(
+                |waiting| !matches!(waiting, DriverOutput::Event { kind: other, .. } if *other == kind),
+            );
+            self.push(&mut state, event(&fields));
+        }
+        if listed.shown.dead {
+            self.end(&mut state, listed.exit.clone());
+        }
+    }
+
+    /// Ends the session, with a sentence for the user if the reason is not the program's.
+    pub(super) fn close(&self, reason: Option<&str>) {
+        let mut state = self.state();
+        if let Some(reason) = reason.filter(|_| state.end.is_none()) {
+            self.report(&mut state, "tmux_ended", reason);
+        }
+        self.end(&mut state, ExitStatus::default());
+    }
+
+    fn end(&self, state: &mut PaneState, exit: ExitStatus) {
+        state.end.get_or_insert(exit);
+        self.connected.notify_waiters();
+        self.due.notify_one();
+    }
+
+    fn report(&self, state: &mut PaneState, code: &str, message: &str) {
+        let mut fields = Map::new();
+        fields.insert("error".into(), Value::from(message));
+        fields.insert("code".into(), Value::from(code));
+        let kind = EventKind::SessionError.as_str();
+        self.push(state, DriverOutput::Event { kind, fields });
+    }
+
+    /// Makes the control stream the source of the output, because the pipe is the user's.
+    pub(super) fn use_control(&self) {
+        let mut state = self.state();
+        if state.source == Source::Pipe {
+            state.source = Source::Control { is_drawn: false };
+            state.redraw = true;
+            self.group_due.notify_one();
+        }
+    }
+
+    /// Returns true if the output comes from the control stream.
+    pub(super) fn uses_control(&self) -> bool {
+        matches!(self.state().source, Source::Control { .. })
+    }
+
+    /// Makes the pane be drawn anew: tmux has thrown output of the control stream away.
+    pub(super) fn control_paused(&self) {
+        let mut state = self.state();
+        if matches!(state.source, Source::Control { .. }) {
+            state.redraw = true;
+            self.due.notify_one();
+        }
+    }
+
+    /// Asks for what the pane shows if it must be drawn from the control stream. tmux goes on sending
+    /// its output, which it may have stopped.
+    fn redraw_from_control(&self) {
+        let mut state = self.state();
+        let is_due = matches!(state.source, Source::Control { .. }) && state.redraw && !state.behind;
+        let Some(client) = state.output_client.clone().filter(|_| is_due) else { return };
+        let id = &self.id;
+        let line = format!("{} ; refresh-client -A '{id}:continue'", capture::commands(id));
+        if client.capture(id, line, capture::REPLIES + 1).is_ok() {
+            state.redraw = false;
+            state.source = Source::Control { is_drawn: false };
+        }
+    }
+
+    /// Takes output of the control stream.
+    pub(super) fn control_output(&self, data: &[u8]) {
+        let mut state = self.state();
+        if state.source == (Source::Control { is_drawn: true }) {
+            self.output(&mut state, data);
+        }
+    }
+
+    /// Draws the pane from the control stream.
+    pub(super) fn control_captured(&self, replies: &[ControlReply]) {
+        let mut state = self.state();
+        match Capture::read(replies) {
+            Some(capture) if matches!(state.source, Source::Control { .. }) => {
+                state.source = Source::Control { is_drawn: true };
+                self.draw(&mut state, capture);
+            }
+            // The list of panes tells what has become of it.
+            _ => tracing::debug!(pane = self.id, "the pane cannot be drawn"),
+        }
+    }
+
+    /// Reads the pane's output until its session ends.
+    pub(super) async fn run(self: Arc<Self>) {
+        let mut fifo: Option<PaneFifo> = None;
+        let mut buffer = Vec::with_capacity(FRAME_DATA_BYTES);
+        loop {
+            if self.state().end.is_some() {
+                break;
+            }
+            if self.is_behind() {
+                // tmux must not wait for the log.
+                fifo = None;
+            }
+            self.redraw_from_control();
+            if let Some(client) = self.redraw_due() {
+                match self.redraw(&client, &mut fifo).await {
+                    Ok(()) => {}
+                    Err(error) => {
+                        tracing::debug!(pane = self.id, %error, "the pane cannot be drawn");
+                        self.state().redraw = true;
+                        // A pane that is gone is told by the next list.
+                        let mut due = pin!(self.due.notified());
+                        _ = tokio::time::timeout(RETRY, due.as_mut()).await;
+                    }
+                }
+                continue;
+            }
+            buffer.clear();
+            let read = async {
+                match &fifo {
+                    Some(fifo) => fifo.read(&mut buffer).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.due.notified() => {}
+                read = read => match read {
+                    Ok(true) => self.output(&mut self.state(), &buffer),
+                    Ok(false) | Err(_) => {
+                        fifo = None;
+                        self.pipe_closed();
+                    }
+                },
+            }
+        }
+        self.finish(fifo).await;
+    }
+
+    /// Reads what is left of the pipe, and ends the session.
+    async fn finish(&self, fifo: Option<PaneFifo>) {
+        if let Some(fifo) = fifo {
+            if let Some(client) = self.client() {
+                let pane = &self.id;
+                let close = format!("pipe-pane -t {pane} ; set-option -p -u -t {pane} @moorline_pipe");
+                _ = client.ask(close, 2).await;
+            }
+            self.read_rest(&fifo).await;
+        }
+        let mut state = self.state();
+        let held = state.titles.finish();
+        self.append(&mut state, &held);
+        state.has_ended = true;
+        self.news.notify_one();
+    }
+
+    fn is_behind(&self) -> bool {
+        self.state().behind
+    }
+
+    /// Returns the connection by which the pane must be drawn now from a new pipe.
+    fn redraw_due(&self) -> Option<Arc<ControlClient>> {
+        let state = self.state();
+        let is_due = state.redraw && !state.behind && state.source == Source::Pipe;
+        state.client.clone().filter(|_| is_due)
+    }
+
+    /// Pipes the pane to a new fifo, and draws it as it was at that moment.
+    async fn redraw(
+        &self,
+        client: &ControlClient,
+        fifo: &mut Option<PaneFifo>,
+    ) -> Result<(), TmuxError> {
+        // While a window is being resized, only its last size matters.
+        if fifo.is_some() {
+            tokio::time::sleep(SETTLED).await;
+        }
+        let name = {
+            let mut state = self.state();
+            state.redraw = false;
+            state.fifos += 1;
+            format!("{}-{:x}-{}", std::process::id(), self.number(), state.fifos)
+        };
+        let next = PaneFifo::create(&self.folder, &name).map_err(TmuxError::Program)?;
+        let line = format!("{} ; {}", next.commands(&self.id), capture::commands(&self.id));
+        let replies = client.ask(line, 2 + capture::REPLIES).await?;
+        if let Some(last) = fifo.take() {
+            // tmux has closed it before it took the picture.
+            self.read_rest(&last).await;
+        }
+        let captured = replies.get(2..).and_then(Capture::read);
+        let Some(capture) = captured else {
+            let refused = replies.last().map(ControlReply::text).unwrap_or_default();
+            return Err(TmuxError::Refused(refused));
+        };
+        self.draw(&mut self.state(), capture);
+        *fifo = Some(next);
+        Ok(())
+    }
+
+    /// Returns a number that names this pane among all servers.
+    fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    async fn read_rest(&self, fifo: &PaneFifo) {
+        let rest = async {
+            let mut buffer = Vec::with_capacity(FRAME_DATA_BYTES);
+            while let Ok(true) = fifo.read(&mut buffer).await {
+                self.output(&mut self.state(), &buffer);
+                buffer.clear();
+            }
+        };
+        _ = tokio::time::timeout(REST_LIMIT, rest).await;
+    }
+
+    /// tmux has closed the pipe: the pane has ended, or its user has opened a pipe instead.
+    fn pipe_closed(&self) {
+        let mut state = self.state();
+        if !state.redraw && !state.behind && state.end.is_none() {
+            tracing::debug!(pane = self.id, "the pane's pipe was closed");
+            state.source = Source::Control { is_drawn: false };
+            state.redraw = true;
+            self.group_due.notify_one();
+        }
+    }
+
+    fn draw(&self, state: &mut PaneState, capture: Capture) {
+        state.titles.finish();
+        self.push(state, DriverOutput::Size(capture.size));
+        state.size = Some(capture.size);
+        self.append(state, &capture.bytes);
+    }
+
+    fn output(&self, state: &mut PaneState, data: &[u8]) {
+        if state.behind {
+            return;
+        }
+        let mut translated = Vec::with_capacity(data.len());
+        state.titles.push(data, &mut translated);
+        self.append(state, &translated);
+        if state.queue_bytes > QUEUE_BYTES {
+            state.behind = true;
+            self.report(
+                state,
+                "output_skipped",
+                "The pane was faster than this log: some of its output is missing.",
+            );
+            self.due.notify_one();
+        }
+    }
+
+    fn append(&self, state: &mut PaneState, data: &[u8]) {
+        for piece in data.chunks(FRAME_DATA_BYTES) {
+            let mut buffer = Frame::buffer(piece.len());
+            buffer.extend_from_slice(piece);
+            state.queue_bytes += piece.len();
+            self.push(state, DriverOutput::Bytes(buffer));
+        }
+    }
+
+    fn push(&self, state: &mut PaneState, output: DriverOutput) {
+        if !state.has_ended {
+            state.queue.push_back(output);
+            self.news.notify_one();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, PaneState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn event<F: EventFields>(fields: &F) -> DriverOutput {
+    let fields = match json!(fields) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    DriverOutput::Event { kind: F::KIND.as_str(), fields }
+}

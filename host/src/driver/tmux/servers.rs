@@ -1,0 +1,132 @@
+//! The groups of all tmux sessions with open panes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use moorline_shared::id::SessionId;
+use moorline_shared::tmux::TmuxServer;
+
+use super::command::{ServerSocket, sockets};
+use super::group::TmuxGroup;
+use super::list::{CLIENT_FORMAT, FORMAT, PaneList};
+
+/// The groups of all tmux sessions with open panes, by their server and id.
+#[derive(Debug)]
+pub(super) struct TmuxServers {
+    /// The folder of fifos.
+    folder: PathBuf,
+    groups: Mutex<BTreeMap<(ServerSocket, String), Arc<TmuxGroup>>>,
+    /// False while sessions of an earlier host may still be shown again. Until then, groups open no
+    /// panes by themselves: those may have a session already.
+    has_begun: AtomicBool,
+}
+
+impl TmuxServers {
+    pub(super) fn new(folder: PathBuf) -> Arc<Self> {
+        Arc::new(Self { folder, groups: Mutex::default(), has_begun: AtomicBool::new(false) })
+    }
+
+    /// Lets groups open panes by themselves from now on.
+    pub(super) fn begin(&self) {
+        if !self.has_begun.swap(true, Ordering::Relaxed) {
+            self.groups().values().for_each(|group| group.look());
+        }
+    }
+
+    /// Returns true if groups may open panes by themselves.
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    /// Calls `add` with the group of a tmux session, which must get a pane from it. The group runs as
+    /// long as it has panes.
+    pub(super) fn join<T>(
+        self: &Arc<Self>,
+        server: &ServerSocket,
+        session: &str,
+        add: impl FnOnce(&Arc<TmuxGroup>) -> T,
+    ) -> T {
+        let mut groups = self.groups();
+        let key = (server.clone(), session.to_owned());
+        let mut is_new = false;
+        let group = groups.entry(key).or_insert_with(|| {
+            is_new = true;
+            let (server, session) = (server.clone(), session.to_owned());
+            TmuxGroup::new(server, session, Arc::downgrade(self), self.folder.clone())
+        });
+        let added = add(group);
+        if is_new {
+            tokio::spawn(Arc::clone(group).run());
+        }
+        added
+    }
+
+    /// Forgets a group that has no panes. Returns true if it was forgotten.
+    pub(super) fn retire(&self, group: &Arc<TmuxGroup>) -> bool {
+        let mut groups = self.groups();
+        // No pane can be added while the lock is held.
+        let is_over = group.is_empty();
+        if is_over {
+            groups.retain(|_, other| !Arc::ptr_eq(other, group));
+        }
+        is_over
+    }
+
+    /// Returns the group that has a pane open, and the session that shows it.
+    pub(super) fn find(
+        &self,
+        server: &ServerSocket,
+        pane: &str,
+    ) -> Option<(Arc<TmuxGroup>, SessionId)> {
+        let groups = self.groups();
+        groups.values().filter(|group| group.server == *server).find_map(|group| {
+            let session_id = group.session_of(pane)?;
+            Some((Arc::clone(group), session_id))
+        })
+    }
+
+    /// Lists the servers of this user with their sessions, windows and panes. One that does not answer
+    /// is left out.
+    pub(super) async fn list(&self) -> Vec<TmuxServer> {
+        let mut sockets = sockets();
+        // Sessions may show servers elsewhere.
+        let known: Vec<_> = self.groups().keys().map(|(server, _)| server.clone()).collect();
+        for server in known {
+            if !sockets.contains(&server) {
+                sockets.push(server);
+            }
+        }
+        let mut servers = Vec::new();
+        for server in sockets {
+            let Ok(list) = panes(&server).await else { continue };
+            let mut sessions = list.sessions;
+            for pane in sessions.iter_mut().flat_map(|it| &mut it.windows).flat_map(|it| &mut it.panes)
+            {
+                pane.session_id = self.find(&server, &pane.id).map(|(_, session_id)| session_id);
+            }
+            servers.push(TmuxServer { socket: server.socket, sessions });
+        }
+        TmuxServer::cleaned(servers)
+    }
+
+    fn groups(&self) -> MutexGuard<'_, BTreeMap<(ServerSocket, String), Arc<TmuxGroup>>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lists the panes of a server, with the terminals that are attached to its sessions.
+///
+/// # Errors
+/// Those of [`ServerSocket::run`].
+pub(super) async fn panes(server: &ServerSocket) -> Result<PaneList, super::command::TmuxError> {
+    let lines = |output: &[u8]| -> Vec<Vec<u8>> {
+        output.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    };
+    let listed = server.run(&["list-panes", "-a", "-F", FORMAT].map(Into::into)).await?;
+    let mut list = PaneList::read(&lines(&listed));
+    let clients = server.run(&["list-clients", "-F", CLIENT_FORMAT].map(Into::into)).await?;
+    list.count_clients(&lines(&clients));
+    Ok(list)
+}
