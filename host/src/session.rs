@@ -214,10 +214,7 @@ impl Session {
     }
 
     /// Answers a question about the tmux session of the session's pane.
-    pub(crate) fn tmux(
-        self: &Arc<Self>,
-        question: TmuxQuestion,
-    ) -> BoxFuture<'static, TmuxAnswer> {
+    pub(crate) fn tmux(self: &Arc<Self>, question: TmuxQuestion) -> BoxFuture<'static, TmuxAnswer> {
         let control = Arc::clone(&self.lock().control);
         control.tmux(question)
     }

@@ -235,7 +235,8 @@ struct FlatHosted {
 impl From<FlatHosted> for Hosted {
     fn from(flat: FlatHosted) -> Self {
         let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
-        let FlatHosted { name, project, driver, command, env, size, agent, tmux, beside, .. } = flat;
+        let FlatHosted { name, project, driver, command, env, size, agent, tmux, beside, .. } =
+            flat;
         let facts = Facts { name, project, driver, command, env, size, agent, tmux, beside };
         Self { session_id, epoch, facts, cwd, pid, created_at }
     }

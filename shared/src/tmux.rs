@@ -55,9 +55,8 @@ impl TmuxSpec {
         let is_text = |text: &str| {
             !text.is_empty() && text.len() <= TMUX_TEXT_BYTES && !text.contains(char::is_control)
         };
-        let is_socket = |socket: &str| {
-            is_text(socket) && (socket.starts_with('/') || !socket.contains('/'))
-        };
+        let is_socket =
+            |socket: &str| is_text(socket) && (socket.starts_with('/') || !socket.contains('/'));
         if !self.socket.as_deref().is_none_or(is_socket) {
             return Err(BadTmuxSpec::Socket);
         }

@@ -38,6 +38,7 @@ pub mod screen;
 pub mod served;
 pub mod sse;
 pub mod stand_in;
+pub mod tmux;
 pub mod vault_page;
 pub mod wait;
 pub mod wire;

@@ -1,7 +1,9 @@
 //! Windows and panes, as users see and change them.
 
 use moorline_host::driver::Driver as _;
-use moorline_shared::tmux::{SplitDirection, TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxWindow};
+use moorline_shared::tmux::{
+    SplitDirection, TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxWindow,
+};
 
 use super::server::{Shown, TestServer, wait_until};
 
@@ -36,10 +38,11 @@ async fn all_panes_of_a_session_are_opened_and_new_ones_follow() {
     opened(&shown, &["%1", "%2", "%4"]).await;
     let layout = shown.heard(|heard| heard.layouts.last().cloned()).unwrap();
     assert_eq!(layout.name, "work");
-    shown.until("the last layout", |heard| {
-        panes(heard.layouts.last().unwrap()) == [vec!["%0", "%1"], vec!["%2", "%4"]]
-    })
-    .await;
+    shown
+        .until("the last layout", |heard| {
+            panes(heard.layouts.last().unwrap()) == [vec!["%0", "%1"], vec!["%2", "%4"]]
+        })
+        .await;
 }
 
 #[tokio::test]

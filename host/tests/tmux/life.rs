@@ -123,6 +123,7 @@ async fn what_cannot_be_opened_says_why() {
     assert_eq!(refused, "the session session_1 shows the pane %0 already");
     server.tmux(&["kill-server"]);
     let refused = server.refused(&driver, pane_spec("%0")).await.to_string();
-    let expected = "no tmux server is running on this socket: start one, or open a new tmux session";
+    let expected =
+        "no tmux server is running on this socket: start one, or open a new tmux session";
     assert_eq!(refused, expected);
 }

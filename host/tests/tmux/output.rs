@@ -114,8 +114,10 @@ async fn input_reaches_the_program_unchanged_even_in_copy_mode() {
     let shown = server.open(&driver, "%0").await;
     shown.until_text("$ ").await;
     let file = server.file("typed");
-    let line = format!("stty raw -echo; printf REA''DY; head -c 5000 >{}; stty sane; echo DO''NE\r",
-        file.display());
+    let line = format!(
+        "stty raw -echo; printf REA''DY; head -c 5000 >{}; stty sane; echo DO''NE\r",
+        file.display()
+    );
     shown.type_in(line.as_bytes()).await;
     shown.until_text("READY").await;
     server.tmux(&["copy-mode", "-t", "%0"]);
@@ -136,8 +138,7 @@ async fn a_pane_is_drawn_anew_in_its_new_size() {
     server.tmux(&["split-window", "-h", "-t", "%0", "cat"]);
     let narrow = Size { cols: 40, rows: 24 };
     shown.until("the new size", |heard| heard.sizes.last() == Some(&narrow)).await;
-    let session =
-        shown.act(TmuxAction::Fit { window: "@0".into(), cols: 120, rows: 30 }).await;
+    let session = shown.act(TmuxAction::Fit { window: "@0".into(), cols: 120, rows: 30 }).await;
     assert_eq!((session.windows[0].cols, session.windows[0].rows), (120, 30));
     assert!(session.windows[0].fitted);
     shown.until("the fitted size", |heard| heard.sizes.last().unwrap().rows == 30).await;

@@ -43,8 +43,19 @@ impl TestServer {
     /// Starts a server with one session `work` of 80 × 24, in which a shell runs.
     pub(crate) fn start() -> Self {
         let server = Self { folder: tempfile::tempdir().unwrap() };
-        server.tmux(&["-f", "/dev/null", "new-session", "-d", "-s", "work", "-x", "80", "-y", "24",
-            "env PS1='$ ' sh"]);
+        server.tmux(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-s",
+            "work",
+            "-x",
+            "80",
+            "-y",
+            "24",
+            "env PS1='$ ' sh",
+        ]);
         server.tmux(&["set-option", "-g", "default-command", "env PS1='$ ' sh"]);
         server
     }

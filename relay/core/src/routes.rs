@@ -6,8 +6,8 @@
 
 pub(crate) mod action_request;
 pub(crate) mod approvals;
-mod audit;
 mod ask;
+mod audit;
 pub(crate) mod changes;
 pub(crate) mod files;
 pub(crate) mod hosts;
@@ -21,9 +21,9 @@ pub(crate) mod session;
 pub(crate) mod sessions;
 mod table;
 pub(crate) mod terminals;
-pub(crate) mod tmux;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tmux;
 mod tokens;
 
 use std::borrow::Cow;
@@ -43,11 +43,10 @@ use crate::naming;
 use crate::session::Session;
 pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
-pub use audit::{AuditPage, AuditQuery};
 pub use ask::{QuestionHandler, SessionAnswer, SessionQuestion, ask_host};
+pub use audit::{AuditPage, AuditQuery};
 pub use files::files_reply;
 pub use hosts::{host_agents, rules_answer, rules_question};
-pub use tmux::host_tmux;
 pub use login::{LoginQuery, cookie_expiry};
 pub use operations::{HostQuestion, QuestionOutcome, SessionFolder, folder_of};
 pub use output::{OutputPoll, OutputRead};
@@ -55,6 +54,7 @@ pub use request::{Reply, Request, parse};
 pub use session::{Write, prompt_of};
 pub use sessions::forked;
 pub use table::ROUTES;
+pub use tmux::host_tmux;
 pub use tokens::{changed_token, new_token};
 
 /// One route of the API.

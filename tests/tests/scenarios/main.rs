@@ -35,4 +35,5 @@ mod resilience;
 mod restart;
 mod security;
 mod serving;
+mod tmux;
 mod walkthrough;

@@ -84,8 +84,12 @@ mod tests {
 
     fn shown() -> TmuxSession {
         let pane = TmuxPane { id: "%1".into(), ..TmuxPane::default() };
-        let window = TmuxWindow { id: "@1".into(), panes: vec![pane], fitted: true,
-            ..TmuxWindow::default() };
+        let window = TmuxWindow {
+            id: "@1".into(),
+            panes: vec![pane],
+            fitted: true,
+            ..TmuxWindow::default()
+        };
         TmuxSession { id: "$1".into(), windows: vec![window], ..TmuxSession::default() }
     }
 

@@ -204,8 +204,8 @@ mod tests {
 
     #[test]
     fn a_shell_is_drawn_with_its_history_and_cursor() {
-        let replies = [reply(&[STATE]), reply(&["a"]), reply(&["b", "$ ", ""]), reply(&[]),
-            reply(&[""])];
+        let replies =
+            [reply(&[STATE]), reply(&["a"]), reply(&["b", "$ ", ""]), reply(&[]), reply(&[""])];
         let capture = Capture::read(&replies).unwrap();
         assert_eq!(capture.size, Size { cols: 10, rows: 3 });
         let expected = "\x1bc\x1b)0a\x1b[m\r\nb\x1b[m\r\n$ \x1b[m\r\n\x1b[m\x0f\x1b[2;3H";
@@ -225,8 +225,13 @@ mod tests {
     #[test]
     fn a_full_screen_program_is_drawn_over_what_is_below() {
         let state = "10 2 1 0 1 2 1 0 0 1 1 0 1 0 1 0 0 1 0 1 0";
-        let replies = [reply(&[state]), reply(&["h"]), reply(&["x", "y"]), reply(&["$ vi", ""]),
-            reply(&["\x1b[3"])];
+        let replies = [
+            reply(&[state]),
+            reply(&["h"]),
+            reply(&["x", "y"]),
+            reply(&["$ vi", ""]),
+            reply(&["\x1b[3"]),
+        ];
         let text = String::from_utf8(Capture::read(&replies).unwrap().bytes).unwrap();
         let below = text.find("$ vi").unwrap();
         let switch = text.find("\x1b[2;3H\x1b[?1049h\x1b[H").unwrap();

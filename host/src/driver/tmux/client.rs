@@ -81,7 +81,10 @@ impl WaitingLine {
 #[derive(Debug)]
 enum Answer {
     /// Nobody: the line types this.
-    Input { pane: String, bytes: Vec<u8> },
+    Input {
+        pane: String,
+        bytes: Vec<u8>,
+    },
     Asked(oneshot::Sender<Vec<ControlReply>>),
     /// Whoever takes the events, for this pane.
     Event(String),
@@ -238,12 +241,7 @@ impl ControlClient {
         self.send(line, commands, Answer::Event(pane.to_owned()))
     }
 
-    fn send(
-        &self,
-        mut line: String,
-        commands: usize,
-        answer: Answer,
-    ) -> Result<(), TmuxError> {
+    fn send(&self, mut line: String, commands: usize, answer: Answer) -> Result<(), TmuxError> {
         line.push('\n');
         let mut waiting = self.waiting();
         if waiting.has_ended {
@@ -355,6 +353,7 @@ impl Connection {
 /// Returns the command that makes the server report changes of panes that it does not report by
 /// itself, such as the folder of a program. It looks at most once a second.
 pub(super) fn subscription() -> String {
-    let what = "#{pane_dead} #{pane_pipe} #{pane_current_command} #{pane_title} #{pane_current_path}";
+    let what =
+        "#{pane_dead} #{pane_pipe} #{pane_current_command} #{pane_title} #{pane_current_path}";
     format!("refresh-client -B {}", quoted(&format!("panes:%*:{what}")))
 }

@@ -81,9 +81,8 @@ pub(super) fn sockets() -> Vec<ServerSocket> {
 fn names_in(folder: &Path) -> Vec<String> {
     use std::os::unix::fs::FileTypeExt as _;
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let sockets = entries.flatten().filter(|entry| {
-        entry.file_type().is_ok_and(|kind| kind.is_socket())
-    });
+    let sockets =
+        entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_socket()));
     sockets.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
@@ -137,9 +136,16 @@ mod tests {
         for old in ["tmux 1.8", "tmux 2.9a", "tmux 3.0", "tmux 3.1c"] {
             assert!(is_old(old), "{old}");
         }
-        for new in ["tmux 3.2", "tmux 3.3a", "tmux 3.5a", "tmux next-3.7", "tmux master",
-            "tmux openbsd-7.7", "tmux 4.0", ""]
-        {
+        for new in [
+            "tmux 3.2",
+            "tmux 3.3a",
+            "tmux 3.5a",
+            "tmux next-3.7",
+            "tmux master",
+            "tmux openbsd-7.7",
+            "tmux 4.0",
+            "",
+        ] {
             assert!(!is_old(new), "{new}");
         }
     }

@@ -370,7 +370,11 @@ impl TmuxGroup {
     }
 
     /// Answers a question of a user about the group of a pane.
-    pub(super) async fn answer(self: Arc<Self>, pane: String, question: TmuxQuestion) -> TmuxAnswer {
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        pane: String,
+        question: TmuxQuestion,
+    ) -> TmuxAnswer {
         // It may be about to connect.
         _ = timeout(CONNECT_LIMIT, self.connection()).await;
         let acted = match question {

@@ -61,10 +61,30 @@ impl PaneList {
     fn add(&mut self, line: &str) -> Option<()> {
         let fields: Vec<&str> = line.splitn(24, '\t').collect();
         let [
-            session, session_name, window, index, active, zoomed, cols, rows, pane, left, top,
-            pane_cols, pane_rows, pane_active, dead, status, signal, pipe, own_pipe, pid,
+            session,
+            session_name,
+            window,
+            index,
+            active,
+            zoomed,
+            cols,
+            rows,
+            pane,
+            left,
+            top,
+            pane_cols,
+            pane_rows,
+            pane_active,
+            dead,
+            status,
+            signal,
+            pipe,
+            own_pipe,
+            pid,
             window_name,
-            command, title, cwd,
+            command,
+            title,
+            cwd,
         ] = fields.try_into().ok()?;
         let is = |flag: &str| flag == "1";
         let shown = TmuxPane {
@@ -167,7 +187,10 @@ mod tests {
         let [session] = &list.sessions[..] else { panic!("{list:?}") };
         assert_eq!((&*session.name, session.attached, session.windows.len()), ("work", 1, 2));
         let [first, second] = &session.windows[..] else { panic!() };
-        assert_eq!((&*first.name, first.active, first.zoomed, first.cols), ("vi", false, false, 80));
+        assert_eq!(
+            (&*first.name, first.active, first.zoomed, first.cols),
+            ("vi", false, false, 80)
+        );
         assert_eq!((second.index, second.active, second.zoomed), (1, true, true));
         let vim = list.pane("%0", None).unwrap();
         assert!(vim.has_pipe && !vim.shown.dead);
@@ -185,7 +208,9 @@ mod tests {
         let linked = LINES[1].replace("$0\twork", "$3\tother");
         let list = PaneList::read(&[LINES[1], &linked]);
         let session = |of| list.pane("%1", of).unwrap().session.clone();
-        assert_eq!((session(Some("$3")), session(Some("$7")), session(None)),
-            ("$3".into(), "$0".into(), "$0".into()));
+        assert_eq!(
+            (session(Some("$3")), session(Some("$7")), session(None)),
+            ("$3".into(), "$0".into(), "$0".into())
+        );
     }
 }

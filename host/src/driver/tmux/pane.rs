@@ -39,9 +39,8 @@ const REST_LIMIT: Duration = Duration::from_secs(2);
 const SETTLED: Duration = Duration::from_millis(60);
 
 /// The shells that wait for a command when they are in a pane's foreground.
-const SHELLS: [&str; 12] = [
-    "ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "nu", "sh", "tcsh", "xonsh", "zsh",
-];
+const SHELLS: [&str; 12] =
+    ["ash", "bash", "csh", "dash", "elvish", "fish", "ksh", "nu", "sh", "tcsh", "xonsh", "zsh"];
 
 /// A pane that a session shows.
 #[derive(Debug)]
@@ -285,7 +284,8 @@ impl Pane {
     /// its output, which it may have stopped.
     fn redraw_from_control(&self) {
         let mut state = self.state();
-        let is_due = matches!(state.source, Source::Control { .. }) && state.redraw && !state.behind;
+        let is_due =
+            matches!(state.source, Source::Control { .. }) && state.redraw && !state.behind;
         let Some(client) = state.output_client.clone().filter(|_| is_due) else { return };
         let id = &self.id;
         let line = format!("{} ; refresh-client -A '{id}:continue'", capture::commands(id));
@@ -369,7 +369,8 @@ impl Pane {
         if let Some(fifo) = fifo {
             if let Some(client) = self.client() {
                 let pane = &self.id;
-                let close = format!("pipe-pane -t {pane} ; set-option -p -u -t {pane} @moorline_pipe");
+                let close =
+                    format!("pipe-pane -t {pane} ; set-option -p -u -t {pane} @moorline_pipe");
                 _ = client.ask(close, 2).await;
             }
             self.read_rest(&fifo).await;

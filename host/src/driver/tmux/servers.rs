@@ -102,7 +102,8 @@ impl TmuxServers {
         for server in sockets {
             let Ok(list) = panes(&server).await else { continue };
             let mut sessions = list.sessions;
-            for pane in sessions.iter_mut().flat_map(|it| &mut it.windows).flat_map(|it| &mut it.panes)
+            for pane in
+                sessions.iter_mut().flat_map(|it| &mut it.windows).flat_map(|it| &mut it.panes)
             {
                 pane.session_id = self.find(&server, &pane.id).map(|(_, session_id)| session_id);
             }

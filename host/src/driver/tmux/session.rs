@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
+use moorline_shared::failure::HostFailure;
 use moorline_shared::session::{Size, TMUX_DRIVER};
 use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer, TmuxSpec};
-use moorline_shared::failure::HostFailure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -128,9 +128,9 @@ impl TmuxDriver {
         let identity = identity(&server).await?;
         let stored = StoredPane { socket: server.socket.clone(), pane, server: identity };
         let SessionSpec { session_id, opener, .. } = spec;
-        let shown = self.servers.join(&server, &listed.session, |group| {
-            group.open(&listed, session_id, opener)
-        });
+        let shown = self
+            .servers
+            .join(&server, &listed.session, |group| group.open(&listed, session_id, opener));
         tokio::spawn(Arc::clone(&shown).run());
         let control = PaneControl {
             pane: Arc::clone(&shown),
@@ -139,8 +139,11 @@ impl TmuxDriver {
             checkpoint: serde_json::to_vec(&stored).unwrap_or_default(),
         };
         Ok(StartedSession {
-            output: Box::new(PaneOutput { pane: shown, servers: Arc::clone(&self.servers),
-                server: control.server.clone() }),
+            output: Box::new(PaneOutput {
+                pane: shown,
+                servers: Arc::clone(&self.servers),
+                server: control.server.clone(),
+            }),
             control: Arc::new(control),
             snapshots: SnapshotSource::Mirror,
             cwd: listed.shown.cwd.unwrap_or_default(),
@@ -211,7 +214,9 @@ fn new_session(spec: &SessionSpec, name: Option<&str>) -> Vec<OsString> {
     match &facts.command[..] {
         [] => {}
         // tmux gives a single word to a shell.
-        [program] => arguments.extend(["--".into(), format!("exec {}", shell_quoted(program)).into()]),
+        [program] => {
+            arguments.extend(["--".into(), format!("exec {}", shell_quoted(program)).into()])
+        }
         words => {
             arguments.push("--".into());
             arguments.extend(words.iter().map(Into::into));

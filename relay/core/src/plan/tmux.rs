@@ -99,15 +99,11 @@ mod tests {
         for bad in ["", "a:b", "a.b", "=a", "%1", "$1", "a\u{7}"] {
             assert_eq!(chosen(session(bad)), Err(BadTmuxSpec::Session.into()), "{bad}");
         }
-        let agent = CreateSession {
-            agent: Some(AgentSpec::default()),
-            ..wanted(None, Some(pane("%1")))
-        };
+        let agent =
+            CreateSession { agent: Some(AgentSpec::default()), ..wanted(None, Some(pane("%1"))) };
         assert_eq!(super::chosen(&agent), Err(TmuxRefused::Agent));
-        let command = CreateSession {
-            command: Some(vec!["vi".into()]),
-            ..wanted(None, Some(pane("%1")))
-        };
+        let command =
+            CreateSession { command: Some(vec!["vi".into()]), ..wanted(None, Some(pane("%1"))) };
         assert_eq!(super::chosen(&command), Err(TmuxRefused::Command));
         let other = super::chosen(&wanted(Some("pty"), Some(pane("%1"))));
         assert_eq!(other, Err(TmuxRefused::OtherDriver("pty".into())));

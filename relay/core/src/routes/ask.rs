@@ -69,7 +69,6 @@ impl SessionQuestion {
             }
         }
     }
-
 }
 
 impl SessionAnswer {

@@ -48,11 +48,7 @@ pub(crate) fn settle(request: &Request) -> Result<SessionQuestion, ApiError> {
 ///
 /// # Errors
 /// `host_offline`, `no_folder`, `session_ended` or `internal`.
-pub(super) fn reply(
-    id: &SessionId,
-    answer: ChangesAnswer,
-    now_ms: u64,
-) -> Result<Reply, ApiError> {
+pub(super) fn reply(id: &SessionId, answer: ChangesAnswer, now_ms: u64) -> Result<Reply, ApiError> {
     let (success, session_id, timestamp) = (true, id.clone(), now_ms);
     match answer {
         ChangesAnswer::Listed(changes) => {

@@ -13,8 +13,8 @@ use worker::Request;
 use super::{DirectoryState, overview};
 use crate::address::asked;
 use crate::internal::{
-    AUDIT, Audited, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED,
-    OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM, STILL, SUMMARY,
+    AUDIT, Audited, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED, OPERATIONS,
+    Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM, STILL, SUMMARY,
     SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};

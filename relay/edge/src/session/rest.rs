@@ -25,8 +25,8 @@ use super::clock::{now, wall_ms};
 use super::object::{Fault, Object};
 use super::state::SessionState;
 use crate::internal::{
-    FILES, FIND_FILES, Files, FilesWanted, FindFilesWanted, OPERATIONS, OperationsWanted,
-    QUESTION, QuestionWanted,
+    FILES, FIND_FILES, Files, FilesWanted, FindFilesWanted, OPERATIONS, OperationsWanted, QUESTION,
+    QuestionWanted,
 };
 use crate::object_client;
 use crate::reply::{self, Answer};
