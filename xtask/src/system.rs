@@ -67,6 +67,8 @@ const CADDY: Program = Program {
     ..program(&["caddy"], "caddy", "runs deploy/caddy/Caddyfile")
 };
 const TMUX: Program = program(&["tmux"], "tmux", "has the panes of the tmux tests");
+const VIM: Program = program(&["vim"], "vim", "draws on the panes of the tmux tests");
+const HTOP: Program = program(&["htop"], "htop", "draws on the panes of the tmux tests");
 const SYSTEMD_ANALYZE: Program =
     program(&["systemd-analyze"], "systemd", "verifies the units of deploy/systemd");
 const PYTHON: Program = Program {
@@ -87,6 +89,8 @@ pub(crate) fn needed(purpose: Purpose) -> Vec<Program> {
         CURL,
         SQLITE,
         TMUX,
+        VIM,
+        HTOP,
         NGINX,
         CADDY,
         SYSTEMD_ANALYZE,

@@ -21,6 +21,8 @@ mod command;
 mod fifo;
 mod group;
 mod list;
+mod output_connection;
+mod output_queue;
 mod pane;
 mod protocol;
 mod servers;

@@ -133,6 +133,60 @@ async fn a_pane_goes_on_after_relay_and_host_were_killed() -> Result<()> {
     Ok(())
 }
 
+/// Waits until a follower shows what tmux shows.
+async fn agree(follower: &Follower, server: &TmuxServer, what: &str) -> Result<()> {
+    let mut last = (String::new(), String::new());
+    let what = format!("the same screen: {what}");
+    let agreed = wait_until(&what, async || {
+        let Ok(real) = server.run(&["capture-pane", "-p", "-t", "%0"]) else { return false };
+        let real = real.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        let shown = follower.seen().shown().lines.join("\n");
+        last = (shown.trim_end().to_owned(), real.trim_end().to_owned());
+        last.0 == last.1
+    });
+    agreed.await.with_context(|| format!("{}\ninstead of\n{}", last.0, last.1))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_screen_programs_look_as_they_do_in_tmux() -> Result<()> {
+    let server = TmuxServer::start()?;
+    let relay = Relay::start().await?;
+    let api = relay.api();
+    let types = |keys: &str| server.run(&["send-keys", "-t", "%0", keys, "Enter"]);
+    types("seq 1 100; printf '\\033[41mred\\033[m 你好 %078d\\n' 1")?;
+    types("vim -u NONE -n -c 'set nu' /etc/services")?;
+    wait_until("vim", async || {
+        server.run(&["capture-pane", "-p", "-t", "%0"]).is_ok_and(|text| text.contains(" 1 "))
+    })
+    .await?;
+
+    // It is opened while vim covers the shell.
+    let id = api.create(&wish(&server, Some("%0"), None)).await?.session_id;
+    let follower = Follower::live(Following::new(relay.address(), &id, 1)).await?;
+    agree(&follower, &server, "vim").await?;
+    ensure!(follower.seen().shown().alternate);
+    follower.type_input("GOzeile äöü 你好\x1b/tcp\r");
+    agree(&follower, &server, "vim after typing").await?;
+    follower.type_input(":q!\r");
+    follower.until("the shell", |seen| !seen.shown().alternate).await?;
+    agree(&follower, &server, "the shell below").await?;
+    ensure!(follower.seen().shows("red 你好"), "{:?}", follower.seen().shown());
+
+    follower.type_input("htop -d 2\r");
+    follower.until("htop", |seen| seen.shows("F10")).await?;
+    let again = Follower::live(Following::new(relay.address(), &id, 2)).await?;
+    again.until("htop for a second client", |seen| seen.shows("F10")).await?;
+    follower.type_input("q");
+    agree(&follower, &server, "the shell after htop").await?;
+    agree(&again, &server, "the shell of the second client").await?;
+    // tmux answers the questions of its programs, so nobody else does.
+    follower.type_input("printf '\\033[c\\033[6n'; cat -v\r");
+    follower.until("the answers of tmux", |seen| seen.shows("^[[?1;2")).await?;
+    let real = server.run(&["capture-pane", "-p", "-t", "%0"])?;
+    ensure!(real.matches("^[[?").count() == 1, "{real}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_done_has_a_code() -> Result<()> {
     let server = TmuxServer::start()?;

@@ -11,7 +11,7 @@ use super::protocol::ControlReply;
 /// The most lines of history that are captured.
 const HISTORY: usize = 2_000;
 
-/// The fields of a pane's state, in the order of [`PaneState`].
+/// The fields of a pane's state, in the order of [`CapturedState`].
 const STATE: &str = "#{pane_width} #{pane_height} #{cursor_x} #{cursor_y} #{alternate_on} \
     #{alternate_saved_x} #{alternate_saved_y} #{cursor_flag} #{insert_flag} #{keypad_cursor_flag} \
     #{keypad_flag} #{origin_flag} #{wrap_flag} #{mouse_standard_flag} #{mouse_button_flag} \
@@ -41,11 +41,11 @@ pub(super) struct Capture {
 }
 
 /// The state of a pane besides its text.
-struct PaneState {
+struct CapturedState {
     numbers: [u16; 21],
 }
 
-impl PaneState {
+impl CapturedState {
     fn read(text: &str) -> Option<Self> {
         // A saved position that does not exist is u32::MAX, and some fields may be empty.
         let number = |field: &str| {
@@ -76,7 +76,7 @@ impl Capture {
     /// Reads the replies to [`commands`]. `None` if they are not what tmux answers.
     pub(super) fn read(replies: &[ControlReply]) -> Option<Self> {
         let [state, history, screen, saved, pending, ..] = replies else { return None };
-        let state = PaneState::read(&state.text())?;
+        let state = CapturedState::read(&state.text())?;
         let mut bytes = Vec::new();
         // A full reset: this may follow other output. Then the character set that tmux draws lines in.
         bytes.extend_from_slice(b"\x1bc\x1b)0");
@@ -110,7 +110,7 @@ fn recent(lines: &[Vec<u8>]) -> &[Vec<u8>] {
 /// Draws lines below each other. A line that is longer than the screen wraps as it has done in the
 /// pane.
 fn draw<'a>(lines: impl Iterator<Item = &'a Vec<u8>>, bytes: &mut Vec<u8>) {
-    let mut pen = Pen::default();
+    let mut pen = CapturedPen::default();
     for (index, line) in lines.enumerate() {
         if index > 0 {
             // A new line gets the background of the pen.
@@ -126,9 +126,9 @@ fn draw<'a>(lines: impl Iterator<Item = &'a Vec<u8>>, bytes: &mut Vec<u8>) {
 /// The sequences that give the colours at the end of a captured line. tmux only captures changes, also
 /// from one line to the next.
 #[derive(Debug, Default)]
-struct Pen(Vec<u8>);
+struct CapturedPen(Vec<u8>);
 
-impl Pen {
+impl CapturedPen {
     fn follow(&mut self, line: &[u8]) {
         let mut rest = line;
         while let Some(start) = memchr::memmem::find(rest, b"\x1b[") {
@@ -153,7 +153,7 @@ fn place((column, row): (u16, u16), bytes: &mut Vec<u8>) {
 }
 
 /// Sets the modes, and at last the cursor, which some of them move.
-fn modes(state: &PaneState, bytes: &mut Vec<u8>) {
+fn modes(state: &CapturedState, bytes: &mut Vec<u8>) {
     let Size { rows, .. } = state.size();
     let (upper, lower) = (state.numbers[18], state.numbers[19]);
     if (upper, lower) != (0, rows.saturating_sub(1)) && upper < lower {

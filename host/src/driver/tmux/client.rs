@@ -65,13 +65,13 @@ struct WaitingLine {
     /// The number of commands in the line.
     commands: usize,
     replies: Vec<ControlReply>,
-    answer: Answer,
+    answer: ReplyTaker,
 }
 
 impl WaitingLine {
     const fn input_bytes(&self) -> usize {
         match &self.answer {
-            Answer::Input { bytes, .. } => bytes.len(),
+            ReplyTaker::Input { bytes, .. } => bytes.len(),
             _ => 0,
         }
     }
@@ -79,7 +79,7 @@ impl WaitingLine {
 
 /// Who gets the replies to a line.
 #[derive(Debug)]
-enum Answer {
+enum ReplyTaker {
     /// Nobody: the line types this.
     Input {
         pane: String,
@@ -103,13 +103,13 @@ impl WaitingReplies {
         self.input_bytes -= line.input_bytes();
         let WaitingLine { replies, answer, .. } = line;
         match answer {
-            Answer::Input { .. } => None,
-            Answer::Asked(answer) => {
+            ReplyTaker::Input { .. } => None,
+            ReplyTaker::Asked(answer) => {
                 // Whoever asked may have gone.
                 _ = answer.send(replies);
                 None
             }
-            Answer::Event(pane) => Some(ClientEvent::Captured { pane, replies }),
+            ReplyTaker::Event(pane) => Some(ClientEvent::Captured { pane, replies }),
         }
     }
 }
@@ -139,7 +139,7 @@ impl ControlClient {
         let waiting = Arc::<Mutex<WaitingReplies>>::default();
         let replied = Arc::<Notify>::default();
         if let (Some(input), Some(output)) = (input, output) {
-            let connection = Connection {
+            let connection = ControlConnection {
                 child,
                 waiting: Arc::clone(&waiting),
                 replied: Arc::clone(&replied),
@@ -161,7 +161,7 @@ impl ControlClient {
         commands: usize,
     ) -> Result<Vec<ControlReply>, TmuxError> {
         let (answer, answered) = oneshot::channel();
-        self.send(line, commands, Answer::Asked(answer))?;
+        self.send(line, commands, ReplyTaker::Asked(answer))?;
         let answered = timeout(REPLY_LIMIT, answered).await.map_err(|_| TmuxError::Silent)?;
         answered.map_err(|_| TmuxError::Disconnected)
     }
@@ -197,7 +197,7 @@ impl ControlClient {
             for byte in piece {
                 line.push_str(&format!(" {byte:02x}"));
             }
-            let input = Answer::Input { pane: pane.to_owned(), bytes: piece.to_vec() };
+            let input = ReplyTaker::Input { pane: pane.to_owned(), bytes: piece.to_vec() };
             match self.send(line, 2, input) {
                 Ok(()) => taken += piece.len(),
                 Err(error) if taken == 0 => return Err(error),
@@ -238,10 +238,10 @@ impl ControlClient {
         line: String,
         commands: usize,
     ) -> Result<(), TmuxError> {
-        self.send(line, commands, Answer::Event(pane.to_owned()))
+        self.send(line, commands, ReplyTaker::Event(pane.to_owned()))
     }
 
-    fn send(&self, mut line: String, commands: usize, answer: Answer) -> Result<(), TmuxError> {
+    fn send(&self, mut line: String, commands: usize, answer: ReplyTaker) -> Result<(), TmuxError> {
         line.push('\n');
         let mut waiting = self.waiting();
         if waiting.has_ended {
@@ -261,14 +261,14 @@ impl ControlClient {
 }
 
 /// The process of a connection.
-struct Connection {
+struct ControlConnection {
     child: Child,
     waiting: Arc<Mutex<WaitingReplies>>,
     replied: Arc<Notify>,
     events: mpsc::Sender<ClientEvent>,
 }
 
-impl Connection {
+impl ControlConnection {
     async fn run(
         mut self,
         mut input: ChildStdin,
@@ -300,8 +300,8 @@ impl Connection {
             std::mem::take(&mut waiting.lines)
         };
         let untyped = lines.into_iter().filter_map(|line| match line.answer {
-            Answer::Input { pane, bytes } => Some((pane, bytes)),
-            Answer::Asked(_) | Answer::Event(_) => None,
+            ReplyTaker::Input { pane, bytes } => Some((pane, bytes)),
+            ReplyTaker::Asked(_) | ReplyTaker::Event(_) => None,
         });
         let untyped = untyped.collect();
         self.replied.notify_waiters();

@@ -4,6 +4,7 @@
 //! everything, also what an earlier version of tmux does not report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -21,8 +22,8 @@ use super::client::{ClientEvent, ControlClient, subscription};
 use super::command::{ServerSocket, TmuxError, quoted};
 use super::fifo::has_reader;
 use super::list::{CLIENT_FORMAT, FORMAT, ListedPane, PaneList};
+use super::output_connection::OutputConnection;
 use super::pane::Pane;
-use super::servers::TmuxServers;
 use crate::driver::{PaneWish, TerminalOpener};
 
 /// Time in which several changes are taken together.
@@ -38,13 +39,25 @@ const EVENTS_WAITING: usize = 64;
 /// Said to users of a session whose server is gone.
 const SERVER_ENDED: &str = "The tmux server has ended.";
 
+/// What a group is in: all groups of a driver.
+pub(super) trait GroupHome: Debug + Send + Sync {
+    /// Forgets a group that has no panes. Returns true if it was forgotten.
+    fn retire(&self, group: &Arc<TmuxGroup>) -> bool;
+
+    /// Gives a pane to the group of the tmux session that it is in now.
+    fn adopt(&self, server: &ServerSocket, session: &str, open: OpenPane);
+
+    /// Returns true if groups may open panes by themselves.
+    fn has_begun(&self) -> bool;
+}
+
 /// The open panes of one tmux session.
 #[derive(Debug)]
 pub(super) struct TmuxGroup {
     pub(super) server: ServerSocket,
     /// The id of the tmux session, such as `$1`.
     pub(super) session: String,
-    servers: Weak<TmuxServers>,
+    home: Weak<dyn GroupHome>,
     /// The folder of fifos.
     folder: PathBuf,
     state: Mutex<GroupState>,
@@ -80,12 +93,12 @@ impl TmuxGroup {
     pub(super) fn new(
         server: ServerSocket,
         session: String,
-        servers: Weak<TmuxServers>,
+        home: Weak<dyn GroupHome>,
         folder: PathBuf,
     ) -> Arc<Self> {
         let (state, due) = (Mutex::default(), Arc::default());
         let listed = Notify::new();
-        Arc::new(Self { server, session, servers, folder, state, due, listed })
+        Arc::new(Self { server, session, home, folder, state, due, listed })
     }
 
     /// Opens a pane for a session. Its task and that of the group must run.
@@ -172,10 +185,7 @@ impl TmuxGroup {
 
     /// Returns true if no pane is open, so that the group is not needed any more.
     fn is_over(self: &Arc<Self>) -> bool {
-        match self.servers.upgrade() {
-            Some(servers) => servers.retire(self),
-            None => true,
-        }
+        self.home.upgrade().is_none_or(|home| home.retire(self))
     }
 
     fn connected(&self, client: Option<Arc<ControlClient>>) {
@@ -240,17 +250,46 @@ impl TmuxGroup {
                     if self.is_empty() {
                         return has_worked;
                     }
-                    output.settle(self);
+                    self.settle_output(&mut output);
                 }
                 () = self.due.notified() => {
                     if self.is_empty() {
                         return has_worked;
                     }
-                    output.settle(self);
+                    self.settle_output(&mut output);
                     is_due = true;
                 }
-                () = output.ended(self) => {}
+                () = output.ended(|id| self.pane(id)) => {
+                    // It is opened again with the next look.
+                    let due = Arc::clone(&self.due);
+                    tokio::spawn(async move {
+                        sleep(BACKOFF[1]).await;
+                        due.notify_one();
+                    });
+                }
             }
+        }
+    }
+
+    fn pane(&self, id: &str) -> Option<Arc<Pane>> {
+        self.state().panes.get(id).map(|open| Arc::clone(&open.pane))
+    }
+
+    /// Opens the connection for output if a pane needs it, and closes it if none does.
+    fn settle_output(&self, output: &mut OutputConnection) {
+        let mut state = self.state();
+        let is_needed = state.panes.values().any(|open| open.pane.uses_control());
+        if is_needed == output.is_open() {
+            return;
+        }
+        state.output_client = None;
+        if is_needed {
+            state.output_client = output.open(&self.server, &self.session).map(Arc::new);
+        } else {
+            output.close();
+        }
+        for open in state.panes.values() {
+            open.pane.output_connected(state.output_client.as_ref());
         }
     }
 
@@ -332,15 +371,15 @@ impl TmuxGroup {
             }
         }
         self.listed.notify_waiters();
-        let Some(servers) = self.servers.upgrade() else { return };
+        let Some(home) = self.home.upgrade() else { return };
         for (session, open) in moved {
-            servers.join(&self.server, &session, |group| group.add(open.clone()));
+            home.adopt(&self.server, &session, open);
         }
     }
 
     /// Opens the panes of the tmux session that no session shows yet.
     fn open_others(self: &Arc<Self>, list: &PaneList) {
-        if !self.servers.upgrade().is_some_and(|servers| servers.has_begun()) {
+        if !self.home.upgrade().is_some_and(|home| home.has_begun()) {
             return;
         }
         let mut state = self.state();
@@ -440,67 +479,5 @@ impl GroupState {
             }
         }
         session.cleaned()
-    }
-}
-
-/// The further connection that gets the output of panes whose pipe is the user's.
-#[derive(Debug, Default)]
-struct OutputConnection {
-    events: Option<mpsc::Receiver<ClientEvent>>,
-}
-
-impl OutputConnection {
-    /// Connects if a pane needs it, and disconnects if none does.
-    fn settle(&mut self, group: &TmuxGroup) {
-        let mut state = group.state();
-        let is_needed = state.panes.values().any(|open| open.pane.uses_control());
-        if is_needed == self.events.is_some() {
-            return;
-        }
-        self.events = None;
-        state.output_client = None;
-        if is_needed {
-            let (sender, events) = mpsc::channel(EVENTS_WAITING);
-            let attached =
-                ControlClient::attach(&group.server, &group.session, "pause-after=5", sender);
-            match attached {
-                Ok(client) => {
-                    state.output_client = Some(Arc::new(client));
-                    self.events = Some(events);
-                }
-                Err(error) => tracing::warn!(%error, "tmux gives no output"),
-            }
-        }
-        for open in state.panes.values() {
-            open.pane.output_connected(state.output_client.as_ref());
-        }
-    }
-
-    /// Hands on the output, until the connection has ended.
-    async fn ended(&mut self, group: &TmuxGroup) {
-        let Some(events) = &mut self.events else { return std::future::pending().await };
-        let find = |id: &str| group.state().panes.get(id).map(|open| Arc::clone(&open.pane));
-        while let Some(event) = events.recv().await {
-            match event {
-                ClientEvent::Output { pane, data } => {
-                    find(&pane).iter().for_each(|pane| pane.control_output(&data));
-                }
-                ClientEvent::Captured { pane, replies } => {
-                    find(&pane).iter().for_each(|pane| pane.control_captured(&replies));
-                }
-                ClientEvent::Paused { pane } => {
-                    find(&pane).iter().for_each(|pane| pane.control_paused());
-                }
-                ClientEvent::Notice => {}
-                ClientEvent::Ended { .. } => break,
-            }
-        }
-        self.events = None;
-        // It is opened again with the next look.
-        let due = Arc::clone(&group.due);
-        tokio::spawn(async move {
-            sleep(BACKOFF[1]).await;
-            due.notify_one();
-        });
     }
 }

@@ -4,14 +4,12 @@
 //! without a bound. If the log cannot follow, the output is dropped, and the pane is drawn anew
 //! later.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moorline_shared::event::{Activity, EventFields, EventKind, Status, TmuxLayout};
-use moorline_shared::frame::Frame;
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::tmux::TmuxSession;
@@ -23,14 +21,10 @@ use super::client::ControlClient;
 use super::command::TmuxError;
 use super::fifo::PaneFifo;
 use super::list::ListedPane;
+use super::output_queue::OutputQueue;
 use super::protocol::ControlReply;
-use super::title::TitleTranslator;
 use crate::driver::DriverOutput;
 
-/// Most bytes of output that wait for the log.
-const QUEUE_BYTES: usize = 4 * 1024 * 1024;
-/// Bytes that wait when a pane whose output was dropped is drawn anew.
-const RESUME_BYTES: usize = QUEUE_BYTES / 8;
 /// Time before a failed attempt to draw a pane is repeated.
 const RETRY: Duration = Duration::from_millis(500);
 /// Time allowed for the rest of the output of a pipe that tmux has closed.
@@ -62,20 +56,16 @@ pub(super) struct Pane {
 
 #[derive(Debug, Default)]
 struct PaneState {
-    queue: VecDeque<DriverOutput>,
-    /// Bytes of output in `queue`.
-    queue_bytes: usize,
+    queue: OutputQueue,
     /// The connection to the pane's tmux session; `None` while there is none.
     client: Option<Arc<ControlClient>>,
     /// A further connection that gets the output of all panes, if the pane needs it.
     output_client: Option<Arc<ControlClient>>,
     /// Input that was taken, but that the last connection has not typed.
     untyped: Vec<u8>,
-    source: Source,
+    source: PaneSource,
     /// True if the pane must be drawn anew.
     redraw: bool,
-    /// True if output was dropped, so that the pane is drawn anew once the log has caught up.
-    behind: bool,
     /// The last size that was seen.
     size: Option<Size>,
     /// The last reports, which are repeated only if they change.
@@ -85,14 +75,13 @@ struct PaneState {
     end: Option<ExitStatus>,
     /// True if the task has taken the end.
     has_ended: bool,
-    titles: TitleTranslator,
     /// The number of fifos so far.
     fifos: u64,
 }
 
 /// Where a pane's output comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Source {
+enum PaneSource {
     /// A pipe of tmux's.
     #[default]
     Pipe,
@@ -125,18 +114,14 @@ impl Pane {
 
     fn pop(&self) -> Option<DriverOutput> {
         let mut state = self.state();
-        if let Some(output) = state.queue.pop_front() {
-            if let DriverOutput::Bytes(buffer) = &output {
-                state.queue_bytes -= buffer.len() - Frame::DATA_START;
-            }
-            if state.behind && state.queue_bytes <= RESUME_BYTES {
-                (state.behind, state.redraw) = (false, true);
-                self.due.notify_one();
-            }
-            return Some(output);
+        let (output, resumes) = state.queue.pop();
+        if resumes {
+            state.redraw = true;
+            self.due.notify_one();
         }
         // The task may still have output to read.
-        state.has_ended.then(|| DriverOutput::End(state.end.clone().unwrap_or_default()))
+        let end = || DriverOutput::End(state.end.clone().unwrap_or_default());
+        output.or_else(|| state.has_ended.then(end))
     }
 
     /// Takes input back that a connection has not typed. The next one types it before all else.
@@ -165,7 +150,7 @@ impl Pane {
     pub(super) fn output_connected(&self, client: Option<&Arc<ControlClient>>) {
         let mut state = self.state();
         state.output_client = client.cloned();
-        state.redraw |= matches!(state.source, Source::Control { .. });
+        state.redraw |= matches!(state.source, PaneSource::Control { .. });
         self.due.notify_one();
     }
 
@@ -221,12 +206,8 @@ impl Pane {
         if state.layout.as_ref() != Some(session) {
             state.layout = Some(session.clone());
             let fields = TmuxLayout { pane: self.id.clone(), session: session.clone() };
-            // Only the last of those that wait counts.
-            let kind = EventKind::TmuxLayout.as_str();
-            state.queue.retain(
-                |waiting| !matches!(waiting, DriverOutput::Event { kind: other, .. } if *other == kind),
-            );
-            self.push(&mut state, event(&fields));
+            state.queue.replace(event(&fields));
+            self.news.notify_one();
         }
         if listed.shown.dead {
             self.end(&mut state, listed.exit.clone());
@@ -259,8 +240,8 @@ impl Pane {
     /// Makes the control stream the source of the output, because the pipe is the user's.
     pub(super) fn use_control(&self) {
         let mut state = self.state();
-        if state.source == Source::Pipe {
-            state.source = Source::Control { is_drawn: false };
+        if state.source == PaneSource::Pipe {
+            state.source = PaneSource::Control { is_drawn: false };
             state.redraw = true;
             self.group_due.notify_one();
         }
@@ -268,13 +249,13 @@ impl Pane {
 
     /// Returns true if the output comes from the control stream.
     pub(super) fn uses_control(&self) -> bool {
-        matches!(self.state().source, Source::Control { .. })
+        matches!(self.state().source, PaneSource::Control { .. })
     }
 
     /// Makes the pane be drawn anew: tmux has thrown output of the control stream away.
     pub(super) fn control_paused(&self) {
         let mut state = self.state();
-        if matches!(state.source, Source::Control { .. }) {
+        if matches!(state.source, PaneSource::Control { .. }) {
             state.redraw = true;
             self.due.notify_one();
         }
@@ -284,21 +265,22 @@ impl Pane {
     /// its output, which it may have stopped.
     fn redraw_from_control(&self) {
         let mut state = self.state();
-        let is_due =
-            matches!(state.source, Source::Control { .. }) && state.redraw && !state.behind;
+        let is_due = matches!(state.source, PaneSource::Control { .. })
+            && state.redraw
+            && !state.queue.is_behind();
         let Some(client) = state.output_client.clone().filter(|_| is_due) else { return };
         let id = &self.id;
         let line = format!("{} ; refresh-client -A '{id}:continue'", capture::commands(id));
         if client.capture(id, line, capture::REPLIES + 1).is_ok() {
             state.redraw = false;
-            state.source = Source::Control { is_drawn: false };
+            state.source = PaneSource::Control { is_drawn: false };
         }
     }
 
     /// Takes output of the control stream.
     pub(super) fn control_output(&self, data: &[u8]) {
         let mut state = self.state();
-        if state.source == (Source::Control { is_drawn: true }) {
+        if state.source == (PaneSource::Control { is_drawn: true }) {
             self.output(&mut state, data);
         }
     }
@@ -307,9 +289,9 @@ impl Pane {
     pub(super) fn control_captured(&self, replies: &[ControlReply]) {
         let mut state = self.state();
         match Capture::read(replies) {
-            Some(capture) if matches!(state.source, Source::Control { .. }) => {
-                state.source = Source::Control { is_drawn: true };
-                self.draw(&mut state, capture);
+            Some(capture) if matches!(state.source, PaneSource::Control { .. }) => {
+                state.source = PaneSource::Control { is_drawn: true };
+                self.draw(&mut state, &capture);
             }
             // The list of panes tells what has become of it.
             _ => tracing::debug!(pane = self.id, "the pane cannot be drawn"),
@@ -376,20 +358,19 @@ impl Pane {
             self.read_rest(&fifo).await;
         }
         let mut state = self.state();
-        let held = state.titles.finish();
-        self.append(&mut state, &held);
+        state.queue.finish();
         state.has_ended = true;
         self.news.notify_one();
     }
 
     fn is_behind(&self) -> bool {
-        self.state().behind
+        self.state().queue.is_behind()
     }
 
     /// Returns the connection by which the pane must be drawn now from a new pipe.
     fn redraw_due(&self) -> Option<Arc<ControlClient>> {
         let state = self.state();
-        let is_due = state.redraw && !state.behind && state.source == Source::Pipe;
+        let is_due = state.redraw && !state.queue.is_behind() && state.source == PaneSource::Pipe;
         state.client.clone().filter(|_| is_due)
     }
 
@@ -421,7 +402,7 @@ impl Pane {
             let refused = replies.last().map(ControlReply::text).unwrap_or_default();
             return Err(TmuxError::Refused(refused));
         };
-        self.draw(&mut self.state(), capture);
+        self.draw(&mut self.state(), &capture);
         *fifo = Some(next);
         Ok(())
     }
@@ -445,30 +426,23 @@ impl Pane {
     /// tmux has closed the pipe: the pane has ended, or its user has opened a pipe instead.
     fn pipe_closed(&self) {
         let mut state = self.state();
-        if !state.redraw && !state.behind && state.end.is_none() {
+        if !state.redraw && !state.queue.is_behind() && state.end.is_none() {
             tracing::debug!(pane = self.id, "the pane's pipe was closed");
-            state.source = Source::Control { is_drawn: false };
+            state.source = PaneSource::Control { is_drawn: false };
             state.redraw = true;
             self.group_due.notify_one();
         }
     }
 
-    fn draw(&self, state: &mut PaneState, capture: Capture) {
-        state.titles.finish();
+    fn draw(&self, state: &mut PaneState, capture: &Capture) {
         self.push(state, DriverOutput::Size(capture.size));
         state.size = Some(capture.size);
-        self.append(state, &capture.bytes);
+        state.queue.draw(&capture.bytes);
+        self.news.notify_one();
     }
 
     fn output(&self, state: &mut PaneState, data: &[u8]) {
-        if state.behind {
-            return;
-        }
-        let mut translated = Vec::with_capacity(data.len());
-        state.titles.push(data, &mut translated);
-        self.append(state, &translated);
-        if state.queue_bytes > QUEUE_BYTES {
-            state.behind = true;
+        if state.queue.output(data) {
             self.report(
                 state,
                 "output_skipped",
@@ -476,20 +450,12 @@ impl Pane {
             );
             self.due.notify_one();
         }
-    }
-
-    fn append(&self, state: &mut PaneState, data: &[u8]) {
-        for piece in data.chunks(FRAME_DATA_BYTES) {
-            let mut buffer = Frame::buffer(piece.len());
-            buffer.extend_from_slice(piece);
-            state.queue_bytes += piece.len();
-            self.push(state, DriverOutput::Bytes(buffer));
-        }
+        self.news.notify_one();
     }
 
     fn push(&self, state: &mut PaneState, output: DriverOutput) {
         if !state.has_ended {
-            state.queue.push_back(output);
+            state.queue.push(output);
             self.news.notify_one();
         }
     }

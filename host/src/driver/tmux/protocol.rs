@@ -87,14 +87,14 @@ pub struct ControlParser {
     /// The number of bytes at the beginning of `buffer` that are parsed.
     parsed: usize,
     /// The reply that is being read.
-    block: Option<Block>,
+    block: Option<ReplyBlock>,
     /// The fault after which nothing is parsed.
     fault: Option<ControlFault>,
 }
 
 /// A reply whose end has not come.
 #[derive(Debug)]
-struct Block {
+struct ReplyBlock {
     /// What follows `%begin`, and must follow `%end`: time, number and flags.
     guard: Vec<u8>,
     /// False for a reply to a command that this client did not send, such as its own attaching.
@@ -131,12 +131,12 @@ impl ControlParser {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let event = match &mut self.block {
                 Some(block) => match block.take(line) {
-                    BlockStep::More => None,
-                    BlockStep::Fault(fault) => {
+                    ReplyStep::More => None,
+                    ReplyStep::Fault(fault) => {
                         self.fault = Some(fault);
                         None
                     }
-                    BlockStep::End { is_error } => self.block.take().and_then(|block| {
+                    ReplyStep::End { is_error } => self.block.take().and_then(|block| {
                         let reply = ControlReply { is_error, lines: block.lines };
                         block.is_own.then_some(ControlEvent::Reply(reply))
                     }),
@@ -157,14 +157,14 @@ impl ControlParser {
     }
 }
 
-enum BlockStep {
+enum ReplyStep {
     More,
     End { is_error: bool },
     Fault(ControlFault),
 }
 
-impl Block {
-    fn take(&mut self, line: &[u8]) -> BlockStep {
+impl ReplyBlock {
+    fn take(&mut self, line: &[u8]) -> ReplyStep {
         for (word, is_error) in [(&b"%end "[..], false), (&b"%error "[..], true)] {
             // Output without a line break at its end stands before it on the same line.
             let Some(before) = line.strip_suffix(&*self.guard) else { continue };
@@ -172,26 +172,26 @@ impl Block {
                 if !last.is_empty() {
                     self.lines.push(last.to_owned());
                 }
-                return BlockStep::End { is_error };
+                return ReplyStep::End { is_error };
             }
         }
         self.bytes += line.len() + 1;
         if self.bytes > REPLY_BYTES {
-            return BlockStep::Fault(ControlFault::Reply);
+            return ReplyStep::Fault(ControlFault::Reply);
         }
         self.lines.push(line.to_owned());
-        BlockStep::More
+        ReplyStep::More
     }
 }
 
 /// Takes a line outside of replies.
-fn outside(line: &[u8], block: &mut Option<Block>) -> Option<ControlEvent> {
+fn outside(line: &[u8], block: &mut Option<ReplyBlock>) -> Option<ControlEvent> {
     let (word, rest) = split(line);
     match word {
         b"%begin" => {
             let flags = rest.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
             let (guard, is_own) = (rest.to_owned(), flags != b"0");
-            *block = Some(Block { guard, is_own, lines: Vec::new(), bytes: 0 });
+            *block = Some(ReplyBlock { guard, is_own, lines: Vec::new(), bytes: 0 });
             None
         }
         b"%output" => {

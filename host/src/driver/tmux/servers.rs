@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use moorline_shared::id::SessionId;
 use moorline_shared::tmux::TmuxServer;
 
-use super::command::{ServerSocket, sockets};
-use super::group::TmuxGroup;
+use super::command::{ServerSocket, TmuxError, sockets};
+use super::group::{GroupHome, OpenPane, TmuxGroup};
 use super::list::{CLIENT_FORMAT, FORMAT, PaneList};
 
 /// The groups of all tmux sessions with open panes, by their server and id.
@@ -17,6 +17,7 @@ use super::list::{CLIENT_FORMAT, FORMAT, PaneList};
 pub(super) struct TmuxServers {
     /// The folder of fifos.
     folder: PathBuf,
+    own: Weak<Self>,
     groups: Mutex<BTreeMap<(ServerSocket, String), Arc<TmuxGroup>>>,
     /// False while sessions of an earlier host may still be shown again. Until then, groups open no
     /// panes by themselves: those may have a session already.
@@ -25,7 +26,12 @@ pub(super) struct TmuxServers {
 
 impl TmuxServers {
     pub(super) fn new(folder: PathBuf) -> Arc<Self> {
-        Arc::new(Self { folder, groups: Mutex::default(), has_begun: AtomicBool::new(false) })
+        Arc::new_cyclic(|own| Self {
+            folder,
+            own: own.clone(),
+            groups: Mutex::default(),
+            has_begun: AtomicBool::new(false),
+        })
     }
 
     /// Lets groups open panes by themselves from now on.
@@ -35,15 +41,10 @@ impl TmuxServers {
         }
     }
 
-    /// Returns true if groups may open panes by themselves.
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun.load(Ordering::Relaxed)
-    }
-
     /// Calls `add` with the group of a tmux session, which must get a pane from it. The group runs as
     /// long as it has panes.
     pub(super) fn join<T>(
-        self: &Arc<Self>,
+        &self,
         server: &ServerSocket,
         session: &str,
         add: impl FnOnce(&Arc<TmuxGroup>) -> T,
@@ -54,24 +55,14 @@ impl TmuxServers {
         let group = groups.entry(key).or_insert_with(|| {
             is_new = true;
             let (server, session) = (server.clone(), session.to_owned());
-            TmuxGroup::new(server, session, Arc::downgrade(self), self.folder.clone())
+            let home: Weak<dyn GroupHome> = self.own.clone();
+            TmuxGroup::new(server, session, home, self.folder.clone())
         });
         let added = add(group);
         if is_new {
             tokio::spawn(Arc::clone(group).run());
         }
         added
-    }
-
-    /// Forgets a group that has no panes. Returns true if it was forgotten.
-    pub(super) fn retire(&self, group: &Arc<TmuxGroup>) -> bool {
-        let mut groups = self.groups();
-        // No pane can be added while the lock is held.
-        let is_over = group.is_empty();
-        if is_over {
-            groups.retain(|_, other| !Arc::ptr_eq(other, group));
-        }
-        is_over
     }
 
     /// Returns the group that has a pane open, and the session that shows it.
@@ -117,11 +108,31 @@ impl TmuxServers {
     }
 }
 
+impl GroupHome for TmuxServers {
+    fn retire(&self, group: &Arc<TmuxGroup>) -> bool {
+        let mut groups = self.groups();
+        // No pane can be added while the lock is held.
+        let is_over = group.is_empty();
+        if is_over {
+            groups.retain(|_, other| !Arc::ptr_eq(other, group));
+        }
+        is_over
+    }
+
+    fn adopt(&self, server: &ServerSocket, session: &str, open: OpenPane) {
+        self.join(server, session, |group| group.add(open));
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+}
+
 /// Lists the panes of a server, with the terminals that are attached to its sessions.
 ///
 /// # Errors
 /// Those of [`ServerSocket::run`].
-pub(super) async fn panes(server: &ServerSocket) -> Result<PaneList, super::command::TmuxError> {
+pub(super) async fn panes(server: &ServerSocket) -> Result<PaneList, TmuxError> {
     let lines = |output: &[u8]| -> Vec<Vec<u8>> {
         output.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
     };

@@ -146,8 +146,8 @@ mod tests {
             assert_eq!(error.status().as_u16(), 400);
             error.body().message.clone().unwrap()
         };
-        let other = refused(wanted(Some("tmux"), Some(spec("codex")), &[]));
-        assert!(other.contains("not `tmux`"), "{other}");
+        let other = refused(wanted(Some("pty"), Some(spec("codex")), &[]));
+        assert!(other.contains("not `pty`"), "{other}");
         for nothing in [
             wanted(Some("agent"), None, &[]),
             wanted(None, Some(AgentSpec::default()), &[]),

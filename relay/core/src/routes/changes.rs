@@ -5,7 +5,8 @@ use moorline_shared::id::SessionId;
 use moorline_shared::limits::CHANGED_FILES;
 use moorline_shared::rest::{ChangesSettled, SessionChangeList, SettleChanges};
 
-use super::{Reply, Request, SessionQuestion, operations};
+use super::question::SessionQuestion;
+use super::{Reply, Request, operations};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::{Changing, Guarded, OfSession, WithBody};

@@ -6,7 +6,8 @@ use moorline_shared::rest::{HostTmux, SessionTmux};
 use moorline_shared::session::TMUX_DRIVER;
 use moorline_shared::tmux::{TmuxAction, TmuxAnswer, TmuxQuestion, TmuxServer};
 
-use super::{Reply, Request, SessionQuestion};
+use super::question::SessionQuestion;
+use super::{Reply, Request};
 use crate::api::ApiError;
 #[cfg(feature = "openapi")]
 use crate::api::responses::{Guarded, InTmux, OfSession, WithBody};

@@ -34,8 +34,8 @@ pub(super) fn asked(
     };
     let mut action = match matched.route.handler {
         Handler::Session(read) => return read(&disk.session, &request),
-        Handler::Changes(ask) => {
-            let (_, question) = crate::routes::ask_changes(&disk.session, ask, &request)?;
+        Handler::Ask(ask) => {
+            let (_, question) = crate::routes::ask_host(&disk.session, ask, &request)?;
             panic!("{question:?} is for the host");
         }
         Handler::Act(ask) => match ask(&disk.session, &request)? {

@@ -184,7 +184,7 @@ pub(super) async fn ask(
     let wanted = QuestionWanted { host, session_id: session_id.clone(), question };
     let directory = object_client::directory(&object.env)?;
     let answer: SessionAnswer = object_client::ask(&directory, QUESTION, &wanted).await?;
-    reply::answer(answer.reply(&session_id, wall_ms())?)
+    reply::answer(routes::answer_reply(answer, &session_id, wall_ms())?)
 }
 
 /// Has the host type something, and waits for its answer.

@@ -13,6 +13,7 @@ use moorline_shared::log::{Entry, EventEntry};
 use moorline_shared::message::Snapshot;
 use moorline_shared::rest::MissingDriver;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
+use moorline_shared::tmux::TmuxSpec;
 
 use super::*;
 use crate::data_folder::DataFolder;
@@ -66,6 +67,7 @@ fn record() -> SessionRecord {
         exit: Some(ExitStatus { code: None, signal: Some("SIGKILL".into()) }),
         head: Seq(2),
         agent: Some(AgentSpec { agent: Some("codex".into()), ..AgentSpec::default() }),
+        tmux: Some(TmuxSpec { pane: Some("%1".into()), ..TmuxSpec::default() }),
     }
 }
 

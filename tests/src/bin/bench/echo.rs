@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use moorline_shared::id::SessionId;
 use moorline_tests::relay::Relay;
 
 use super::baseline::{Bare, BareLoop};
@@ -61,8 +62,16 @@ impl Typist {
 
     /// Starts a session on a relay and connects to it.
     pub(crate) fn ours(stage: &Stage, relay: &Relay) -> Result<Self> {
-        let session = stage.run_on(relay, program::echo())?;
-        let mut client = Lean::connect(relay.address(), &session)?;
+        Self::on(relay, &stage.run_on(relay, program::echo())?)
+    }
+
+    /// Connects to a session of the stage's relay.
+    pub(crate) fn of(stage: &Stage, session: &SessionId) -> Result<Self> {
+        Self::on(&stage.relay, session)
+    }
+
+    fn on(relay: &Relay, session: &SessionId) -> Result<Self> {
+        let mut client = Lean::connect(relay.address(), session)?;
         client.resume("bench-typist", "replay")?;
         client.until_output()?;
         Ok(Self { client, typed: 0 })

@@ -20,6 +20,7 @@ mod screen;
 mod sse;
 mod stage;
 mod table;
+mod tmux;
 mod viewers;
 
 use anyhow::{Result, bail};
@@ -30,7 +31,7 @@ use table::Table;
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
 Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | agents |
-              page | edge]...
+              page | tmux | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured. It fails if memory or disk is over what is promised.";
@@ -38,7 +39,7 @@ Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse |
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 11] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
@@ -48,6 +49,7 @@ const PARTS: [Part; 10] = [
     ("sse", sse::measure),
     ("agents", agents::measure),
     ("page", page::measure),
+    ("tmux", tmux::measure),
     ("edge", edge::measure),
 ];
 

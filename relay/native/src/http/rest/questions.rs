@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use moorline_core::plan::{HostError, OPERATIONS_PATIENCE};
-use moorline_core::routes::{QuestionHandler, Reply, Request, SessionAnswer, ask_host};
+use moorline_core::routes::{
+    QuestionHandler, Reply, Request, SessionAnswer, answer_reply, ask_host,
+};
 
 use crate::clock::wall_ms;
 use crate::http::App;
@@ -25,5 +27,5 @@ pub(in crate::http) async fn ask(
         Err(HostError::Silent(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    SessionAnswer::read(host, answer).reply(session.id(), wall_ms())
+    answer_reply(SessionAnswer::read(host, answer), session.id(), wall_ms())
 }
