@@ -136,7 +136,9 @@ async fn a_pane_is_drawn_anew_in_its_new_size() {
     shown.type_in(format!("echo {}\r", "x".repeat(120)).as_bytes()).await;
     shown.until("the line", |heard| contains(&heard.bytes, b"xxx\r\n$ ")).await;
     server.tmux(&["split-window", "-h", "-t", "%0", "cat"]);
-    let narrow = Size { cols: 40, rows: 24 };
+    let cols = server.tmux(&["display-message", "-p", "-t", "%0", "#{pane_width}"]);
+    let narrow = Size { cols: cols.parse().unwrap(), rows: 24 };
+    assert!(narrow.cols < 80);
     shown.until("the new size", |heard| heard.sizes.last() == Some(&narrow)).await;
     let session = shown.act(TmuxAction::Fit { window: "@0".into(), cols: 120, rows: 30 }).await;
     assert_eq!((session.windows[0].cols, session.windows[0].rows), (120, 30));
