@@ -35,6 +35,7 @@ pub mod push_service;
 pub mod random;
 pub mod relay;
 pub mod screen;
+pub mod secure;
 pub mod served;
 pub mod sse;
 pub mod stand_in;

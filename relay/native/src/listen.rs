@@ -1,5 +1,5 @@
-//! Serves HTTP on a port, with or without TLS, or on a Unix socket. A request must arrive within a time limit, so
-//! that nobody can hold connections open by sending a part of one.
+//! Serves HTTP on a port, with or without TLS, or on a Unix socket. Over TLS, clients may choose HTTP/2. A request must
+//! arrive within a time limit, so that nobody can hold connections open by sending a part of one.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -18,18 +18,22 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use acceptor::{Accepting, answer};
 pub use connections::AddressConnections;
+use http2::Http2Service;
 use lingering::Lingering;
 use patient::Patient;
 use unread::Drained;
 
-use crate::tls::TlsServer;
+use crate::tls::{HTTP2, TlsServer};
 use moorline_core::api::ApiError;
 use moorline_shared::limits::REQUEST_HEAD_BYTES;
 
 mod acceptor;
+mod as_http1;
 mod connections;
+mod http2;
 mod lingering;
 mod patient;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod unread;
@@ -138,7 +142,8 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
             () = begun(&mut closing) => break,
         };
         let tls = accepting.listener().tls().cloned();
-        let counted = match accepting.listener().connections() {
+        let connections = accepting.listener().connections().cloned();
+        let counted = match &connections {
             Some(connections) => match connections.admit(peer) {
                 Some(counted) => Some(counted),
                 None => {
@@ -149,8 +154,8 @@ pub async fn serve(listener: impl Listener, router: Router, mut closing: watch::
             None => None,
         };
         let stream = Patient::new(Lingering::new(stream), leaving.subscribe(), counted);
-        let service =
-            ConnectionService { builder: builder.clone(), router: router.clone(), peer, tls };
+        let (builder, router) = (builder.clone(), router.clone());
+        let service = ConnectionService { builder, router, peer, tls, connections };
         let (open, closing) = (open.clone(), closing.clone());
         tokio::spawn(async move {
             service.run(stream, closing).await;
@@ -168,6 +173,7 @@ struct ConnectionService {
     router: Router,
     peer: PeerAddress,
     tls: Option<Arc<TlsServer>>,
+    connections: Option<Arc<AddressConnections>>,
 }
 
 /// Refuses a connection of an address that has too many. Closes it without an answer over TLS, or if many are being refused.
@@ -196,6 +202,10 @@ impl ConnectionService {
             () = begun(&mut closing) => return,
         };
         match accepted {
+            Ok(stream) if stream.get_ref().1.alpn_protocol() == Some(HTTP2) => {
+                let Self { router, peer, connections, .. } = self;
+                Http2Service { router, peer, connections }.run(stream, closing).await;
+            }
             Ok(stream) => self.carry(stream, closing).await,
             // Scanners, and browsers that refuse the certificate, are not faults.
             Err(error) => tracing::debug!(%error, "a TLS handshake has failed"),
@@ -206,7 +216,7 @@ impl ConnectionService {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { builder, router, peer, tls } = self;
+        let Self { builder, router, peer, tls, .. } = self;
         let (router, is_tls) = (TowerToHyperService::new(router), tls.is_some());
         let service = service_fn(move |mut request: hyper::Request<_>| {
             request.extensions_mut().insert(peer);

@@ -22,6 +22,8 @@ use tokio_rustls::server::TlsStream;
 pub use files::TlsError;
 use files::{CertificateFiles, FileStamps};
 
+/// The name of HTTP/2 in a handshake (ALPN).
+pub(crate) const HTTP2: &[u8] = b"h2";
 /// Time allowed for a handshake.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// Limit of handshakes at a time, each of which costs some kilobytes and a signature. Further connections are

@@ -7,14 +7,15 @@ use moorline_tests::expected;
 use moorline_tests::relay::Relay;
 use moorline_tests::wait::wait_until;
 
-use driver::{Context, Firefox};
+pub(crate) use driver::{Context, Firefox};
 
 /// What the terminal shows.
 const TEXT: &str = "[...document.querySelectorAll('.xterm-rows > div')]
     .map(row => row.textContent.replaceAll('\\u00a0', ' ').trimEnd()).join('\\n')";
 const STATE: &str = "document.querySelector('[data-testid=status]')?.dataset.state ?? ''";
 
-async fn until(tab: &Context, what: &str, script: &str) -> Result<()> {
+/// Waits until an expression is true in a tab.
+pub(crate) async fn until(tab: &Context, what: &str, script: &str) -> Result<()> {
     let script = format!("Boolean({script})");
     wait_until(what, async || tab.evaluate(&script).await.is_ok_and(|answer| answer == true)).await
 }

@@ -6,6 +6,7 @@ mod floods;
 mod frames;
 mod headers;
 mod markup;
+mod native;
 mod paths;
 mod rates;
 mod reading;

@@ -10,7 +10,7 @@ use moorline_shared::limits::CONNECTIONS_PER_ADDRESS;
 use super::PeerAddress;
 use crate::proxies::TrustedProxies;
 
-/// Counts the open connections of each address, but not those of this machine or of trusted proxies, which are many clients'.
+/// Counts the open connections of each address, and the open requests of those that use HTTP/2, but not those of this machine or of trusted proxies, which are many clients'.
 #[derive(Debug)]
 pub struct AddressConnections {
     proxies: TrustedProxies,
@@ -41,16 +41,28 @@ impl AddressConnections {
 
     /// Counts a connection; `None` if its address has too many.
     pub(super) fn admit(self: &Arc<Self>, peer: PeerAddress) -> Option<CountedConnection> {
-        let address = (!self.proxies.trusts(peer.0)).then(|| network(peer.0));
+        (!self.is_full(peer)).then(|| self.count(peer))
+    }
+
+    /// Returns true if the address has as many connections as it may have.
+    pub(super) fn is_full(&self, peer: PeerAddress) -> bool {
+        let number = self.counted(peer).and_then(|address| self.open().get(&address).copied());
+        number.is_some_and(|number| number >= self.most)
+    }
+
+    /// Counts a connection, or a request over HTTP/2, which can be as much as a connection: an event stream or a
+    /// WebSocket.
+    pub(super) fn count(self: &Arc<Self>, peer: PeerAddress) -> CountedConnection {
+        let address = self.counted(peer);
         if let Some(address) = address {
-            let mut open = self.open();
-            let number = open.entry(address).or_default();
-            if *number >= self.most {
-                return None;
-            }
-            *number += 1;
+            *self.open().entry(address).or_default() += 1;
         }
-        Some(CountedConnection { counter: Arc::clone(self), address })
+        CountedConnection { counter: Arc::clone(self), address }
+    }
+
+    /// Returns the address, or the network, for which a peer is counted. `None` if it is not.
+    fn counted(&self, peer: PeerAddress) -> Option<IpAddr> {
+        (!self.proxies.trusts(peer.0)).then(|| network(peer.0))
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {

@@ -13,6 +13,8 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::HTTP2;
+
 /// The reason that a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
@@ -87,8 +89,8 @@ impl CertificateFiles {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
             .map_err(mismatch)?;
-        // WebSockets need HTTP/1.1: over HTTP/2 they are an extension that not every client has.
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // In the order of preference. Hosts and commands offer only HTTP/1.1.
+        config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
         Ok((config, fingerprint))
     }
 }

@@ -1,14 +1,8 @@
 //! Adding a passkey, and logging in by it.
 
-use std::process::Stdio;
-
-use anyhow::{Context as _, Result, ensure};
-use moorline_tests::programs;
+use anyhow::{Result, ensure};
 use moorline_tests::relay::TOKEN;
-use moorline_tests::served::{moorline, serve};
-use moorline_tests::wait::wait_for;
-use serde_json::Value;
-use tempfile::TempDir;
+use moorline_tests::secure::SecureRelay;
 
 use super::access::{LOG_IN, ensure_no_token, pick, type_into};
 use super::look;
@@ -19,18 +13,8 @@ const ROW: &str = "[data-testid=passkey-row]";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_added_and_logs_in() -> Result<()> {
-    let data = TempDir::new()?;
-    let mut command = moorline()?;
-    serve(&mut command, data.path()).args(["--tls-self-signed", "--in-process"]);
-    command.env("MOORLINE_DIST", programs::dist()?).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut relay = command.spawn()?;
-    let address = wait_for("the relay to listen", async || {
-        let text = std::fs::read(data.path().join("relay.lock")).ok()?;
-        let serving: Value = serde_json::from_slice(&text).ok()?;
-        serving["address"].as_str().map(str::to_owned)
-    });
-    let address = address.await?;
-    let base = format!("https://localhost:{}", address.rsplit(':').next().context("no port")?);
+    let mut relay = SecureRelay::start().await?;
+    let base = relay.url();
     let axe = look::axe()?;
     let outcome = Browser::run_with_any_certificate("a_passkey_is_added", async |browser| {
         // The browser reports each 401 on the console.
