@@ -128,9 +128,10 @@ class MoorlineSession extends HTMLElement {
       this.#isReady = true;
       this.#greet();
     }
-    if (type === "moorline.cursor") MoorlineSession.store.set(this.#key, detail);
+    const isKept = type === "moorline.cursor" || type === "moorline.draft";
+    if (isKept) MoorlineSession.store.set(this.#key, { ...MoorlineSession.store.get(this.#key), ...detail });
     else if (type === "moorline.error" && detail.code === "refused") MoorlineSession.store.delete(this.#key);
-    if (type !== "moorline.cursor") {
+    if (!isKept) {
       this.dispatchEvent(new CustomEvent(type.replace(".", "-"), { detail, bubbles: true }));
     }
   }
@@ -138,12 +139,13 @@ class MoorlineSession extends HTMLElement {
   // Says hello, once there are a frame that waits for it and a token.
   #greet() {
     if (!this.#isReady || this.#token === null) return;
-    const { cursor, snapshot } = MoorlineSession.store.get(this.#key) ?? {};
+    const { cursor, snapshot, draft } = MoorlineSession.store.get(this.#key) ?? {};
     const hello = { type: "moorline.hello", version: VERSION, token: this.#token };
     hello.readOnly = this.hasAttribute("read-only");
     if (this.#theme !== null) hello.theme = this.#theme;
     if (this.#wantsFocus || this.hasAttribute("autofocus")) hello.focus = true;
     if (cursor && snapshot) Object.assign(hello, { cursor, snapshot });
+    if (draft) hello.draft = draft;
     this.#isGreeted = true;
     this.#wantsFocus = false;
     this.#post(hello);

@@ -74,6 +74,17 @@ impl EmbedCursor {
     }
 }
 
+/// The prompt that somebody is writing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EmbedDraft {
+    /// The text.
+    pub text: String,
+    /// The paths of the files that it refers to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+}
+
 /// The first message of the page around a frame.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -91,6 +102,9 @@ pub struct EmbedHello {
     /// part of the JSON form. One that cannot be read is ignored, so it is read later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<Value>,
+    /// The draft that an earlier frame told last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<EmbedDraft>,
     /// True to only show the session, whatever the token allows.
     pub read_only: bool,
     /// True to take the keyboard focus.
@@ -219,6 +233,12 @@ pub enum FrameMessage {
     Cursor {
         /// The position.
         cursor: EmbedCursor,
+    },
+    /// The draft of a prompt has changed. An empty one was sent or removed.
+    #[serde(rename = "moorline.draft")]
+    Draft {
+        /// The draft.
+        draft: EmbedDraft,
     },
     /// The keyboard focus has moved, or the user asks to leave the frame.
     #[serde(rename = "moorline.focus")]

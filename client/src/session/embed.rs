@@ -9,7 +9,7 @@ mod look;
 use std::rc::Rc;
 
 use leptos::prelude::*;
-use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameMessage, FrameState};
+use moorline_shared::embed::{EmbedCursor, EmbedDraft, EmbedKind, FrameMessage, FrameState};
 use moorline_shared::id::Cursor;
 use moorline_shared::session::Size;
 
@@ -131,6 +131,11 @@ impl EmbedFrame {
     /// Tells the page around the session's state.
     pub fn tell_state(self, state: FrameState) {
         self.send(FrameMessage::State(state));
+    }
+
+    /// Tells the page around the draft of a prompt, which a later frame gets back.
+    pub fn tell_draft(self, draft: EmbedDraft) {
+        self.send(FrameMessage::Draft { draft });
     }
 
     /// Tells the page around how high a frame shows everything.

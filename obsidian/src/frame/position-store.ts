@@ -4,6 +4,12 @@ export interface Position {
   snapshot: Uint8Array;
 }
 
+/** The prompt that somebody is writing. */
+export interface Draft {
+  text: string;
+  files?: string[];
+}
+
 /** The place in a session's log. Only the frame understands all of it. */
 export interface FrameCursor {
   kind?: unknown;
@@ -16,11 +22,12 @@ const SESSIONS = 32;
 const BYTES = 16 * 1024 * 1024;
 
 /**
- * The last position of each session, in memory only: it contains the session's screen. If there are too many, those
+ * The last position and the draft of each session, in memory only: a position contains the session's screen. If there are too many, those
  * that were not used for longest are forgotten.
  */
 export class PositionStore {
   private readonly positions = new Map<string, Position>();
+  private readonly drafts = new Map<string, Draft>();
   private bytes = 0;
 
   get(session: string): Position | undefined {
@@ -42,6 +49,21 @@ export class PositionStore {
     }
   }
 
+  draft(session: string): Draft | undefined {
+    return this.drafts.get(session);
+  }
+
+  /** Keeps the draft of a session's prompt; an empty one is forgotten. */
+  keepDraft(session: string, draft: Draft): void {
+    this.drafts.delete(session);
+    if (draft.text !== "") this.drafts.set(session, draft);
+    for (const oldest of this.drafts.keys()) {
+      if (this.drafts.size <= SESSIONS) return;
+      this.drafts.delete(oldest);
+    }
+  }
+
+  /** Forgets what a session has shown. What its user was writing stays. */
   delete(session: string): void {
     this.bytes -= this.positions.get(session)?.snapshot.byteLength ?? 0;
     this.positions.delete(session);
@@ -49,6 +71,7 @@ export class PositionStore {
 
   clear(): void {
     this.positions.clear();
+    this.drafts.clear();
     this.bytes = 0;
   }
 

@@ -110,6 +110,8 @@ export class SessionFrame extends Component {
         return this.greet();
       case "moorline.cursor":
         return this.keep(message["cursor"], message["snapshot"]);
+      case "moorline.draft":
+        return this.keepDraft(message["draft"]);
       case "moorline.size":
         return this.listener.sized();
       case "moorline.state":
@@ -131,6 +133,8 @@ export class SessionFrame extends Component {
     const hello: Record<string, unknown> = { type: "moorline.hello", version: VERSION, token, theme: this.access.theme() };
     const kept = positions.get(this.options.session);
     if (kept !== undefined) Object.assign(hello, kept);
+    const draft = positions.draft(this.options.session);
+    if (draft !== undefined) hello["draft"] = draft;
     if (this.options.isReadOnly) hello["readOnly"] = true;
     if (this.options.takesFocus && !this.isGreeted) hello["focus"] = true;
     this.isGreeted = true;
@@ -143,6 +147,14 @@ export class SessionFrame extends Component {
     const position = { cursor: cursor as FrameCursor, snapshot: snapshot as Uint8Array };
     this.access.positions.set(this.options.session, position);
     this.listener.drawn();
+  }
+
+  private keepDraft(draft: unknown): void {
+    if (typeof draft !== "object" || draft === null) return;
+    const { text, files } = draft as Record<string, unknown>;
+    if (typeof text !== "string") return;
+    const paths = Array.isArray(files) ? files.filter((path) => typeof path === "string") : [];
+    this.access.positions.keepDraft(this.options.session, { text, files: paths });
   }
 
   private refused(code: unknown, message: unknown): void {

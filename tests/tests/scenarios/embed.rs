@@ -175,6 +175,111 @@ async fn a_question_is_answered_in_a_frame_on_a_phone() -> Result<()> {
     .await
 }
 
+/// The parts of a question that must be seen to answer it, and the size of the frame.
+#[derive(Debug, Deserialize)]
+struct SeenQuestion {
+    /// The top and the bottom of the question's first line.
+    line: [f64; 2],
+    /// The edges of each answer: left, top, right and bottom.
+    answers: Vec<[f64; 4]>,
+    size: [f64; 2],
+}
+
+const SEEN_QUESTION: &str = "(() => {
+    const edges = (it) => { const at = it.getBoundingClientRect(); return [at.left, at.top, at.right, at.bottom]; };
+    const question = document.querySelector('.approval-title, .approval-command');
+    const text = document.createRange();
+    text.selectNodeContents(question);
+    const line = text.getClientRects()[0] ?? question.getBoundingClientRect();
+    return { line: [line.top, line.bottom], size: [innerWidth, innerHeight],
+        answers: [...document.querySelectorAll('.approval-answers button')].map(edges) };
+})()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_answered_in_the_smallest_frame_without_scrolling() -> Result<()> {
+    let mut embedding = Embedding::start().await?;
+    let (id, _folder) = agent(&embedding.relay).await?;
+    let token = embedding.relay.api().token(&format!("session:{id}:write")).await?;
+    let page = embedding.page(&embedding.relay.url(), &id)?;
+    Browser::run_with_frames("a_question_in_the_smallest_frame", async |browser| {
+        let tab = open_with(browser, &page, &token).await?;
+        until_state(&tab, "live").await?;
+        resize(&tab, 200, 160).await?;
+        prompt(&embedding.relay, &id, EDIT).await?;
+        tab.until_in_frame("the question", "!!document.querySelector('.approval-answers button')")
+            .await?;
+        for (width, height) in [(200, 160), (320, 120), (280, 200), (200, 160)] {
+            resize(&tab, width, height).await?;
+            no_overflow(&tab).await?;
+            let mut seen = None;
+            let all = wait_until("the question and its answers", async || {
+                let Ok(now) = tab.in_frame::<SeenQuestion>(SEEN_QUESTION).await else {
+                    return false;
+                };
+                let [wide, high] = now.size;
+                let is_in = |[left, top, right, bottom]: [f64; 4]| {
+                    left >= 0.0 && top >= 0.0 && right <= wide && bottom <= high && bottom > top
+                };
+                let [top, bottom] = now.line;
+                let has_line = top >= 0.0 && now.answers.iter().all(|answer| bottom <= answer[1]);
+                let has_all =
+                    has_line && now.answers.len() > 1 && now.answers.iter().all(|it| is_in(*it));
+                seen = Some(now);
+                has_all
+            })
+            .await;
+            all.with_context(|| format!("{width} by {height}: {seen:?}"))?;
+        }
+        // What does not fit is there, too.
+        let scrolls = "(() => { const it = document.querySelector('.approval-question');
+            it.scrollTop = it.scrollHeight; return it.scrollTop > 0; })()";
+        tab.until_in_frame("the rest of the question", scrolls).await?;
+        tab.click_in_frame("[data-testid=allow]").await?;
+        tab.until_in_frame("the decision", "!!document.querySelector('[data-testid=decided]')")
+            .await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_goes_on_in_the_next_frame() -> Result<()> {
+    let mut embedding = Embedding::start().await?;
+    let (id, _folder) = agent(&embedding.relay).await?;
+    let token = embedding.relay.api().token(&format!("session:{id}:write")).await?;
+    let page = embedding.page(&embedding.relay.url(), &id)?;
+    Browser::run_with_frames("a_draft_goes_on", async |browser| {
+        // A frame that goes while it loads says so on the console.
+        browser.expect_bad_network();
+        let tab = open_with(browser, &page, &token).await?;
+        until_state(&tab, "live").await?;
+        prompt(&embedding.relay, &id, "say begun").await?;
+        tab.until_framed_text("begun").await?;
+        let rebuild = "document.getElementById('rebuild').click() ?? true";
+        let drafted = |text: &str| {
+            format!("document.querySelector('[data-testid=composer]')?.value === {text:?}")
+        };
+        tab.click_in_frame("[data-testid=composer]").await?;
+        tab.type_text("say half a sen").await?;
+        tab.until_in_frame("the draft", &drafted("say half a sen")).await?;
+        let kept = "[...customElements.get('moorline-session').store.values()][0]?.draft.text";
+        tab.until("the draft outside", &format!("{kept} === 'say half a sen'")).await?;
+        for _ in 0..3 {
+            tab.evaluate::<bool>(rebuild).await?;
+            tab.until_in_frame("the draft again", &drafted("say half a sen")).await?;
+        }
+        tab.click_in_frame("[data-testid=composer]").await?;
+        tab.press("End").await?;
+        tab.type_text("tence").await?;
+        tab.click_in_frame("[data-testid=send-prompt]").await?;
+        tab.until_framed_text("half a sentence").await?;
+        // What was sent is no draft any more.
+        tab.until_in_frame("no draft", &drafted("")).await?;
+        tab.evaluate::<bool>(rebuild).await?;
+        tab.until_in_frame("no draft again", &drafted("")).await
+    })
+    .await
+}
+
 /// What a frame was seen to show: see `probe.js`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -177,24 +177,26 @@ fn open_card(
             data-testid="approval"
             on:keydown=press
         >
-            <header class="approval-head">
-                <span class="approval-mark">{mark}</span>
-                {request.from.clone().map(|from| view! { <span class="row-note">{from}</span> })}
-                <span class="bar-fill"></span>
-                <span class="row-note" data-testid="expires">{left}</span>
-            </header>
-            {question(request, answer, folder)}
-            {request.subject.cwd.clone().map(|cwd| view! {
-                <p class="approval-place">"in " <code><bdi>{visible(&cwd).into_owned()}</bdi></code></p>
-            })}
-            {contents}
-            {form::fields(answer.form)}
-            <When condition=move || is_tool>
-                <label class="approval-reason">
-                    <span class="unseen">"Reason for denying (optional)"</span>
-                    <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
-                </label>
-            </When>
+            <div class="approval-question">
+                <header class="approval-head">
+                    <span class="approval-mark">{mark}</span>
+                    {request.from.clone().map(|from| view! { <span class="row-note">{from}</span> })}
+                    <span class="bar-fill"></span>
+                    <span class="row-note" data-testid="expires">{left}</span>
+                </header>
+                {question(request, answer, folder)}
+                {request.subject.cwd.clone().map(|cwd| view! {
+                    <p class="approval-place">"in " <code><bdi>{visible(&cwd).into_owned()}</bdi></code></p>
+                })}
+                {contents}
+                {form::fields(answer.form)}
+                <When condition=move || is_tool>
+                    <label class="approval-reason">
+                        <span class="unseen">"Reason for denying (optional)"</span>
+                        <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
+                    </label>
+                </When>
+            </div>
             <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
             <When condition=move || answer.waiting.get()>
                 <p class="row-note" role="status" data-testid="decision-waits">"Not sent yet. It will be sent when the connection is back."</p>

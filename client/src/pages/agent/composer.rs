@@ -5,7 +5,7 @@ mod extras;
 mod offers;
 mod pictures;
 
-use leptos::ev::{KeyboardEvent, SubmitEvent};
+use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;
 use moorline_shared::id::TurnId;
 
@@ -50,13 +50,7 @@ pub fn Composer() -> impl IntoView {
     let works = Memo::new(move |_| state.head.with(|head| head.active().is_some()));
     let hint = move || if works.get() { "Queue a prompt" } else { "Ask the agent" };
     view! {
-        <form
-            class="composer"
-            on:submit=move |event: SubmitEvent| {
-                event.prevent_default();
-                draft.send();
-            }
-        >
+        <div class="composer" role="group" aria-label="Prompt">
             {shown(|all| all.above)}
             <textarea
                 id=PROMPT
@@ -77,12 +71,19 @@ pub fn Composer() -> impl IntoView {
                 <When condition=move || works.get()>
                     <StopButton />
                 </When>
-                <button class="button primary" data-testid="send-prompt" title="Send (Enter)">
+                // Not by submitting: browsers do not let a form in a sandboxed frame.
+                <button
+                    type="button"
+                    class="button primary"
+                    data-testid="send-prompt"
+                    title="Send (Enter)"
+                    on:click=move |_| draft.send()
+                >
                     <Icon name=IconName::Send />
                     <span>{move || if works.get() { "Queue" } else { "Send" }}</span>
                 </button>
             </div>
-        </form>
+        </div>
     }
 }
 

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use leptos::prelude::*;
 use moorline_shared::embed::{
-    CursorPace, EmbedChannel, EmbedCursor, EmbedHello, EmbedKind, EmbedTheme, FrameMessage,
-    ParentMessage, PostTarget,
+    CursorPace, EmbedChannel, EmbedCursor, EmbedDraft, EmbedHello, EmbedKind, EmbedTheme,
+    FrameMessage, ParentMessage, PostTarget,
 };
 use moorline_shared::id::SessionId;
 use serde_json::Value;
@@ -17,6 +17,7 @@ use crate::bindings::clock;
 use crate::bindings::parent::{self, FocusWatch, MessageWatch, WindowMessage};
 use crate::session::access::{PageAccess, is_token};
 use crate::session::alarm::Alarm;
+use crate::session::drafts::{self, DraftPart};
 use crate::ui::preferences::Preferences;
 
 /// The page in a frame.
@@ -156,6 +157,12 @@ impl EmbedHub {
             let cursor = self.session.with_value(|session| hello.cursor_of(session));
             let handed = cursor.zip(snapshot);
             self.handed.set_value(handed.map(|(cursor, bytes)| HandedView { cursor, bytes }));
+            if let Some(EmbedDraft { text, files }) = &hello.draft {
+                self.session.with_value(|session| {
+                    drafts::keep(session, DraftPart::Text, text);
+                    drafts::keep(session, DraftPart::Files, &files.join("\n"));
+                });
+            }
         }
         match hello.token {
             Some(token) => self.admit(token),

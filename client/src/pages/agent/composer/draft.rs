@@ -3,11 +3,13 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::agent::prompt::PromptImage;
+use moorline_shared::embed::EmbedDraft;
 use moorline_shared::rest::SendPrompt;
 
 use super::super::state::ConversationState;
 use crate::bindings::{page, scrolling, text_field};
 use crate::session::drafts::{self, DraftPart};
+use crate::session::embed::EmbedFrame;
 use crate::ui::when::effect;
 
 /// The draft of a prompt: its text, its images, and the files that it refers to.
@@ -45,6 +47,13 @@ impl PromptDraft {
         effect(move || {
             drafts::keep(&state.id(), DraftPart::Files, &draft.named_files().join("\n"));
         });
+        if let Some(frame) = use_context::<EmbedFrame>() {
+            let told = Memo::new(move |_| EmbedDraft {
+                text: draft.text.get(),
+                files: draft.named_files(),
+            });
+            effect(move || frame.tell_draft(told.get()));
+        }
         draft
     }
 
