@@ -32,9 +32,14 @@ pub struct ChangeToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 200))]
     pub label: Option<String>,
-    /// Milliseconds from now until the token expires.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub expires_in_ms: Option<u64>,
+    /// Milliseconds from now until the token expires; `null` for a token that is valid until it is revoked.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "super::agent::given"
+    )]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<u64>))]
+    pub expires_in_ms: Option<Option<u64>>,
 }
 
 /// The answer to `PATCH /api/tokens/:id`.

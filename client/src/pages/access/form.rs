@@ -48,8 +48,7 @@ struct Chosen {
     project: RwSignal<String>,
     session: RwSignal<String>,
     writes: RwSignal<bool>,
-    /// Milliseconds until it expires; `None` for never, or if it stays as it is.
-    lifetime_ms: RwSignal<Option<u64>>,
+    lifetime: RwSignal<Lifetime>,
 }
 
 impl Chosen {
@@ -71,7 +70,10 @@ impl Chosen {
             project: RwSignal::new(project.unwrap_or_default()),
             session: RwSignal::new(session.unwrap_or_default()),
             writes: RwSignal::new(writes),
-            lifetime_ms: RwSignal::new(scope.is_none().then_some(30 * DAY_MS)),
+            lifetime: RwSignal::new(match scope {
+                None => Lifetime::Limited(30 * DAY_MS),
+                Some(_) => Lifetime::AsBefore,
+            }),
         }
     }
 
@@ -93,6 +95,43 @@ impl Chosen {
 
     fn is(self, kind: &str) -> bool {
         self.kind.with(|chosen| chosen == kind)
+    }
+}
+
+/// How long a token is to be valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lifetime {
+    AsBefore,
+    /// Until it is revoked.
+    Unlimited,
+    /// For this number of milliseconds from now.
+    Limited(u64),
+}
+
+impl Lifetime {
+    /// The value of its option.
+    fn text(self) -> String {
+        match self {
+            Self::AsBefore => String::new(),
+            Self::Unlimited => "never".to_owned(),
+            Self::Limited(ms) => ms.to_string(),
+        }
+    }
+
+    fn read(text: &str) -> Self {
+        match text {
+            "never" => Self::Unlimited,
+            _ => text.parse().map_or(Self::AsBefore, Self::Limited),
+        }
+    }
+
+    /// Returns what a request changes.
+    const fn change(self) -> Option<Option<u64>> {
+        match self {
+            Self::AsBefore => None,
+            Self::Unlimited => Some(None),
+            Self::Limited(ms) => Some(Some(ms)),
+        }
     }
 }
 
@@ -128,15 +167,17 @@ pub fn TokenForm(
             Err(sentence) => return problem.set(Some(sentence.to_owned())),
         };
         busy.set(true);
-        let (label, expires_in_ms) = (typed(label), chosen.lifetime_ms.get_untracked());
+        let (label, lifetime) = (typed(label), chosen.lifetime.get_untracked());
         match &token {
             None => {
                 let scope = scope.unwrap_or_default();
+                let expires_in_ms = lifetime.change().flatten();
                 state.create(&CreateToken { scope, label, expires_in_ms }, failed);
             }
             Some(token) => {
                 let scope = scope.filter(|scope| *scope != token.scope);
                 let label = Some(label.unwrap_or_default());
+                let expires_in_ms = lifetime.change();
                 state.change(&token.id, &ChangeToken { scope, label, expires_in_ms }, failed);
             }
         }
@@ -235,28 +276,27 @@ fn options(none: &str, mut all: Vec<(String, String)>, chosen: &str) -> Vec<Choi
 
 /// Asks when the token expires.
 fn expiry(state: AccessState, chosen: Chosen, token: Option<&TokenSummary>) -> AnyView {
-    let stays = match token {
-        None => "Never, until it is revoked".to_owned(),
-        Some(token) => {
-            match token.expires_at.as_deref().and_then(|at| untrack(|| state.distance(at))) {
-                Some((distance, false)) => format!("As before: in {distance}"),
-                Some((_, true)) => "As before: it has expired".to_owned(),
-                None => "As before: never, until it is revoked".to_owned(),
-            }
+    let before = token.map(|token| {
+        match token.expires_at.as_deref().and_then(|at| untrack(|| state.distance(at))) {
+            Some((distance, false)) => format!("As before: in {distance}"),
+            Some((_, true)) => "As before: it has expired".to_owned(),
+            None => "As before: never, until it is revoked".to_owned(),
         }
-    };
+    });
+    let has_limit = token.is_none_or(|token| token.expires_at.is_some());
     let options = move || {
-        let lifetime = chosen.lifetime_ms.get();
-        let of = |(ms, text): &(u64, &str)| Choice {
-            value: ms.to_string(),
-            text: (*text).to_owned(),
-            chosen: lifetime == Some(*ms),
+        let lifetime = chosen.lifetime.get();
+        let of = |value: Lifetime, text: &str| Choice {
+            value: value.text(),
+            text: text.to_owned(),
+            chosen: lifetime == value,
         };
-        let stays =
-            Choice { value: String::new(), text: stays.clone(), chosen: lifetime.is_none() };
-        std::iter::once(stays).chain(LIFETIMES.iter().map(of)).collect()
+        let before = before.iter().map(|text| of(Lifetime::AsBefore, text));
+        let never = has_limit.then(|| of(Lifetime::Unlimited, "Never, until it is revoked"));
+        let limited = LIFETIMES.iter().map(|(ms, text)| of(Lifetime::Limited(*ms), text));
+        before.chain(never).chain(limited).collect()
     };
     choice("Expires", "token-expiry", options, move |value| {
-        chosen.lifetime_ms.set(value.parse().ok());
+        chosen.lifetime.set(Lifetime::read(&value));
     })
 }

@@ -39,7 +39,8 @@ pub fn changed_token(
         None => record.label,
     };
     let expires_at_ms = match wanted.expires_in_ms {
-        Some(ms) => Some(now.ms.saturating_add(ms).min(LARGEST_NUMBER)),
+        Some(Some(ms)) => Some(now.ms.saturating_add(ms).min(LARGEST_NUMBER)),
+        Some(None) => None,
         None => record.expires_at_ms,
     };
     Ok(TokenRecord { scope, label, expires_at_ms, ..record })
@@ -78,11 +79,18 @@ mod tests {
         let wanted = ChangeToken {
             scope: Some("session:abcdefgh:read".into()),
             label: Some(String::new()),
-            expires_in_ms: Some(7),
+            expires_in_ms: Some(Some(7)),
         };
         let less = changed_token(record, &wanted, now).unwrap();
         assert_eq!((less.scope.as_str(), &less.label), ("session:abcdefgh:read", &None));
         assert_eq!(less.expires_at_ms, Some(1007));
+        // `null` is not the same as nothing.
+        let wanted = |text: &str| serde_json::from_str::<ChangeToken>(text).unwrap();
+        let same = changed_token(less.clone(), &wanted("{}"), now).unwrap();
+        assert_eq!(same.expires_at_ms, Some(1007));
+        let lasting = wanted(r#"{"expiresInMs":null}"#);
+        assert_eq!(serde_json::to_string(&lasting).unwrap(), r#"{"expiresInMs":null}"#);
+        assert_eq!(changed_token(same, &lasting, now).unwrap().expires_at_ms, None);
         let bad = ChangeToken { scope: Some("root".into()), ..ChangeToken::default() };
         assert!(changed_token(less, &bad, now).is_err());
     }

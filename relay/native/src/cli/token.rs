@@ -67,6 +67,9 @@ enum TokenAction {
         /// The lifetime from now on: a number and s, m, h or d.
         #[arg(long, value_parser = parse_duration, value_name = "TIME", group = "change")]
         expires: Option<Duration>,
+        /// From now on, the token is valid until it is revoked.
+        #[arg(long, group = "change", conflicts_with = "expires")]
+        no_expiry: bool,
         /// A note on the token's purpose; empty for none.
         #[arg(long, group = "change")]
         label: Option<String>,
@@ -95,11 +98,12 @@ pub(super) fn run(options: &TokenOptions) -> anyhow::Result<()> {
         TokenAction::List => {
             Tokens::new(folder.store()?, None).list()?.into_iter().map(|it| line(&it)).collect()
         }
-        TokenAction::Change { id, scope, expires, label } => {
+        TokenAction::Change { id, scope, expires, no_expiry, label } => {
+            let lifetime = expires.map(|expires| Some(milliseconds(expires)));
             let wanted = ChangeToken {
                 scope: scope.as_ref().map(ToString::to_string),
                 label: label.as_deref().map(|label| bounded(label, NAME_CHARACTERS)),
-                expires_in_ms: expires.map(milliseconds),
+                expires_in_ms: lifetime.or(no_expiry.then_some(None)),
             };
             match token_store::change(&folder, id, &wanted)? {
                 Some(changed) => changed_line(&changed),

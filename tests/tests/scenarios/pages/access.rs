@@ -260,6 +260,11 @@ async fn tokens_are_made_changed_and_revoked_on_a_phone() -> Result<()> {
         until_shown(&tab, &row, "read and write").await?;
         until_shown(&tab, "[data-testid=access-note]", "tablet is changed").await?;
         ensure!(listed(&relay, "tablet").await?.expires_at == phone.expires_at, "another expiry");
+        tab.click(&format!("{row} [data-testid=change-token]")).await?;
+        choose(&tab, "token-expiry", "never").await?;
+        tab.click("[data-testid=token-form] button.primary").await?;
+        until_shown(&tab, &row, "valid until it is revoked").await?;
+        ensure!(listed(&relay, "tablet").await?.expires_at.is_none(), "it expires");
 
         for width in [320, 390, 1280] {
             tab.resize(width, 780, width < 500).await?;
