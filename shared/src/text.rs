@@ -1,5 +1,6 @@
 //! Decodes output to text, without ever cutting a character.
 
+use crate::name::{is_hidden, is_joiner};
 use serde::{Deserialize, Serialize};
 
 /// Most bytes of a character whose end is missing.
@@ -72,14 +73,10 @@ pub fn plain_text(text: &str, most: usize) -> String {
     plain
 }
 
-/// Returns true for invisible characters that change how others are shown. Joiners do not count,
-/// because emoji and some scripts need them.
+/// Returns true for hidden characters, except joiners and variation selectors, which emoji and some scripts need.
 const fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
-    )
+    let is_needed = is_joiner(character) || matches!(character, '\u{fe00}'..='\u{fe0f}');
+    is_hidden(character) && !is_needed
 }
 
 /// Returns the number of bytes at the end that begin an incomplete character.
@@ -105,6 +102,8 @@ mod tests {
             ("a\u{202e}txt.exe\u{202c}", "atxt.exe"),
             ("\u{1b}[31mred\u{7}\u{9b}0m", "[31mred0m"),
             ("\u{2066}\u{200f}\u{feff}", ""),
+            ("soft\u{ad}ly\u{e0041}", "softly"),
+            ("\u{2764}\u{fe0f}", "\u{2764}\u{fe0f}"),
             ("\u{1f469}\u{200d}\u{1f4bb} שלום", "\u{1f469}\u{200d}\u{1f4bb} שלום"),
         ] {
             assert_eq!(plain_text(text, 200), shown, "{text:?}");

@@ -24,6 +24,7 @@ pub mod media;
 pub mod notices;
 pub mod observe;
 mod options;
+pub mod origin;
 mod overscroll;
 pub mod page;
 pub mod parent;

@@ -4,6 +4,7 @@ use js_sys::{JSON, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::window;
 
+use super::origin::PageOrigin;
 use super::page;
 
 #[wasm_bindgen]
@@ -75,10 +76,7 @@ fn reason(error: &JsValue) -> &'static str {
 /// Returns true for a page that was loaded over HTTPS by a name: browsers make no passkeys for
 /// addresses.
 fn has_name(origin: &str) -> bool {
-    let host = origin.strip_prefix("https://").unwrap_or_default();
-    let name = host.split(':').next().unwrap_or_default();
-    let last = name.rsplit('.').next().unwrap_or_default();
-    !host.starts_with('[') && last.bytes().any(|byte| !byte.is_ascii_digit())
+    PageOrigin::read(origin).is_some_and(|origin| origin.is_tls && !origin.is_address())
 }
 
 #[cfg(test)]

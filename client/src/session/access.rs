@@ -38,6 +38,8 @@ pub struct PageAccess {
     refused: RwSignal<bool>,
     /// The reason, if there is no access.
     reason: StoredValue<NoAccess>,
+    /// The way in which the user is leaving, until the relay has answered.
+    leaving: StoredValue<Option<NoAccess>>,
     /// True while a code or a token is being exchanged.
     opening: RwSignal<bool>,
     /// True if the relay refused the last code.
@@ -54,6 +56,7 @@ impl PageAccess {
             token: RwSignal::new(token),
             refused: RwSignal::new(false),
             reason: StoredValue::new(NoAccess::NeverHad),
+            leaving: StoredValue::new(None),
             opening: RwSignal::new(false),
             code_refused: RwSignal::new(false),
         };
@@ -121,16 +124,25 @@ impl PageAccess {
             return;
         }
         let had_access = self.token.with_untracked(Option::is_some) || renewed_at().is_some();
-        let reason = match (self.code_refused.get_untracked(), had_access) {
-            (true, _) => NoAccess::CodeRefused,
-            (false, true) => NoAccess::Ended,
-            (false, false) => NoAccess::NeverHad,
-        };
+        let reason = self.leaving.get_value().unwrap_or(
+            match (self.code_refused.get_untracked(), had_access) {
+                (true, _) => NoAccess::CodeRefused,
+                (false, true) => NoAccess::Ended,
+                (false, false) => NoAccess::NeverHad,
+            },
+        );
         storage::remove(Area::Browser, COOKIE);
         self.end(reason);
     }
 
+    /// Notes that the user is leaving, and how; `None` if that has failed. The relay ends the page's connections before it
+    /// answers, and that is then no surprise.
+    pub fn set_leaving(self, reason: Option<NoAccess>) {
+        self.leaving.set_value(reason);
+    }
+
     fn end(self, reason: NoAccess) {
+        self.leaving.set_value(None);
         self.reason.set_value(reason);
         self.refused.set(true);
     }

@@ -5,6 +5,7 @@ use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::bindings::origin::PageOrigin;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::{clock, push};
 use crate::session::access::{NoAccess, PageAccess, renewed_at};
@@ -97,8 +98,10 @@ pub fn log_out(access: PageAccess, everywhere: bool, failed: impl FnOnce(String)
     // A token that is kept here is gone once it is removed here.
     let needs_relay = token.is_none() || everywhere;
     let request = move || {
+        access.set_leaving(Some(reason));
         api::ask_as(token, ApiRequest::delete(path.to_owned()), move |answer| match answer {
             Err(error) if needs_relay && error != RequestError::Unauthorized => {
+                access.set_leaving(None);
                 failed(format!("You are still logged in. {error}"));
             }
             _ => access.forget(reason),
@@ -139,17 +142,7 @@ fn renew_if_due(access: PageAccess) {
 /// Returns false if the relay sets no cookie for pages of this origin: over plain HTTP on loopback,
 /// browsers would send it to every server of the machine.
 fn gets_cookie(origin: &str) -> bool {
-    let Some(host) = origin.strip_prefix("http://") else { return true };
-    let name = match host.strip_prefix('[') {
-        Some(inner) => inner.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let is_loopback = name == "localhost"
-        || name.ends_with(".localhost")
-        || name == "::1"
-        || name.starts_with("127.")
-        || name == "0.0.0.0";
-    !is_loopback
+    PageOrigin::read(origin).is_none_or(|origin| origin.is_tls || !origin.is_loopback())
 }
 
 #[cfg(test)]
