@@ -69,7 +69,7 @@ pub const BODY_TOO_SLOW: &str =
     formatcp!("Send the whole body within {} seconds.", BODY_DEADLINE.as_secs());
 /// The time within which a passkey's challenge must be answered.
 pub const PASSKEY_CHALLENGE_LIFETIME: Duration = Duration::from_mins(5);
-/// The number of challenges that wait for an answer; one more replaces the oldest.
+/// The number of challenges that were answered within that time. Each took a passkey's signature. One more answer is refused.
 pub const PASSKEY_CHALLENGES: u64 = 4096;
 /// The most passkeys of a token.
 pub const PASSKEYS_OF_TOKEN: usize = 16;

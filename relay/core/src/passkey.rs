@@ -4,12 +4,13 @@
 //! relay asks for discoverable credentials with user verification, and for no attestation, so any
 //! device can make one. The steps are those of <https://www.w3.org/TR/webauthn-3/#sctn-rp-operations>.
 //!
-//! 1. The relay stores a challenge ([`PasskeyChallenge`]) and answers with [`creation`] or [`request`].
+//! 1. The relay makes a challenge ([`ChallengeKey::issue`]) and answers with [`creation`] or [`request`].
 //! 2. The browser has its device sign it.
-//! 3. The relay takes the challenge that [`challenge_of`] names, which is then void whatever follows, and
-//!    passes it to [`PasskeyRecord::register`] or [`PasskeyRecord::log_in`].
+//! 3. The relay checks the answer by [`PasskeyRecord::register`] or [`PasskeyRecord::log_in`], and notes the
+//!    [`UsedChallenge`] that either returns. If it was noted before, the answer is [`PasskeyRefused::Challenge`].
 
 mod authenticator;
+mod challenge;
 mod client_data;
 mod key;
 mod registered;
@@ -24,11 +25,10 @@ use moorline_shared::rest::{
     PasskeyAlgorithm, PasskeyCreation, PasskeyDescriptor, PasskeyRelay, PasskeyRequest,
     PasskeySelection, PasskeyUser,
 };
-use moorline_shared::time::Time;
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::{Grant, SecretHash, hash_secret};
-pub use client_data::challenge_of;
+use crate::auth::{Grant, SecretHash};
+pub use challenge::{CHALLENGE_KEY_BYTES, ChallengeKey, UsedChallenge};
 pub use registered::{PasskeyRecord, id_of, passkeys_of};
 pub use relying_party::RelyingParty;
 
@@ -70,31 +70,6 @@ pub enum PasskeyRefused {
     /// The counter did not go up.
     #[error("its counter went back: it may have been copied; remove it and add another")]
     Counter,
-}
-
-/// A challenge that was sent and not answered yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasskeyChallenge {
-    /// Hash of the challenge.
-    pub hash: SecretHash,
-    /// Hash of the token that gets a passkey; `None` to log in.
-    pub token: Option<SecretHash>,
-    /// When it expires.
-    pub expires_at: Time,
-}
-
-impl PasskeyChallenge {
-    /// Returns the row of a random challenge.
-    #[must_use]
-    pub fn new(challenge: &str, token: Option<SecretHash>, now: Time) -> Self {
-        let expires_at = now + PASSKEY_CHALLENGE_LIFETIME;
-        Self { hash: hash_secret(challenge), token, expires_at }
-    }
-
-    /// Returns true if it may be answered for this purpose.
-    fn is_for(&self, token: Option<&SecretHash>, now: Time) -> bool {
-        self.token.as_ref() == token && now < self.expires_at
-    }
 }
 
 /// Returns what a browser needs to make a passkey that stands for a token, besides those that the token

@@ -144,6 +144,17 @@ CREATE TABLE passkey_challenges (
 ) WITHOUT ROWID;
 ",
     "ALTER TABLE sessions ADD COLUMN tmux TEXT NOT NULL DEFAULT 'null';",
+    r"
+DROP TABLE passkey_challenges;
+CREATE TABLE passkey_challenge_key (
+    id  INTEGER PRIMARY KEY CHECK (id = 0),
+    key BLOB NOT NULL
+);
+CREATE TABLE used_passkey_challenges (
+    hash       BLOB PRIMARY KEY NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are
@@ -285,8 +296,9 @@ pub const PUT_COOKIE: &str = "INSERT INTO cookies (hash, token, expires_at) VALU
 pub const RENEW_COOKIE: &str = "
 UPDATE cookies SET expires_at = max(expires_at, ?2) WHERE hash = ?1 AND expires_at > ?3";
 
-/// Selects a valid cookie: (hash, now) gives the hash of its token.
-pub const COOKIE: &str = "SELECT token FROM cookies WHERE hash = ?1 AND expires_at > ?2";
+/// Selects a valid cookie: (hash, now) gives the hash of its token and `expires_at`.
+pub const COOKIE: &str =
+    "SELECT token, expires_at FROM cookies WHERE hash = ?1 AND expires_at > ?2";
 
 /// Removes a cookie: (hash).
 pub const DELETE_COOKIE: &str = "DELETE FROM cookies WHERE hash = ?1";
@@ -357,18 +369,23 @@ pub const DELETE_SUBSCRIPTION: &str = "DELETE FROM push_subscriptions WHERE id =
 /// Removes the subscriptions that were made with a token: (hash of the token).
 pub const DELETE_SUBSCRIPTIONS: &str = "DELETE FROM push_subscriptions WHERE token = ?1";
 
-/// Removes expired challenges, and those that expire first, beyond a number: (now, number that stay).
-pub const EXPIRE_PASSKEY_CHALLENGES: &str = "
-DELETE FROM passkey_challenges WHERE expires_at <= ?1 OR hash IN
-    (SELECT hash FROM passkey_challenges ORDER BY expires_at DESC LIMIT -1 OFFSET ?2)";
+/// Stores the key of challenges, unless there is one: (key).
+pub const PUT_PASSKEY_CHALLENGE_KEY: &str =
+    "INSERT INTO passkey_challenge_key (id, key) VALUES (0, ?1) ON CONFLICT DO NOTHING";
 
-/// Inserts a challenge: (its hash, hash of the token that gets a passkey or null, `expires_at`).
-pub const PUT_PASSKEY_CHALLENGE: &str =
-    "INSERT INTO passkey_challenges (hash, token, expires_at) VALUES (?1, ?2, ?3)";
+/// The key of challenges.
+pub const PASSKEY_CHALLENGE_KEY: &str = "SELECT key FROM passkey_challenge_key";
 
-/// Removes a challenge: (hash) gives (token, `expires_at`).
-pub const TAKE_PASSKEY_CHALLENGE: &str =
-    "DELETE FROM passkey_challenges WHERE hash = ?1 RETURNING token, expires_at";
+/// Removes used challenges that have expired: (now).
+pub const EXPIRE_PASSKEY_CHALLENGES: &str =
+    "DELETE FROM used_passkey_challenges WHERE expires_at <= ?1";
+
+/// Notes that a challenge was used: (its hash, `expires_at`, the most that are noted) gives a row, unless it was noted before
+/// or too many are.
+pub const USE_PASSKEY_CHALLENGE: &str = "
+INSERT INTO used_passkey_challenges (hash, expires_at) SELECT ?1, ?2
+    WHERE (SELECT COUNT(*) FROM used_passkey_challenges) < ?3
+    ON CONFLICT DO NOTHING RETURNING 1";
 
 /// Inserts a passkey: (id, hash of its token, relay, label, credential, key, counter, `created_at`).
 pub const PUT_PASSKEY: &str = "

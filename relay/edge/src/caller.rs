@@ -4,9 +4,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moorline_core::api::ApiError;
 use moorline_core::audit::AuditRecord;
+use moorline_core::auth::{Grant, SecretHash};
 use moorline_core::routes::Route;
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::AuditKind;
+use moorline_shared::time::Time;
 use worker::{Date, Request};
 
 use crate::internal::{ACCESS, Caller, Opened};
@@ -23,6 +25,16 @@ impl Caller {
     /// Returns the value of an [`ACCESS`] header. Labels may have characters that headers may not.
     pub(crate) fn header(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    /// Returns a caller who has presented a token.
+    pub(crate) const fn by_token(grant: Grant, token: SecretHash) -> Self {
+        Self { grant, token, cookie: None, cookie_expires_at: None, address: None }
+    }
+
+    /// When the caller's token or cookie expires, whichever comes first.
+    pub(crate) fn ends_at(&self) -> Option<Time> {
+        self.grant.expires_at.into_iter().chain(self.cookie_expires_at).min()
     }
 
     /// Returns true if the caller's access can end before the relay does: it is by a token that is

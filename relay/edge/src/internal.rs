@@ -83,7 +83,7 @@ pub const QUESTION: &str = "/internal/question";
 /// access. Answer: nothing, once the connections that have lost it are closed.
 pub const RECHECK: &str = "/internal/recheck";
 
-/// To the directory: [`Held`]. Answer: a list of what each caller's token gives now, `null` for a
+/// To the directory: [`Held`]. Answer: a list of the callers as they are now, `null` for a
 /// caller that is no longer allowed what it was; 429 if a token is used too often.
 pub const STILL: &str = "/internal/still";
 /// To the directory: [`Opened`]. Records the connection, so that it can be closed when its token
@@ -352,6 +352,9 @@ pub struct Caller {
     /// Hash of the cookie's secret, if a cookie stands for the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie: Option<SecretHash>,
+    /// When that cookie expires, as far as the directory has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_expires_at: Option<Time>,
     /// The caller's address, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,

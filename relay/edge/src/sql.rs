@@ -208,14 +208,6 @@ impl ResultRow {
         serde_json::from_str(self.text(column)?).map_err(|_| SqlError::Column(column))
     }
 
-    /// A column that is a blob, which is moved out of the row, or null.
-    pub(crate) fn optional_blob(&mut self, column: usize) -> Result<Option<Vec<u8>>> {
-        match self.0.get(column) {
-            Some(SqlStorageValue::Null) => Ok(None),
-            _ => self.take_blob(column).map(Some),
-        }
-    }
-
     /// A column that must be a blob, which is moved out of the row.
     pub(crate) fn take_blob(&mut self, column: usize) -> Result<Vec<u8>> {
         match self.0.get_mut(column).map(|value| std::mem::replace(value, SqlStorageValue::Null)) {

@@ -3,6 +3,8 @@
 use anyhow::{Context as _, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::{StreamExt as _, stream};
+use moorline_shared::limits::PASSKEY_CHALLENGES;
 use moorline_shared::rest::{AuditKind, AuditList, PasskeyList, TokenCreated};
 use moorline_tests::api::Api;
 use moorline_tests::relay::Relay;
@@ -187,6 +189,22 @@ async fn a_passkey_logs_in_as_long_as_its_token_is_valid() -> Result<()> {
             && count(AuditKind::PasskeyRemoved, "admin") == 1
     })
     .await
+}
+
+#[tokio::test]
+async fn a_challenge_outlives_any_number_of_others() -> Result<()> {
+    let relay = Relay::start().await?;
+    let nobody = relay.api().with_token(None);
+    let mut device = Device::new(&relay)?;
+    ensure!(device.add(&relay.api()).await?.status() == 201);
+    let path = "/api/login/passkey/challenge";
+    let first = device.challenge(&nobody, path).await?;
+    let others = stream::iter(0..PASSKEY_CHALLENGES + 100).map(|_| device.challenge(&nobody, path));
+    let others: Vec<Result<String>> = others.buffer_unordered(32).collect().await;
+    ensure!(others.iter().all(Result::is_ok), "a challenge was refused");
+    let signed = device.sign(&first);
+    ensure!(device.post(&nobody, "/api/login/passkey", &signed).await?.status() == 200);
+    Ok(())
 }
 
 #[tokio::test]

@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{PasskeyChallenge, PasskeyRefused, RelyingParty, decode};
-use crate::auth::{SecretHash, hash_secret};
+use super::{PasskeyRefused, RelyingParty, decode};
 
 /// The ceremony that a browser has carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -23,7 +22,8 @@ pub(super) enum Ceremony {
 pub(super) struct ClientData {
     #[serde(rename = "type")]
     ceremony: Ceremony,
-    challenge: String,
+    /// The challenge that was answered, still to be checked.
+    pub(super) challenge: String,
     origin: String,
     #[serde(default)]
     cross_origin: bool,
@@ -40,14 +40,13 @@ impl ClientData {
         read.map(|read| Self { hash: Sha256::digest(&text).into(), ..read })
     }
 
-    /// Checks that one of the relay's own pages has asked for the ceremony, with this challenge.
+    /// Checks that one of the relay's own pages has asked for the ceremony.
     pub(super) fn check(
         &self,
         ceremony: Ceremony,
         rp: &RelyingParty,
-        challenge: &PasskeyChallenge,
     ) -> Result<(), PasskeyRefused> {
-        if self.ceremony != ceremony || hash_secret(&self.challenge) != challenge.hash {
+        if self.ceremony != ceremony {
             return Err(PasskeyRefused::Challenge);
         }
         if self.cross_origin || self.origin != rp.origin {
@@ -55,13 +54,4 @@ impl ClientData {
         }
         Ok(())
     }
-}
-
-/// Returns the hash of the challenge that a browser has answered, from the field `clientDataJSON`. The
-/// challenge must be void before anything else is checked.
-///
-/// # Errors
-/// [`PasskeyRefused::Malformed`].
-pub fn challenge_of(client_data: &str) -> Result<SecretHash, PasskeyRefused> {
-    ClientData::read(client_data).map(|read| hash_secret(&read.challenge))
 }

@@ -7,7 +7,7 @@ use moorline_shared::time::Time;
 use super::authenticator::AuthenticatorData;
 use super::client_data::{Ceremony, ClientData};
 use super::key::PasskeyKey;
-use super::{PasskeyChallenge, PasskeyRefused, RelyingParty, decode, encode, user_of};
+use super::{ChallengeKey, PasskeyRefused, RelyingParty, UsedChallenge, decode, encode, user_of};
 use crate::api::{ApiError, name};
 use crate::audit::AuditRecord;
 use crate::auth::{Access, Grant, SecretHash};
@@ -42,8 +42,8 @@ pub struct PasskeyRecord {
 }
 
 impl PasskeyRecord {
-    /// Returns the row of a passkey that a device has made for the holder of a token. `taken` is the
-    /// challenge that was answered, and `known` are all passkeys.
+    /// Returns the row of a passkey that a device has made for the holder of a token, and the challenge that it answers.
+    /// `key` has made the challenge, and `known` are all passkeys.
     ///
     /// # Errors
     /// `bad_request`, `bad_passkey`, `overloaded`; `forbidden` for a host's token, which is no
@@ -52,15 +52,16 @@ impl PasskeyRecord {
         wanted: &AddPasskey,
         (grant, token): (&Grant, &SecretHash),
         rp: &RelyingParty,
-        taken: Option<&PasskeyChallenge>,
+        key: &ChallengeKey,
         known: &[Self],
         now: Time,
-    ) -> Result<Self, ApiError> {
+    ) -> Result<(Self, UsedChallenge), ApiError> {
         if grant.access == Access::Host {
             return Err(ApiError::forbidden());
         }
         let label = name(wanted.label.as_deref())?;
-        let made = made(wanted, token, rp, taken, now).map_err(ApiError::bad_passkey)?;
+        let made = made(wanted, token, rp, key, now).map_err(ApiError::bad_passkey);
+        let (made, used) = made?;
         if known.iter().any(|it| it.id == made.id) {
             return Err(ApiError::bad_passkey(PasskeyRefused::Known));
         }
@@ -68,11 +69,11 @@ impl PasskeyRecord {
             return Err(ApiError::too_many_passkeys());
         }
         let (token_id, token_label) = (grant.token_id.clone(), grant.label.clone());
-        Ok(Self { label, token_id, token_label, ..made })
+        Ok((Self { label, token_id, token_label, ..made }, used))
     }
 
-    /// Checks a login by this passkey. `taken` is the challenge that was answered. Returns the row
-    /// afterwards: the rim stores its counter and time of use. The token must be checked, too.
+    /// Checks a login by this passkey. `challenges` has made the challenge. Returns the row afterwards and the challenge: the rim
+    /// stores the counter, the time of use, and that the challenge was used. The token must be checked, too.
     ///
     /// # Errors
     /// [`PasskeyRefused`].
@@ -80,13 +81,13 @@ impl PasskeyRecord {
         self,
         presented: &LogInByPasskey,
         rp: &RelyingParty,
-        taken: Option<&PasskeyChallenge>,
+        challenges: &ChallengeKey,
         now: Time,
-    ) -> Result<Self, PasskeyRefused> {
-        let challenge = taken.filter(|it| it.is_for(None, now)).ok_or(PasskeyRefused::Challenge)?;
+    ) -> Result<(Self, UsedChallenge), PasskeyRefused> {
         let response = &presented.response;
         let client = ClientData::read(&response.client_data)?;
-        client.check(Ceremony::Get, rp, challenge)?;
+        let used = challenges.check(&client.challenge, None, now)?;
+        client.check(Ceremony::Get, rp)?;
         let data = decode(&response.authenticator_data)?;
         let device = AuthenticatorData::read(&data)?;
         device.check(rp)?;
@@ -105,7 +106,7 @@ impl PasskeyRecord {
         if counts && device.counter <= self.counter {
             return Err(PasskeyRefused::Counter);
         }
-        Ok(Self { counter: device.counter, last_used_ms: Some(now.ms), ..self })
+        Ok((Self { counter: device.counter, last_used_ms: Some(now.ms), ..self }, used))
     }
 
     /// Returns the passkey as lists show it.
@@ -153,18 +154,18 @@ fn id(credential: &[u8]) -> String {
     encode(&Sha256::digest(credential))
 }
 
-/// Returns the row of a credential that answers the challenge, without names.
+/// Returns the row of a credential, without names, and the challenge that it answers.
 fn made(
     wanted: &AddPasskey,
     token: &SecretHash,
     rp: &RelyingParty,
-    taken: Option<&PasskeyChallenge>,
+    key: &ChallengeKey,
     now: Time,
-) -> Result<PasskeyRecord, PasskeyRefused> {
-    let challenge = taken.filter(|it| it.is_for(Some(token), now));
-    let challenge = challenge.ok_or(PasskeyRefused::Challenge)?;
+) -> Result<(PasskeyRecord, UsedChallenge), PasskeyRefused> {
     let response = &wanted.credential.response;
-    ClientData::read(&response.client_data)?.check(Ceremony::Create, rp, challenge)?;
+    let client = ClientData::read(&response.client_data)?;
+    let used = key.check(&client.challenge, Some(token), now)?;
+    client.check(Ceremony::Create, rp)?;
     let data = decode(&response.authenticator_data)?;
     let device = AuthenticatorData::read(&data)?;
     device.check(rp)?;
@@ -173,7 +174,7 @@ fn made(
     if !after.is_empty() && !device.has_extensions() {
         return Err(PasskeyRefused::Malformed);
     }
-    Ok(PasskeyRecord {
+    let made = PasskeyRecord {
         id: id(credential),
         token: *token,
         relay: rp.id.clone(),
@@ -185,5 +186,6 @@ fn made(
         last_used_ms: None,
         token_id: None,
         token_label: None,
-    })
+    };
+    Ok((made, used))
 }

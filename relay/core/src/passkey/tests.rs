@@ -13,7 +13,7 @@ use crate::auth::Access;
 
 const TOKEN: SecretHash = [1; 32];
 const NOW: Time = Time::from_ms(1000);
-const CHALLENGE: &str = "a-challenge";
+const KEY: ChallengeKey = ChallengeKey::new([3; CHALLENGE_KEY_BYTES]);
 const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const CREDENTIAL: u8 = 0x40;
@@ -29,7 +29,8 @@ struct Device {
     credential: Vec<u8>,
     origin: &'static str,
     relay: &'static str,
-    challenge: &'static str,
+    /// A challenge of the relay's own if it is `None`.
+    challenge: Option<String>,
     ceremony: Option<&'static str>,
     cross_origin: bool,
     flags: u8,
@@ -44,7 +45,7 @@ impl Device {
             credential: vec![seed; 20],
             origin: "https://moor.example",
             relay: "moor.example",
-            challenge: CHALLENGE,
+            challenge: None,
             ceremony: None,
             cross_origin: false,
             flags: PRESENT | VERIFIED,
@@ -59,9 +60,11 @@ impl Device {
     }
 
     fn client_data(&self, ceremony: &str) -> Vec<u8> {
+        let token = (ceremony == "webauthn.create").then_some(&TOKEN);
+        let own = || KEY.issue(token, NOW).unwrap();
         let text = serde_json::json!({
             "type": self.ceremony.unwrap_or(ceremony),
-            "challenge": self.challenge,
+            "challenge": self.challenge.clone().unwrap_or_else(own),
             "origin": self.origin,
             "crossOrigin": self.cross_origin,
             "something": "else",
@@ -138,23 +141,20 @@ fn grant() -> Grant {
 
 /// Adds a device's passkey, beside those that are known. An error is given by its code.
 fn add(device: &Device, known: &[PasskeyRecord]) -> Result<PasskeyRecord, String> {
-    let taken = PasskeyChallenge::new(CHALLENGE, Some(TOKEN), NOW);
-    add_with(&device.wish(), Some(&taken), known, NOW)
+    add_with(&device.wish(), known, NOW)
 }
 
 fn add_with(
     wish: &AddPasskey,
-    taken: Option<&PasskeyChallenge>,
     known: &[PasskeyRecord],
     now: Time,
 ) -> Result<PasskeyRecord, String> {
-    let added = PasskeyRecord::register(wish, (&grant(), &TOKEN), &rp(), taken, known, now);
-    added.map_err(|error| error.sentence().to_owned())
+    let added = PasskeyRecord::register(wish, (&grant(), &TOKEN), &rp(), &KEY, known, now);
+    added.map(|(added, _)| added).map_err(|error| error.sentence().to_owned())
 }
 
 fn log_in(passkey: &PasskeyRecord, device: &Device) -> Result<PasskeyRecord, PasskeyRefused> {
-    let taken = PasskeyChallenge::new(CHALLENGE, None, NOW);
-    passkey.clone().log_in(&device.login(), &rp(), Some(&taken), NOW)
+    passkey.clone().log_in(&device.login(), &rp(), &KEY, NOW).map(|(used, _)| used)
 }
 
 fn refused(why: PasskeyRefused) -> Result<PasskeyRecord, String> {
@@ -179,30 +179,46 @@ fn a_passkey_is_added_and_logs_in() {
 
 #[test]
 fn a_challenge_is_for_one_answer_in_time() {
-    let device = Device::new(7);
-    let (wish, until) = (device.wish(), NOW + PASSKEY_CHALLENGE_LIFETIME);
-    let own = PasskeyChallenge::new(CHALLENGE, Some(TOKEN), NOW);
-    assert_eq!(challenge_of(&wish.credential.response.client_data), Ok(own.hash));
-    let late = refused(PasskeyRefused::Challenge);
-    // The relay takes each challenge once: then there is none.
-    assert_eq!(add_with(&wish, None, &[], NOW), late);
-    assert_eq!(add_with(&wish, Some(&own), &[], until), late);
-    for other in [
-        PasskeyChallenge::new("another", Some(TOKEN), NOW),
-        PasskeyChallenge::new(CHALLENGE, Some([2; 32]), NOW),
-        PasskeyChallenge::new(CHALLENGE, None, NOW),
-    ] {
-        assert_eq!(add_with(&wish, Some(&other), &[], NOW), late);
-    }
+    let until = NOW + PASSKEY_CHALLENGE_LIFETIME;
+    let late = PasskeyRefused::Challenge;
+    let with = |challenge: &str| Device { challenge: Some(challenge.to_owned()), ..Device::new(7) };
+    let (own, login) = (KEY.issue(Some(&TOKEN), NOW).unwrap(), KEY.issue(None, NOW).unwrap());
+    assert_ne!(own, KEY.issue(Some(&TOKEN), NOW).unwrap());
+    assert_eq!(add_with(&with(&own).wish(), &[], until), refused(late));
+    let passkey = add(&with(&own), &[]).unwrap();
+    let log_in = |device: Device, now| {
+        let login = passkey.clone().log_in(&device.login(), &rp(), &KEY, now);
+        login.map(|(_, used)| used)
+    };
+    assert_eq!(log_in(with(&login), until), Err(late));
+    // The rim accepts what an answer names once.
+    let used = log_in(with(&login), NOW).unwrap();
+    assert_eq!((used.expires_at, log_in(with(&login), NOW)), (until, Ok(used.clone())));
+    assert_ne!(log_in(Device::new(7), NOW).unwrap().hash, used.hash);
 
-    let passkey = add(&device, &[]).unwrap();
-    let log_in = |taken, now| passkey.clone().log_in(&device.login(), &rp(), taken, now);
-    let login = PasskeyChallenge::new(CHALLENGE, None, NOW);
-    let late = Err(PasskeyRefused::Challenge);
-    assert_eq!(log_in(None, NOW), late);
-    assert_eq!(log_in(Some(&login), until), late);
-    assert_eq!(log_in(Some(&own), NOW), late, "a challenge to add one");
-    assert_eq!(log_in(Some(&PasskeyChallenge::new("another", None, NOW)), NOW), late);
+    // Of other relays, for other purposes, for other tokens, changed or made up.
+    let foreign = ChallengeKey::new([4; CHALLENGE_KEY_BYTES]);
+    for (challenge, token) in [
+        (foreign.issue(None, NOW).unwrap(), None),
+        (own, None),
+        (foreign.issue(Some(&TOKEN), NOW).unwrap(), Some(TOKEN)),
+        (KEY.issue(Some(&[2; 32]), NOW).unwrap(), Some(TOKEN)),
+        (login.clone(), Some(TOKEN)),
+        (String::new(), None),
+        ("a-challenge".to_owned(), None),
+    ] {
+        match token {
+            Some(_) => assert_eq!(add(&with(&challenge), &[]), refused(late), "{challenge}"),
+            None => assert_eq!(log_in(with(&challenge), NOW), Err(late), "{challenge}"),
+        }
+    }
+    let bytes = decode(&login).unwrap();
+    for place in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[place] ^= 1;
+        assert_eq!(log_in(with(&encode(&changed)), NOW), Err(late), "byte {place}");
+    }
+    assert!(!format!("{KEY:?}").contains('3'), "the key is shown");
 }
 
 #[test]
@@ -248,8 +264,8 @@ fn a_signature_must_be_the_passkeys() {
     let mut login = device.login();
     login.response.authenticator_data =
         Device { counter: 9, ..Device::new(7) }.login().response.authenticator_data;
-    let taken = PasskeyChallenge::new(CHALLENGE, None, NOW);
-    assert_eq!(passkey.clone().log_in(&login, &rp(), Some(&taken), NOW), Err(Signature));
+    let judged = passkey.clone().log_in(&login, &rp(), &KEY, NOW);
+    assert_eq!(judged.map(drop), Err(Signature));
     // A passkey of one name of the relay does not work under another.
     let elsewhere = PasskeyRecord { relay: "other.example".to_owned(), ..passkey };
     assert_eq!(log_in(&elsewhere, &device), Err(PasskeyRefused::Relay));
@@ -277,10 +293,9 @@ fn passkeys_are_added_once_and_bounded() {
     assert!(add(&Device::new(17), &many[1..]).is_ok());
 
     let host = Grant { access: Access::Host, ..grant() };
-    let taken = PasskeyChallenge::new(CHALLENGE, Some(TOKEN), NOW);
     let wish = Device::new(1).wish();
     let refused =
-        PasskeyRecord::register(&wish, (&host, &TOKEN), &rp(), Some(&taken), &[], NOW).unwrap_err();
+        PasskeyRecord::register(&wish, (&host, &TOKEN), &rp(), &KEY, &[], NOW).unwrap_err();
     assert_eq!(refused.status().as_u16(), 403);
 }
 
@@ -288,11 +303,10 @@ fn passkeys_are_added_once_and_bounded() {
 fn what_is_cut_off_or_not_a_key_is_refused() {
     let wish = Device::new(7).wish();
     let made = Device::new(7).made();
-    let taken = PasskeyChallenge::new(CHALLENGE, Some(TOKEN), NOW);
     let add = |data: &[u8]| {
         let mut wish = wish.clone();
         wish.credential.response.authenticator_data = encode(data);
-        add_with(&wish, Some(&taken), &[], NOW)
+        add_with(&wish, &[], NOW)
     };
     for end in 0..made.len() {
         assert!(add(&made[..end]).is_err(), "{end} bytes");
@@ -314,7 +328,7 @@ fn what_is_cut_off_or_not_a_key_is_refused() {
     assert_eq!(add(&weak), refused(PasskeyRefused::Key));
     let mut wish = wish.clone();
     wish.credential.response.client_data = "!".to_owned();
-    assert_eq!(add_with(&wish, Some(&taken), &[], NOW), refused(PasskeyRefused::Malformed));
+    assert_eq!(add_with(&wish, &[], NOW), refused(PasskeyRefused::Malformed));
 }
 
 #[test]
@@ -330,7 +344,7 @@ fn others_than_administrators_see_their_own_tokens_passkeys() {
 #[test]
 fn a_browser_is_asked_for_what_the_relay_checks() {
     let known = [add(&Device::new(1), &[]).unwrap()];
-    let asked = creation(&rp(), (&grant(), &TOKEN), &known, CHALLENGE.to_owned());
+    let asked = creation(&rp(), (&grant(), &TOKEN), &known, "a-challenge".to_owned());
     let asked = serde_json::to_value(&asked).unwrap();
     assert_eq!(asked["rp"]["id"], "moor.example");
     assert_eq!(asked["authenticatorSelection"]["userVerification"], "required");
@@ -338,7 +352,7 @@ fn a_browser_is_asked_for_what_the_relay_checks() {
     assert_eq!(asked["pubKeyCredParams"][0]["alg"], -7);
     assert_eq!(asked["excludeCredentials"][0]["id"], encode(&[1; 20]));
     assert!(!asked.to_string().contains(&encode(&TOKEN)), "the token's hash is shown");
-    let asked = serde_json::to_value(request(&rp(), CHALLENGE.to_owned())).unwrap();
+    let asked = serde_json::to_value(request(&rp(), "a-challenge".to_owned())).unwrap();
     assert_eq!(
         (&asked["rpId"], &asked["userVerification"]),
         (&"moor.example".into(), &"required".into())

@@ -28,7 +28,7 @@ impl DirectoryState {
     /// Answers with the holder of a token.
     pub(super) fn verify(&self, presented: &Presented) -> Answer {
         match self.grant_of(&presented.hash)? {
-            Some(grant) => self.allowed(grant, presented.hash, None, presented),
+            Some(grant) => self.allowed(Caller::by_token(grant, presented.hash), presented),
             None => Err(self.wrong(presented)),
         }
     }
@@ -37,27 +37,27 @@ impl DirectoryState {
     pub(super) fn verify_cookie(&self, presented: &Presented) -> Answer {
         let now = now_ms();
         let token = self.with(|memory| Ok(memory.database.cookie(&presented.hash, now)?))?;
-        let Some(token) = token else { return Err(self.wrong(presented)) };
+        let Some((token, expires_at)) = token else { return Err(self.wrong(presented)) };
         match self.grant_of_cookie(&token, presented)? {
-            Some(grant) => self.allowed(grant, token, Some(presented.hash), presented),
+            Some(grant) => {
+                let cookie = (Some(presented.hash), Some(expires_at));
+                let by_token = Caller::by_token(grant, token);
+                let caller = Caller { cookie: cookie.0, cookie_expires_at: cookie.1, ..by_token };
+                self.allowed(caller, presented)
+            }
             None => Err(self.wrong(presented)),
         }
     }
 
-    fn allowed(
-        &self,
-        grant: Grant,
-        token: SecretHash,
-        cookie: Option<SecretHash>,
-        presented: &Presented,
-    ) -> Answer {
-        self.count_request(&grant)?;
-        self.note_use(&grant)?;
+    fn allowed(&self, caller: Caller, presented: &Presented) -> Answer {
+        let grant = &caller.grant;
+        self.count_request(grant)?;
+        self.note_use(grant)?;
         let project = match &presented.session {
             Some(session) if grant.access.only_project().is_some() => self.project_of(session)?,
             _ => None,
         };
-        let caller = Caller { grant, token, cookie, address: presented.from.clone() };
+        let caller = Caller { address: presented.from.clone(), ..caller };
         json(StatusCode::OK, &Allowed { caller, project })
     }
 
@@ -96,18 +96,19 @@ impl DirectoryState {
         Ok(found.and_then(|found| Grant::of(found, token, Time::from_ms(now_ms()))))
     }
 
-    /// What a caller's token gives now; `None` if the caller is not allowed what it was. `session` is
-    /// what its connection is about.
+    /// Returns a caller with what its token and cookie give now; `None` if it is not allowed what it was. `session` is what
+    /// its connection is about.
     pub(super) fn still(
         &self,
         caller: &Caller,
         session: Option<&SessionId>,
-    ) -> Result<Option<Grant>, RequestFailure> {
+    ) -> Result<Option<Caller>, RequestFailure> {
+        let mut cookie_expires_at = None;
         if let Some(cookie) = &caller.cookie {
-            let token = self.with(|memory| Ok(memory.database.cookie(cookie, now_ms())?))?;
-            if token != Some(caller.token) {
-                return Ok(None);
-            }
+            let found = self.with(|memory| Ok(memory.database.cookie(cookie, now_ms())?))?;
+            let found = found.filter(|(token, _)| *token == caller.token);
+            let Some((_, expires_at)) = found else { return Ok(None) };
+            cookie_expires_at = Some(expires_at);
         }
         let now = match &caller.grant.token_id {
             // The Worker's own token does not change while the Worker runs.
@@ -123,17 +124,22 @@ impl DirectoryState {
             }
             _ => true,
         };
-        Ok(reaches.then_some(now))
+        Ok(reaches.then(|| Caller { grant: now, cookie_expires_at, ..caller.clone() }))
     }
 
     /// Stores a cookie with the token that it stands for, or lets it expire later.
-    pub(super) fn keep_cookie(&self, kept: &Keep) -> Answer {
+    pub(super) async fn keep_cookie(self: &Rc<Self>, kept: &Keep) -> Answer {
         let Keep { hash, caller, expires_at, is_new } = kept;
         let (now, expires_at) = (now_ms(), expires_at.ms);
         if !is_new {
             let is_kept =
                 self.with(|memory| Ok(memory.database.renew_cookie(hash, now, expires_at)?))?;
-            return if is_kept { nothing() } else { Err(ApiError::wrong_token().into()) };
+            if !is_kept {
+                return Err(ApiError::wrong_token().into());
+            }
+            // What the cookie has opened stays open for as long.
+            self.recheck_token(&caller.token).await;
+            return nothing();
         }
         let token = &caller.token;
         self.with(|memory| Ok(memory.database.put_cookie(hash, token, now, expires_at)?))?;
@@ -148,10 +154,11 @@ impl DirectoryState {
             memory.database.delete_cookie(&presented.hash)?;
             Ok(token)
         })?;
-        let Some(token) = token else { return nothing() };
+        let Some((token, _)) = token else { return nothing() };
         // Nobody is named if the token was revoked meanwhile.
         if let Some(grant) = self.grant_of_cookie(&token, presented)? {
-            let caller = Caller { grant, token, cookie: None, address: presented.from.clone() };
+            let by_token = Caller::by_token(grant, token);
+            let caller = Caller { address: presented.from.clone(), ..by_token };
             self.record(&caller.event(AuditKind::LoggedOut));
         }
         self.recheck_token(&token).await;
@@ -264,7 +271,7 @@ impl DirectoryState {
             self.with(|memory| Ok(memory.database.take_ticket(&presented.hash, now_ms())?))?;
         let caller = caller.and_then(|caller| serde_json::from_str::<Caller>(&caller).ok());
         let caller = caller.ok_or_else(ApiError::wrong_token)?;
-        let grant = self.still(&caller, None)?.ok_or_else(ApiError::wrong_token)?;
-        self.allowed(grant, caller.token, caller.cookie, presented)
+        let caller = self.still(&caller, None)?.ok_or_else(ApiError::wrong_token)?;
+        self.allowed(caller, presented)
     }
 }

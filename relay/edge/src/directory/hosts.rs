@@ -81,7 +81,7 @@ impl DirectoryState {
         let opened = Some(Opened { caller, path, session: None });
         SocketNote { welcomed: false, opened }.keep(&server);
         if let Some(at) = ends_at {
-            self.wake_at(at).await?;
+            self.wake_at(at.ms).await?;
         }
         let response = ResponseBuilder::new()
             .with_status(StatusCode::SWITCHING_PROTOCOLS.as_u16())

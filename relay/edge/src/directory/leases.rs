@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::auth::{Grant, SecretHash};
+use moorline_core::auth::SecretHash;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::AuditKind;
@@ -47,14 +47,14 @@ impl SocketNote {
 }
 
 impl DirectoryState {
-    /// Answers with what callers' tokens give now.
+    /// Answers with the callers as they are now.
     pub(super) fn still_all(&self, held: &Held) -> Answer {
         if held.is_request {
             held.callers.iter().try_for_each(|caller| self.count_request(&caller.grant))?;
         }
-        let grants: Result<Vec<Option<Grant>>, RequestFailure> =
+        let callers: Result<Vec<Option<Caller>>, RequestFailure> =
             held.callers.iter().map(|caller| self.still(caller, held.session.as_ref())).collect();
-        json(StatusCode::OK, &grants?)
+        json(StatusCode::OK, &callers?)
     }
 
     /// Records a connection that is about to be opened.
@@ -85,7 +85,7 @@ impl DirectoryState {
         let tags = vec![JsValue::from_str(LEASE_TAG)];
         let raw = self.state.as_raw();
         raw.accept_websocket_with_tags(server.as_ref(), tags).map_err(worker::Error::from)?;
-        let ends_at = opened.caller.grant.expires_at;
+        let ends_at = opened.caller.ends_at();
         SocketNote { welcomed: false, opened: Some(opened) }.keep(&server);
         if let Some(at) = ends_at {
             self.wake_at(at.ms).await?;
@@ -128,8 +128,8 @@ impl DirectoryState {
             let mut note = SocketNote::of(&socket);
             let Some(opened) = &mut note.opened else { continue };
             match self.still(&opened.caller, opened.session.as_ref()) {
-                Ok(Some(grant)) if grant != opened.caller.grant => {
-                    opened.caller.grant = grant;
+                Ok(Some(caller)) if caller != opened.caller => {
+                    opened.caller = caller;
                     note.keep(&socket);
                 }
                 Ok(Some(_)) => {}
@@ -166,17 +166,10 @@ impl DirectoryState {
     async fn wake_for_expiry(&self) {
         let opened = self.state.get_websockets().into_iter();
         let expiries = opened.filter_map(|socket| SocketNote::of(&socket).opened?.caller.ends_at());
-        if let Some(at) = expiries.filter(|at| *at > now_ms()).min()
+        if let Some(at) = expiries.map(|at| at.ms).filter(|at| *at > now_ms()).min()
             && let Err(failure) = self.wake_at(at).await
         {
             console_error!("the alarm cannot be set: {failure}");
         }
-    }
-}
-
-impl Caller {
-    /// When the caller's token expires, in milliseconds since 1970.
-    pub(crate) fn ends_at(&self) -> Option<u64> {
-        self.grant.expires_at.map(|at| at.ms)
     }
 }

@@ -50,17 +50,17 @@ struct OverviewReader {
 impl OverviewReader {
     fn counted(directory: &Rc<DirectoryState>, caller: Caller) -> Self {
         directory.streams.set(directory.streams.get() + 1);
-        let ends_at = Cell::new(caller.ends_at());
+        let ends_at = Cell::new(caller.ends_at().map(|at| at.ms));
         Self { directory: Rc::clone(directory), caller, ends_at, is_here: Cell::new(true) }
     }
 
     /// Returns true if the reader may still read. A fault takes nobody's access away.
     fn may_read(&self) -> bool {
         match self.directory.still(&self.caller, None) {
-            Ok(grant) => {
-                let expires_at = grant.as_ref().and_then(|grant| grant.expires_at);
-                self.ends_at.set(expires_at.map(|at| at.ms));
-                grant.is_some()
+            Ok(caller) => {
+                let ends_at = caller.as_ref().and_then(Caller::ends_at);
+                self.ends_at.set(ends_at.map(|at| at.ms));
+                caller.is_some()
             }
             Err(failure) => {
                 console_error!("a reader of the lists was not checked: {failure}");

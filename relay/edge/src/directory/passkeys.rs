@@ -2,9 +2,8 @@
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::auth::{SecretHash, random_secret};
 use moorline_core::passkey::{
-    PasskeyChallenge, PasskeyRecord, PasskeyRefused, challenge_of, creation, id_of, passkeys_of,
+    ChallengeKey, PasskeyRecord, PasskeyRefused, UsedChallenge, creation, id_of, passkeys_of,
     request,
 };
 use moorline_core::routes::cookie_expiry;
@@ -16,17 +15,15 @@ use moorline_shared::time::Time;
 use super::{DirectoryState, now_ms};
 use crate::internal::{Caller, PasskeyAnswer, PasskeyBegin, PasskeyLoggedIn, PasskeyLogin};
 use crate::reply::{Answer, RequestFailure, json};
-use crate::sql::{ObjectDatabase, Result, ResultRow, SqlError, Value};
+use crate::sql::{ObjectDatabase, Result, ResultRow, SqlError};
 
 impl DirectoryState {
     /// Answers with what a browser needs to make a passkey, or to log in by one.
     pub(super) fn begin_passkey(&self, wanted: &PasskeyBegin) -> Answer {
         let PasskeyBegin { rp, caller } = wanted;
-        let challenge = random_secret()?;
-        let now = Time::from_ms(now_ms());
-        let token = caller.as_ref().map(|caller| caller.token);
-        let stored = PasskeyChallenge::new(&challenge, token, now);
-        self.with(|memory| Ok(memory.database.put_passkey_challenge(&stored, now.ms)?))?;
+        let token = caller.as_ref().map(|caller| &caller.token);
+        let key = self.with(|memory| memory.database.challenge_key())?;
+        let challenge = key.issue(token, Time::from_ms(now_ms()))?;
         let Some(caller) = caller else { return json(StatusCode::OK, &request(rp, challenge)) };
         let by = (&caller.grant, &caller.token);
         let known = self.with(|memory| Ok(memory.database.passkeys()?))?;
@@ -36,13 +33,13 @@ impl DirectoryState {
     /// Adds a passkey that stands for the caller's token.
     pub(super) fn add_passkey(&self, answered: &PasskeyAnswer) -> Answer {
         let PasskeyAnswer { rp, caller, wanted } = answered;
-        let challenge = challenge_of(&wanted.credential.response.client_data);
-        let challenge = challenge.map_err(ApiError::bad_passkey)?;
         let (by, now) = ((&caller.grant, &caller.token), Time::from_ms(now_ms()));
         let added = self.with(|memory| {
-            let taken = memory.database.take_passkey_challenge(&challenge)?;
-            let known = memory.database.passkeys()?;
-            let made = PasskeyRecord::register(wanted, by, rp, taken.as_ref(), &known, now)?;
+            let (key, known) = (memory.database.challenge_key()?, memory.database.passkeys()?);
+            let (made, used) = PasskeyRecord::register(wanted, by, rp, &key, &known, now)?;
+            if !memory.database.use_passkey_challenge(&used, now)? {
+                return Err(ApiError::bad_passkey(PasskeyRefused::Challenge).into());
+            }
             memory.database.put_passkey(&made)?;
             Ok(made)
         })?;
@@ -69,7 +66,7 @@ impl DirectoryState {
         let (hash, token) = (&wanted.cookie, passkey.token);
         self.with(|memory| Ok(memory.database.put_cookie(hash, &token, now.ms, expires_at.ms)?))?;
         self.note_use(&grant)?;
-        let caller = Caller { grant, token, cookie: None, address: presented.from.clone() };
+        let caller = Caller { address: presented.from.clone(), ..Caller::by_token(grant, token) };
         self.record(&passkey.event(caller.event(AuditKind::LoggedIn)));
         json(StatusCode::OK, &PasskeyLoggedIn { expires_at })
     }
@@ -79,17 +76,18 @@ impl DirectoryState {
         wanted: &PasskeyLogin,
     ) -> std::result::Result<PasskeyRecord, RequestFailure> {
         let PasskeyLogin { rp, login, .. } = wanted;
-        let challenge = challenge_of(&login.response.client_data);
-        let challenge = challenge.map_err(ApiError::wrong_passkey)?;
+        let now = Time::from_ms(now_ms());
         let id = id_of(&login.id).map_err(ApiError::wrong_passkey)?;
         self.with(|memory| {
-            let taken = memory.database.take_passkey_challenge(&challenge)?;
             let found = memory.database.passkeys()?.into_iter().find(|passkey| passkey.id == id);
             let found = found.ok_or_else(|| ApiError::wrong_passkey(PasskeyRefused::Unknown))?;
-            let used = found.log_in(login, rp, taken.as_ref(), Time::from_ms(now_ms()));
-            let used = used.map_err(ApiError::wrong_passkey)?;
-            memory.database.use_passkey(&used)?;
-            Ok(used)
+            let passed = found.log_in(login, rp, &memory.database.challenge_key()?, now);
+            let (passkey, used) = passed.map_err(ApiError::wrong_passkey)?;
+            if !memory.database.use_passkey_challenge(&used, now)? {
+                return Err(ApiError::wrong_passkey(PasskeyRefused::Challenge).into());
+            }
+            memory.database.use_passkey(&passkey)?;
+            Ok(passkey)
         })
     }
 
@@ -114,24 +112,23 @@ impl DirectoryState {
 }
 
 impl ObjectDatabase {
-    /// Stores a challenge. Deletes expired ones, and those that are over the limit.
-    fn put_passkey_challenge(&self, challenge: &PasskeyChallenge, now: u64) -> Result<()> {
-        let PasskeyChallenge { hash, token, expires_at } = challenge;
-        let rest = PASSKEY_CHALLENGES.saturating_sub(1);
-        self.run(schema::EXPIRE_PASSKEY_CHALLENGES, &[now.into(), rest.into()])?;
-        let token = token.as_ref().map_or(Value::Null, |token| token.as_slice().into());
-        let values = [hash.as_slice().into(), token, expires_at.ms.into()];
-        self.run(schema::PUT_PASSKEY_CHALLENGE, &values)
+    /// Returns the key of challenges, which the first use makes.
+    fn challenge_key(&self) -> std::result::Result<ChallengeKey, RequestFailure> {
+        if let Some(mut row) = self.row(schema::PASSKEY_CHALLENGE_KEY, &[])? {
+            let key = row.take_blob(0)?.try_into().map_err(|_| SqlError::Column(0))?;
+            return Ok(ChallengeKey::new(key));
+        }
+        let key = ChallengeKey::random()?;
+        self.run(schema::PUT_PASSKEY_CHALLENGE_KEY, &[key.bytes().as_slice().into()])?;
+        Ok(key)
     }
 
-    /// Takes a challenge, which is void from then on.
-    fn take_passkey_challenge(&self, hash: &SecretHash) -> Result<Option<PasskeyChallenge>> {
-        let row = self.row(schema::TAKE_PASSKEY_CHALLENGE, &[hash.as_slice().into()])?;
-        let Some(mut row) = row else { return Ok(None) };
-        let expires_at = Time::from_ms(row.number(1)?);
-        let token = row.optional_blob(0)?.map(|token| token.try_into());
-        let token = token.transpose().map_err(|_| SqlError::Column(0))?;
-        Ok(Some(PasskeyChallenge { hash: *hash, token, expires_at }))
+    /// Notes that a challenge was used. Returns false if it was noted before, or if too many are.
+    fn use_passkey_challenge(&self, used: &UsedChallenge, now: Time) -> Result<bool> {
+        self.run(schema::EXPIRE_PASSKEY_CHALLENGES, &[now.ms.into()])?;
+        let UsedChallenge { hash, expires_at } = used;
+        let noted = [hash.as_slice().into(), expires_at.ms.into(), PASSKEY_CHALLENGES.into()];
+        Ok(self.row(schema::USE_PASSKEY_CHALLENGE, &noted)?.is_some())
     }
 
     fn passkeys(&self) -> Result<Vec<PasskeyRecord>> {

@@ -141,7 +141,7 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         PASSKEY_BEGIN => directory.begin_passkey(&body(request).await?),
         PASSKEY_ADD => directory.add_passkey(&body(request).await?),
         PASSKEY_LOG_IN => directory.log_in_by_passkey(&body(request).await?),
-        KEEP => directory.keep_cookie(&body(request).await?),
+        KEEP => directory.keep_cookie(&body(request).await?).await,
         DROP => directory.drop_cookie(&body(request).await?).await,
         STILL => directory.still_all(&body(request).await?),
         OPENED => directory.note(&body(request).await?),

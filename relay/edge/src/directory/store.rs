@@ -333,12 +333,14 @@ impl ObjectDatabase {
         Ok(true)
     }
 
-    /// The hash of the token that a cookie stands for.
-    pub(super) fn cookie(&self, hash: &[u8], now: u64) -> Result<Option<[u8; 32]>> {
+    /// The hash of the token that a valid cookie stands for, and when the cookie expires.
+    pub(super) fn cookie(&self, hash: &[u8], now: u64) -> Result<Option<([u8; 32], Time)>> {
         let Some(mut row) = self.row(schema::COOKIE, &[hash.into(), now.into()])? else {
             return Ok(None);
         };
-        Ok(row.take_blob(0)?.try_into().ok())
+        let expires_at = Time::from_ms(row.number(1)?);
+        let token = row.take_blob(0)?.try_into();
+        Ok(token.ok().map(|token| (token, expires_at)))
     }
 
     /// Deletes every cookie that stands for a token.

@@ -56,8 +56,8 @@ impl Gateway {
             Some(Credential::Token(token)) => {
                 let token = hash_secret(token);
                 if own.is_some_and(|own| own.ct_eq(&token).into()) {
-                    let grant = Grant::unstored();
-                    let caller = Caller { grant, token, cookie: None, address: from };
+                    let by_token = Caller::by_token(Grant::unstored(), token);
+                    let caller = Caller { address: from, ..by_token };
                     return Ok(Identified { caller, project: None });
                 }
                 (VERIFY, Presented { hash: token, own: None, from: None, session: None })
@@ -127,8 +127,8 @@ pub(super) async fn still(env: &Env, caller: &Caller, session: Option<&SessionId
     }
     let held = Held { session: session.cloned(), callers: vec![caller.clone()], is_request: true };
     let directory = object_client::directory(env)?;
-    let grants: Vec<Option<Grant>> = object_client::ask(&directory, STILL, &held).await?;
-    match grants.into_iter().next().flatten() {
+    let callers: Vec<Option<Caller>> = object_client::ask(&directory, STILL, &held).await?;
+    match callers.into_iter().next().flatten() {
         Some(_) => Ok(()),
         None => Err(ApiError::wrong_token().into()),
     }

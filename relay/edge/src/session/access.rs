@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use moorline_core::auth::Grant;
 use moorline_shared::id::SessionId;
 use moorline_shared::message::close;
 use moorline_shared::rest::AuditKind;
@@ -34,30 +33,30 @@ pub(super) async fn recheck(object: &Rc<Object>) -> Result<(), RequestFailure> {
     let session: Option<SessionId> = object.name().parse().ok();
     let directory = object_client::directory(&object.env)?;
     let held = Held { session, callers, is_request: false };
-    let grants: Vec<Option<Grant>> = object_client::ask(&directory, STILL, &held).await?;
-    let answers: Vec<_> = held.callers.into_iter().zip(grants).collect();
+    let now: Vec<Option<Caller>> = object_client::ask(&directory, STILL, &held).await?;
+    let answers: Vec<_> = held.callers.into_iter().zip(now).collect();
     let answer_of = |caller: &Caller| answers.iter().find(|(asked, _)| asked == caller);
     object.with(|loaded| {
         for client in loaded.clients.values_mut() {
             match client.caller.as_ref().and_then(answer_of) {
-                Some((_, Some(grant))) => client.renew(grant),
+                Some((_, Some(caller))) => client.renew(caller),
                 Some((_, None)) => client.peer.close(close::UNAUTHORIZED, ACCESS_ENDED),
                 None => {}
             }
         }
         let host = loaded.host.as_ref().and_then(|host| host.caller.as_ref());
         match host.and_then(answer_of) {
-            Some((_, Some(grant))) => loaded.renew_host(grant),
+            Some((_, Some(caller))) => loaded.renew_host(caller),
             Some((_, None)) => loaded.cut_host_access(),
             None => {}
         }
-        for (caller, _) in answers.iter().filter(|(_, grant)| grant.is_none()) {
+        for (caller, _) in answers.iter().filter(|(_, now)| now.is_none()) {
             loaded.audit.push(caller.event(AuditKind::Cut).about(loaded.session.id()));
         }
     })?;
     for reader in &readers {
         match answer_of(&reader.caller()) {
-            Some((_, Some(grant))) => reader.renew(grant),
+            Some((_, Some(caller))) => reader.renew(caller),
             Some((_, None)) => reader.is_cut.set(true),
             None => {}
         }
@@ -82,14 +81,14 @@ impl SessionState {
         callers
     }
 
-    /// When the first of the open sockets' tokens expires.
+    /// When the first of the open sockets' tokens and cookies expires.
     pub(super) fn access_ends_at(&self) -> Option<Time> {
         let clients = self.clients.values().filter_map(|client| client.caller.as_ref());
         let host = self.host.iter().filter_map(|host| host.caller.as_ref());
-        clients.chain(host).filter_map(|caller| caller.grant.expires_at).min()
+        clients.chain(host).filter_map(Caller::ends_at).min()
     }
 
-    /// Closes the sockets whose tokens have expired.
+    /// Closes the sockets whose tokens or cookies have expired.
     pub(super) fn cut_expired(&mut self, now: Time) {
         for client in self.clients.values_mut() {
             if client.caller.as_ref().is_some_and(|caller| has_expired(caller, now)) {
@@ -102,11 +101,11 @@ impl SessionState {
         }
     }
 
-    fn renew_host(&mut self, grant: &Grant) {
+    fn renew_host(&mut self, now: &Caller) {
         if let Some(host) = &mut self.host
-            && let Some(caller) = host.caller.as_mut().filter(|caller| caller.grant != *grant)
+            && let Some(caller) = host.caller.as_mut().filter(|caller| *caller != now)
         {
-            caller.grant = grant.clone();
+            *caller = now.clone();
             host.keep();
         }
     }
@@ -120,13 +119,13 @@ impl SessionState {
 }
 
 impl super::state::Client {
-    /// Takes over what the caller's token gives now, such as a later expiry.
-    fn renew(&mut self, grant: &Grant) {
+    /// Takes over what the caller's token and cookie give now, such as a later expiry.
+    fn renew(&mut self, now: &Caller) {
         if let Some(caller) = &mut self.caller
-            && caller.grant != *grant
+            && caller != now
         {
-            caller.grant = grant.clone();
-            self.peer.set_grant(grant.clone());
+            *caller = now.clone();
+            self.peer.set_grant(now.grant.clone());
             self.has_moved = true;
         }
     }

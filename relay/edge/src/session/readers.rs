@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use moorline_core::auth::Grant;
 use moorline_shared::time::Time;
 
 use super::clock::now;
@@ -29,14 +28,14 @@ impl StreamReader {
         self.caller.borrow().clone()
     }
 
-    /// When the reader's token expires.
+    /// When the reader's token or cookie expires.
     pub(super) fn ends_at(&self) -> Option<Time> {
-        self.caller.borrow().grant.expires_at
+        self.caller.borrow().ends_at()
     }
 
-    /// Takes over what the reader's token gives now, such as another expiry.
-    pub(super) fn renew(&self, grant: &Grant) {
-        self.caller.borrow_mut().grant = grant.clone();
+    /// Takes over what the reader's token and cookie give now, such as another expiry.
+    pub(super) fn renew(&self, caller: &Caller) {
+        *self.caller.borrow_mut() = caller.clone();
     }
 }
 
@@ -60,7 +59,7 @@ impl Readers {
     }
 }
 
-/// Returns true if the caller's token has expired.
+/// Returns true if the caller's token or cookie has expired.
 pub(super) fn has_expired(caller: &Caller, now: Time) -> bool {
-    caller.grant.expires_at.is_some_and(|at| at <= now)
+    caller.ends_at().is_some_and(|at| at <= now)
 }

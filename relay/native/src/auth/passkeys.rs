@@ -1,26 +1,30 @@
 //! Passkeys, which stand for tokens. What is checked is decided in [`moorline_core::passkey`].
 
 use moorline_core::api::ApiError;
-use moorline_core::auth::{Grant, SecretHash, random_secret};
+use moorline_core::auth::{Grant, SecretHash};
 use moorline_core::passkey::{
-    PasskeyChallenge, PasskeyRecord, PasskeyRefused, RelyingParty, challenge_of, id_of, passkeys_of,
+    ChallengeKey, PasskeyRecord, PasskeyRefused, RelyingParty, id_of, passkeys_of,
 };
 use moorline_shared::rest::{AddPasskey, LogInByPasskey};
 use moorline_shared::time::Time;
 
 use super::Tokens;
+use crate::store::Store;
+
+/// Returns the key of challenges, which the first use makes.
+fn challenge_key(store: &Store) -> Result<ChallengeKey, ApiError> {
+    let new = ChallengeKey::random().map_err(|error| ApiError::internal(&error))?;
+    Ok(store.passkey_challenge_key(new)?)
+}
 
 impl Tokens {
-    /// Makes and stores a challenge for the holder of a token to get a passkey, or for somebody to log
-    /// in.
+    /// Makes a challenge for the holder of a token to get a passkey, or for somebody to log in.
     ///
     /// # Errors
-    /// `internal`, or `unavailable` if it cannot be stored.
-    pub fn challenge(&self, token: Option<SecretHash>, now: Time) -> Result<String, ApiError> {
-        let challenge = random_secret().map_err(|error| ApiError::internal(&error))?;
-        let stored = PasskeyChallenge::new(&challenge, token, now);
-        self.with_store(|store| store.put_passkey_challenge(&stored, now))?;
-        Ok(challenge)
+    /// `internal`, or `unavailable` if the first key cannot be stored.
+    pub fn challenge(&self, token: Option<&SecretHash>, now: Time) -> Result<String, ApiError> {
+        let challenge = self.with_store(challenge_key)?.issue(token, now);
+        challenge.map_err(|error| ApiError::internal(&error))
     }
 
     /// Returns the passkeys that a caller may see, oldest first.
@@ -43,12 +47,12 @@ impl Tokens {
         rp: &RelyingParty,
         now: Time,
     ) -> Result<PasskeyRecord, ApiError> {
-        let challenge = challenge_of(&wanted.credential.response.client_data);
-        let challenge = challenge.map_err(ApiError::bad_passkey)?;
         self.with_store(|store| {
-            let taken = store.take_passkey_challenge(&challenge)?;
-            let known = store.passkeys()?;
-            let made = PasskeyRecord::register(wanted, by, rp, taken.as_ref(), &known, now)?;
+            let (key, known) = (challenge_key(store)?, store.passkeys()?);
+            let (made, used) = PasskeyRecord::register(wanted, by, rp, &key, &known, now)?;
+            if !store.use_passkey_challenge(&used, now)? {
+                return Err(ApiError::bad_passkey(PasskeyRefused::Challenge));
+            }
             store.put_passkey(&made)?;
             Ok(made)
         })
@@ -65,17 +69,17 @@ impl Tokens {
         rp: &RelyingParty,
         now: Time,
     ) -> Result<PasskeyRecord, ApiError> {
-        let challenge = challenge_of(&presented.response.client_data);
-        let challenge = challenge.map_err(ApiError::wrong_passkey)?;
         let id = id_of(&presented.id).map_err(ApiError::wrong_passkey)?;
         self.with_store(|store| {
-            let taken = store.take_passkey_challenge(&challenge)?;
             let found = store.passkeys()?.into_iter().find(|passkey| passkey.id == id);
             let found = found.ok_or_else(|| ApiError::wrong_passkey(PasskeyRefused::Unknown))?;
-            let used = found.log_in(presented, rp, taken.as_ref(), now);
-            let used = used.map_err(ApiError::wrong_passkey)?;
-            store.use_passkey(&used)?;
-            Ok(used)
+            let passed = found.log_in(presented, rp, &challenge_key(store)?, now);
+            let (passkey, used) = passed.map_err(ApiError::wrong_passkey)?;
+            if !store.use_passkey_challenge(&used, now)? {
+                return Err(ApiError::wrong_passkey(PasskeyRefused::Challenge));
+            }
+            store.use_passkey(&passkey)?;
+            Ok(passkey)
         })
     }
 

@@ -1,7 +1,6 @@
-//! Rows of passkeys, and of the challenges that wait for an answer.
+//! Rows of passkeys, and of the challenges that were answered.
 
-use moorline_core::auth::SecretHash;
-use moorline_core::passkey::{PasskeyChallenge, PasskeyRecord};
+use moorline_core::passkey::{ChallengeKey, PasskeyRecord, UsedChallenge};
 use moorline_core::schema;
 use moorline_shared::limits::PASSKEY_CHALLENGES;
 use moorline_shared::time::Time;
@@ -10,38 +9,34 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::{Store, StoreError, from_sql, to_sql};
 
 impl Store {
-    /// Stores a challenge. Removes expired ones, and those that are over the limit.
+    /// Returns the key of challenges. Stores a new one if there is none.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn put_passkey_challenge(
-        &self,
-        challenge: &PasskeyChallenge,
-        now: Time,
-    ) -> Result<(), StoreError> {
-        let PasskeyChallenge { hash, token, expires_at } = challenge;
-        let rest = to_sql(PASSKEY_CHALLENGES.saturating_sub(1));
-        let mut expire = self.connection.prepare_cached(schema::EXPIRE_PASSKEY_CHALLENGES)?;
-        expire.execute(params![to_sql(now.ms), rest])?;
-        let mut put = self.connection.prepare_cached(schema::PUT_PASSKEY_CHALLENGE)?;
-        put.execute(params![hash, token, to_sql(expires_at.ms)])?;
-        Ok(())
+    pub fn passkey_challenge_key(&self, new: ChallengeKey) -> Result<ChallengeKey, StoreError> {
+        let mut find = self.connection.prepare_cached(schema::PASSKEY_CHALLENGE_KEY)?;
+        let mut find = || find.query_row([], |row| row.get(0)).optional();
+        if let Some(key) = find()? {
+            return Ok(ChallengeKey::new(key));
+        }
+        self.connection.execute(schema::PUT_PASSKEY_CHALLENGE_KEY, [new.bytes()])?;
+        Ok(new)
     }
 
-    /// Removes a challenge and returns it, even if it has expired.
+    /// Notes that a challenge was used. Returns false if it was noted before, or if too many are.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn take_passkey_challenge(
+    pub fn use_passkey_challenge(
         &self,
-        hash: &SecretHash,
-    ) -> Result<Option<PasskeyChallenge>, StoreError> {
-        let mut take = self.connection.prepare_cached(schema::TAKE_PASSKEY_CHALLENGE)?;
-        let taken = take.query_row([hash], |row| {
-            let expires_at = Time::from_ms(from_sql(row.get(1)?));
-            Ok(PasskeyChallenge { hash: *hash, token: row.get(0)?, expires_at })
-        });
-        Ok(taken.optional()?)
+        used: &UsedChallenge,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let mut expire = self.connection.prepare_cached(schema::EXPIRE_PASSKEY_CHALLENGES)?;
+        expire.execute([to_sql(now.ms)])?;
+        let mut put = self.connection.prepare_cached(schema::USE_PASSKEY_CHALLENGE)?;
+        let noted = params![used.hash, to_sql(used.expires_at.ms), to_sql(PASSKEY_CHALLENGES)];
+        Ok(put.query_row(noted, |_| Ok(())).optional()?.is_some())
     }
 
     /// Returns all passkeys, oldest first.

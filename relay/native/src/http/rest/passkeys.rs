@@ -51,7 +51,7 @@ pub(in crate::http) fn begin(
     let rp = RelyingParty::of(&parts.headers)?;
     let by = (&caller.grant, &caller.secret.token);
     let known = app.tokens.passkeys(by)?;
-    let challenge = app.tokens.challenge(Some(*by.1), Time::from_ms(wall_ms()))?;
+    let challenge = app.tokens.challenge(Some(by.1), Time::from_ms(wall_ms()))?;
     Ok(Json(creation(&rp, by, &known, challenge)))
 }
 
