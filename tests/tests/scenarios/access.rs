@@ -1,6 +1,6 @@
 //! Tokens: what each allows, and that what it has opened ends with it.
 
-use std::time::{Duration, Instant};
+mod cookies;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::future::{BoxFuture, try_join_all};
@@ -16,8 +16,8 @@ use moorline_tests::sse::{Item, Sse, events_of};
 use moorline_tests::stand_in::{ControlLink, Heard, PublishLink, hosted};
 use moorline_tests::wait::wait_for;
 use moorline_tests::wire::{Greeting, Received, Wire};
+use reqwest::Method;
 use reqwest::header::{COOKIE, ORIGIN, SET_COOKIE};
-use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 /// A token that a test has made.
@@ -356,38 +356,6 @@ async fn logging_out_everywhere_ends_what_cookies_have_opened() -> Result<()> {
     // The token itself is still valid, and so is what it has opened.
     token.revoke(&relay).await?;
     end_of_events(by_token).await.map(drop)
-}
-
-#[tokio::test]
-async fn what_a_cookie_has_opened_ends_when_it_expires_and_not_if_it_is_renewed() -> Result<()> {
-    let relay = Relay::start().await?;
-    let session = counting(&relay).await?;
-    let (api, stranger) = (relay.api(), relay.api().with_token(None));
-    let tls = relay.url().replace("http://", "https://");
-    let cookie_of = async |request: RequestBuilder| -> Result<String> {
-        let answer = request.header(ORIGIN, &tls).send().await?;
-        let set = answer.headers().get(SET_COOKIE).context("no cookie")?.to_str()?;
-        Ok(set.split(';').next().context("it is not empty")?.to_owned())
-    };
-    let log_in = api.request(Method::POST, "/api/login?keepForMs=3000");
-    let (short, renewed) =
-        (cookie_of(log_in.try_clone().context("no body")?).await?, cookie_of(log_in).await?);
-    let began = Instant::now();
-    let follow = async |cookie: &str, path: &str| {
-        Sse::of(stranger.request(Method::GET, path).header(COOKIE, cookie).send().await?).await
-    };
-    let ending = follow(&short, &events_of(&session)).await?;
-    let of_lists = follow(&short, "/api/events").await?;
-    let mut lasting = follow(&renewed, &events_of(&session)).await?;
-    let by_cookie = stranger.request(Method::POST, "/api/login?keepForMs=60000");
-    cookie_of(by_cookie.header(COOKIE, &renewed)).await?;
-    for events in [ending, of_lists] {
-        end_of_events(events).await?;
-        let after = began.elapsed();
-        ensure!(after < Duration::from_secs(5), "only after {after:?}");
-    }
-    api.prompt(&session, "still here").await?;
-    lasting.output(Some("still here")).await.map(drop)
 }
 
 #[tokio::test]
