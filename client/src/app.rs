@@ -9,7 +9,7 @@ use crate::bindings::{history, page, storage};
 use crate::pages::frame::asks::Asks;
 use crate::pages::frame::notices::announce_questions;
 use crate::pages::frame::palette::Palette;
-use crate::pages::parts::{self, PagePart};
+use crate::pages::parts;
 use crate::pages::{NotFound, SessionsPage};
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
@@ -80,7 +80,7 @@ fn pages(router: Router) -> AnyView {
     live(move || match page.get() {
         PageRoute::Sessions { .. } => view! { <SessionsPage /> }.into_any(),
         PageRoute::Session(id) => parts::page_by_driver(id),
-        PageRoute::Terminal(id) => parts::session_page(PagePart::Terminal, id),
+        PageRoute::Terminal(id) => parts::terminal_page(id),
         PageRoute::Approvals => parts::approvals_page(),
         PageRoute::Access => parts::access_page(),
         // Such an address is only loaded, never navigated to.

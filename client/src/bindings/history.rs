@@ -23,6 +23,16 @@ pub fn push(address: &str) {
     }
 }
 
+/// Sets the page's address to another one on the same server, in place of the one that it has. Loads
+/// nothing, and does not notify an [`AddressWatch`].
+pub fn replace(address: &str) {
+    let history = window().and_then(|window| window.history().ok());
+    if let Some(history) = history {
+        // Fails only for an address on another origin or while the page unloads.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(address));
+    }
+}
+
 /// Listens for back and forward navigation until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct AddressWatch {

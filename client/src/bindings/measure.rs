@@ -63,6 +63,27 @@ fn place(document: &Document, key_bar: bool) -> Option<(f64, f64)> {
     size.map(|(width, height)| (f64::from(width), f64::from(height)))
 }
 
+/// Returns the size of a cell as the emulator will draw it, in thousandths of a CSS pixel: whole
+/// numbers keep float formatting out of the binary.
+#[must_use]
+pub fn cell_thousandths(font: FontSize) -> Option<(u32, u32)> {
+    let (width, height) = cell(&window()?.document()?, font)?;
+    let thousandths = |pixels: f64| (pixels * 1000.0).round() as u32;
+    Some((thousandths(width), thousandths(height))).filter(|(width, height)| width * height > 0)
+}
+
+/// Returns the columns and rows of cells of this size that an element has place for, without its
+/// scroll bars.
+#[must_use]
+pub fn cells_in(element: &HtmlElement, (width, height): (u32, u32)) -> Size {
+    let count = |pixels: i32, cell: u32| {
+        let thousandths = u32::try_from(pixels).unwrap_or_default().saturating_mul(1000);
+        u16::try_from(thousandths / cell.max(1)).unwrap_or(u16::MAX)
+    };
+    let cols = count(element.client_width(), width);
+    Size { cols, rows: count(element.client_height(), height) }.clamped()
+}
+
 /// Returns the size of a cell as the emulator draws it, in CSS pixels.
 fn cell(document: &Document, font: FontSize) -> Option<(f64, f64)> {
     let canvas: HtmlCanvasElement = document.create_element("canvas").ok()?.dyn_into().ok()?;

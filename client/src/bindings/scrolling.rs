@@ -92,6 +92,17 @@ pub fn to_descendant(element: &HtmlElement, selector: &str) {
     element.set_scroll_top(element.scroll_top() + (below + above).round() as i32);
 }
 
+/// Scrolls `element` and everything around it, by as little as possible, so that the first descendant
+/// that matches `selector` is in view.
+pub fn show_descendant(element: &HtmlElement, selector: &str) {
+    if let Some(wanted) = element.query_selector(selector).ok().flatten() {
+        let options = web_sys::ScrollIntoViewOptions::new();
+        options.set_block(web_sys::ScrollLogicalPosition::Nearest);
+        options.set_inline(web_sys::ScrollLogicalPosition::Nearest);
+        wanted.scroll_into_view_with_scroll_into_view_options(&options);
+    }
+}
+
 /// Returns the first element in `element`.
 #[must_use]
 pub fn first_child(element: &HtmlElement) -> Option<HtmlElement> {

@@ -10,6 +10,7 @@ pub mod parts;
 pub mod session;
 pub mod sessions;
 pub mod terminal;
+pub mod tmux;
 
 pub use access::AccessPage;
 pub use agent::AgentPage;

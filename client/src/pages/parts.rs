@@ -7,7 +7,7 @@
 use leptos::prelude::*;
 use moorline_shared::embed::EmbedKind;
 use moorline_shared::id::SessionId;
-use moorline_shared::session::AGENT_DRIVER;
+use moorline_shared::session::{AGENT_DRIVER, TMUX_DRIVER};
 
 use crate::bindings::page;
 use crate::bindings::part::LoadError;
@@ -15,6 +15,8 @@ use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
 use crate::pages::embed::{EmbedPage, EmbedViews};
 use crate::pages::terminal::embedded::EmbeddedTerminal;
+use crate::pages::tmux::TmuxPage;
+use crate::pages::tmux::picker::TmuxPicker;
 use crate::pages::{AccessPage, AgentPage, LogInPage, SessionPage, TerminalPage};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
@@ -28,6 +30,9 @@ type SessionPageView = fn(SessionId) -> AnyView;
 /// Renders a page that is not about one session.
 type LonePageView = fn() -> AnyView;
 
+/// Renders the content of a dialog, which the callback closes.
+type DialogView = fn(Callback<()>) -> AnyView;
+
 /// The result of loading a page.
 type Loaded<View = SessionPageView> = Result<View, LoadError>;
 
@@ -38,6 +43,8 @@ pub enum PagePart {
     Session,
     /// The page of a terminal.
     Terminal,
+    /// The page of a terminal that is a pane of tmux.
+    Tmux,
     /// The conversation of an agent session.
     Agent,
     /// The page of a session in a frame, around its view.
@@ -58,6 +65,7 @@ impl PagePart {
         match self {
             Self::Session => code::session().await,
             Self::Terminal => code::terminal().await,
+            Self::Tmux => code::tmux().await,
             Self::Agent => code::agent().await,
             Self::Embed => code::embed().await,
             Self::EmbeddedTerminal => code::embedded_terminal().await,
@@ -69,6 +77,25 @@ impl PagePart {
 /// Shows a page of a session, once its code is loaded.
 pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
     loaded(move || part.load(), move |view| view(id.clone()))
+}
+
+/// Says whether the terminal of a page is a pane of tmux. The terminal's page notes it.
+#[derive(Debug, Clone, Copy)]
+pub struct PaneKnown(pub RwSignal<bool>);
+
+/// Shows the page of a terminal, or of the tmux session that its pane is in, once its code is loaded.
+pub fn terminal_page(id: SessionId) -> AnyView {
+    let overview = OverviewState::expect();
+    let listed = untrack(|| overview.session(&id));
+    let is_pane = RwSignal::new(listed.is_some_and(|session| session.driver == TMUX_DRIVER));
+    provide_context(PaneKnown(is_pane));
+    let part = Memo::new(move |_| if is_pane.get() { PagePart::Tmux } else { PagePart::Terminal });
+    live(move || session_page(part.get(), id.clone()))
+}
+
+/// Shows what a user can open from the tmux servers of the hosts, once its code is loaded.
+pub fn tmux_picker(close: Callback<()>) -> AnyView {
+    loaded(code::tmux_picker, move |view: DialogView| view(close))
 }
 
 /// Shows the page of all open questions, once its code is loaded.
@@ -192,6 +219,16 @@ mod code {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
     }
 
+    #[wasm_split(tmux, fallible)]
+    pub(super) fn tmux() -> Loaded {
+        Ok(|id| view! { <TmuxPage id /> }.into_any())
+    }
+
+    #[wasm_split(tmux, fallible)]
+    pub(super) fn tmux_picker() -> Loaded<DialogView> {
+        Ok(|close| view! { <TmuxPicker close /> }.into_any())
+    }
+
     #[wasm_split(embed, fallible)]
     pub(super) fn embed() -> Loaded {
         Ok(|id| view! { <EmbedPage id /> }.into_any())
@@ -239,6 +276,14 @@ mod code {
 
     pub(super) async fn terminal() -> Loaded {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
+    }
+
+    pub(super) async fn tmux() -> Loaded {
+        Ok(|id| view! { <TmuxPage id /> }.into_any())
+    }
+
+    pub(super) async fn tmux_picker() -> Loaded<DialogView> {
+        Ok(|close| view! { <TmuxPicker close /> }.into_any())
     }
 
     pub(super) async fn embed() -> Loaded {

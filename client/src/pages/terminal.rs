@@ -24,6 +24,7 @@ use moorline_shared::message::close;
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::pages::frame::menu::AppMenu;
+use crate::pages::parts::PaneKnown;
 use crate::pages::terminal::earlier::EarlierOutput;
 use crate::pages::terminal::host_note::HostNote;
 use crate::pages::terminal::key_bar::KeyBar;
@@ -60,6 +61,7 @@ pub fn TerminalPage(
     let to_list = Callback::new(move |()| router.navigate("/sessions"));
     ask_for_another_token(state);
     name_tab(state, id.clone());
+    note_pane(state);
     Actions::expect().offer(move || offers(state, reading));
     view! {
         <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
@@ -85,7 +87,7 @@ pub fn TerminalPage(
 
 /// What lies over the stage, on a page of its own and in a frame.
 #[component]
-fn StageParts(id: SessionId) -> impl IntoView {
+pub(super) fn StageParts(id: SessionId) -> impl IntoView {
     view! {
         <SearchBar />
         <HostNote />
@@ -97,8 +99,18 @@ fn StageParts(id: SessionId) -> impl IntoView {
     }
 }
 
+/// Has the page of the tmux session shown instead, if the terminal is a pane of one.
+fn note_pane(state: TerminalState) {
+    let PaneKnown(is_pane) = expect_context();
+    effect(move || {
+        if state.view.with(|view| view.is_pane) {
+            is_pane.set(true);
+        }
+    });
+}
+
 /// Asks for another token if the relay refuses the current one.
-fn ask_for_another_token(state: TerminalState) {
+pub(super) fn ask_for_another_token(state: TerminalState) {
     let access = PageAccess::expect();
     effect(move || {
         let refused = state.view.with(|view| match view.link {
@@ -113,7 +125,7 @@ fn ask_for_another_token(state: TerminalState) {
 
 /// Shows the session's name, its state, and ways to other pages.
 #[component]
-fn Bar(id: SessionId) -> impl IntoView {
+pub(super) fn Bar(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
     let name = Signal::derive(heading(state, id.clone()));
     view! {
@@ -151,7 +163,7 @@ fn Bar(id: SessionId) -> impl IntoView {
 }
 
 /// Returns the actions that only a terminal's page has.
-fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
+pub(super) fn offers(state: TerminalState, reading: RwSignal<bool>) -> Vec<Action> {
     let preferences = Preferences::expect();
     let group: Arc<str> = "This terminal".into();
     let font = |title, keys, step| {
@@ -208,7 +220,7 @@ fn heading(state: TerminalState, id: SessionId) -> impl Fn() -> String + Send + 
 
 /// Sets the tab's title: the session and its program, and whether the bell rang while the page was
 /// hidden or the connection is lost.
-fn name_tab(state: TerminalState, id: SessionId) {
+pub(super) fn name_tab(state: TerminalState, id: SessionId) {
     let rang = RwSignal::new(false);
     Effect::new(move |rung: Option<u32>| {
         let bell = state.bell.get();
@@ -237,7 +249,7 @@ fn name_tab(state: TerminalState, id: SessionId) {
 }
 
 #[component]
-fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
+pub(super) fn TerminalMenu(reading: RwSignal<bool>, details: String) -> impl IntoView {
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
     let size = move || {
@@ -328,7 +340,7 @@ fn ToBottom() -> impl IntoView {
 /// Says that the terminal's code did not load, and offers to try again. A relay that was updated
 /// has other code: then only another page helps.
 #[component]
-fn Broken() -> impl IntoView {
+pub(super) fn Broken() -> impl IntoView {
     let state = TerminalState::expect();
     view! {
         <div class="verdict bad" data-testid="broken" role="alert">
@@ -353,7 +365,7 @@ fn Broken() -> impl IntoView {
 
 /// Says how the session ended or why it cannot be shown, and offers what to do.
 #[component]
-fn Verdict(id: SessionId) -> impl IntoView {
+pub(super) fn Verdict(id: SessionId) -> impl IntoView {
     let state = TerminalState::expect();
     let link = Memo::new(move |_| state.view.with(|view| view.link.clone()));
     live(move || match link.get() {
@@ -461,7 +473,7 @@ fn Flash() -> impl IntoView {
 /// Shows the terminal's text to read, select and copy, for devices on which selecting in the
 /// terminal is hard.
 #[component]
-fn ReadDialog(reading: RwSignal<bool>) -> impl IntoView {
+pub(super) fn ReadDialog(reading: RwSignal<bool>) -> impl IntoView {
     let state = TerminalState::expect();
     view! {
         <Dialog open=reading title="Text" name="read-dialog">

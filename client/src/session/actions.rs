@@ -39,6 +39,8 @@ const SESSION_KEYS: [(&str, &str); 6] = [
 pub enum Ask {
     /// Asks what to start.
     Create,
+    /// Asks what to open from tmux.
+    Tmux,
     /// Asks whether to delete these sessions.
     Delete(Vec<SessionId>),
     /// Asks where to move these sessions.
@@ -184,6 +186,7 @@ impl Actions {
             Action::new(&group, "new-shell", IconName::Plus, "New shell", move || self.new_shell())
                 .about(self.shelf_name()),
             ask("new-command", IconName::Sliders, "Run a command…", || Ask::Create),
+            ask("open-tmux", IconName::SplitRight, "Open from tmux…", || Ask::Tmux),
             ask("new-project", IconName::Folder, "New project…", || Ask::Project(None)),
         ]
     }

@@ -1,6 +1,7 @@
 //! Connects the link machine to the page.
 
 use bytes::Bytes;
+use moorline_shared::event::{Event, EventKind};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Cursor, Seq};
 use moorline_shared::limits::NAME_CHARACTERS;
@@ -8,7 +9,7 @@ use moorline_shared::link::{
     Client, Generation, Input as LinkInput, Output, Refusal, SavedInput, Verdict,
 };
 use moorline_shared::message::{Scope, ServerMessage, Snapshot, close};
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::{Lifecycle, Size, TMUX_DRIVER};
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
 
@@ -55,6 +56,8 @@ pub trait SessionEffects {
     fn show(&mut self, view: &SessionView);
     /// Shows the user a passing notice.
     fn notify(&mut self, notice: Notice);
+    /// Takes a `tmux-layout` event. It is not read here: few sessions have it.
+    fn layout(&mut self, event: Event);
     /// Stores `saved` for a later page of the tab. `None` removes what was stored.
     fn keep(&mut self, saved: Option<&TabState>);
 }
@@ -265,7 +268,9 @@ impl<W: SessionEffects> SessionDriver<W> {
             ServerMessage::SessionMeta(meta) => {
                 if let Some(meta) = &meta.extended {
                     let size = Size { cols: meta.cols, rows: meta.rows };
-                    self.fit.session_has(size, self.watches || meta.scope == Scope::Read);
+                    let is_pane = meta.driver == TMUX_DRIVER;
+                    let follows = self.watches || meta.scope == Scope::Read || is_pane;
+                    self.fit.session_has(size, follows);
                 }
             }
             ServerMessage::Resumed(resumed) => self.replayed_to = resumed.head,
@@ -387,7 +392,10 @@ impl<W: SessionEffects> SessionDriver<W> {
                     self.effects.clear();
                 }
                 Output::Paint(snapshot) => self.paint(&snapshot),
-                Output::Event(seq, _) => {
+                Output::Event(seq, event) => {
+                    if event.known_kind() == EventKind::TmuxLayout {
+                        self.effects.layout(event);
+                    }
                     let write = self.piece(seq, 0);
                     self.effects.write_nothing(write);
                 }
@@ -425,6 +433,7 @@ impl<W: SessionEffects> SessionDriver<W> {
             name: meta.map(|meta| plain_text(&meta.name, NAME_CHARACTERS)),
             lifecycle,
             read_only: self.watches || extended.is_some_and(|meta| meta.scope == Scope::Read),
+            is_pane: extended.is_some_and(|meta| meta.driver == TMUX_DRIVER),
             foreign_size: self.fit.foreign(now),
             fitting: self.fit.fitting(),
             pending: (waits_long || away)

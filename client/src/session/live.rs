@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
 use js_sys::ArrayBuffer;
+use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Cursor, Seq, SessionId};
 use moorline_shared::link::{Generation, SavedInput};
@@ -65,6 +66,8 @@ pub struct SessionHooks {
     pub show: Box<dyn Fn(SessionView)>,
     /// Called with a passing notice.
     pub notify: Box<dyn Fn(Notice)>,
+    /// Called with each `tmux-layout` event.
+    pub layout: Box<dyn Fn(Event)>,
     /// Called with the progress of the terminal's content, at most once per frame.
     pub progress: Box<dyn Fn(&Progress)>,
 }
@@ -361,6 +364,10 @@ impl SessionEffects for PageEffects {
 
     fn notify(&mut self, notice: Notice) {
         (self.hooks.notify)(notice);
+    }
+
+    fn layout(&mut self, event: Event) {
+        (self.hooks.layout)(event);
     }
 
     fn keep(&mut self, state: Option<&TabState>) {

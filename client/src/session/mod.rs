@@ -35,6 +35,7 @@ mod screen_record;
 pub mod tab_state;
 #[cfg(test)]
 mod tests;
+pub mod tmux;
 pub mod view;
 pub mod words;
 

@@ -143,6 +143,9 @@ fn shelf(query: &str) -> Option<Shelf> {
 #[derive(Debug, Clone, Copy)]
 pub struct Router {
     route: RwSignal<PageRoute>,
+    /// The session whose terminal is shown, and the one that the page was built for, while the page
+    /// shows several.
+    shown: RwSignal<Option<(SessionId, SessionId)>>,
     /// True for a page in a frame, which stays: whatever it links to opens in a new tab.
     stays: bool,
 }
@@ -154,7 +157,7 @@ impl Router {
     pub fn provide() -> Self {
         let route = PageRoute::of(&history::address());
         let stays = matches!(route, PageRoute::Embed { .. });
-        let router = Self { route: RwSignal::new(route), stays };
+        let router = Self { route: RwSignal::new(route), shown: RwSignal::new(None), stays };
         let links = if stays {
             history::open_links_in_tabs()
         } else {
@@ -182,7 +185,32 @@ impl Router {
     /// Returns [`Router::route`] without what a page can change within itself; tracked.
     #[must_use]
     pub fn page(self) -> PageRoute {
-        self.route.get().page()
+        match (self.route.get(), self.shown.get()) {
+            (PageRoute::Terminal(id), Some((shown, page))) if id == shown => {
+                PageRoute::Terminal(page)
+            }
+            (route, _) => route.page(),
+        }
+    }
+
+    /// Puts a session into the address, whose terminal the page of another session shows beside its
+    /// own. The page stays. Does nothing on a page in a frame.
+    pub fn name_terminal(self, shown: &SessionId, page: &SessionId) {
+        if self.stays
+            || self.route.with_untracked(|route| *route == PageRoute::Terminal(shown.clone()))
+        {
+            return;
+        }
+        let route = PageRoute::Terminal(shown.clone());
+        history::replace(&route.address());
+        self.shown.set(Some((shown.clone(), page.clone())));
+        self.route.set(route);
+    }
+
+    /// Ends what [`Router::name_terminal`] began, because the page is left.
+    pub fn end_page(self) {
+        // The application may be gone already.
+        let _ = self.shown.try_set(None);
     }
 
     /// Returns the sessions that a list shows; tracked.
@@ -237,8 +265,9 @@ impl Router {
     fn arrive(self) {
         let route = PageRoute::of(&history::address());
         if self.route.with_untracked(|known| *known != route) {
-            let elsewhere = self.route.get_untracked().page() != route.clone().page();
+            let before = untrack(|| self.page());
             self.route.set(route);
+            let elsewhere = untrack(|| self.page()) != before;
             if elsewhere {
                 // The element that had the focus is gone: continue at the new page's content.
                 page::focus_main_soon();

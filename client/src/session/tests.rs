@@ -1,6 +1,7 @@
 //! Tests of the driver, with effects that are plain values.
 
 use bytes::Bytes;
+use moorline_shared::event::{Event, TmuxLayout};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::link::{Generation, Refusal, SavedInput};
@@ -8,8 +9,9 @@ use moorline_shared::message::{
     ClientMessage, ExtendedMeta, Outcome, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
     close,
 };
-use moorline_shared::session::{Lifecycle, Size};
+use moorline_shared::session::{Lifecycle, Size, TMUX_DRIVER};
 use moorline_shared::time::Time;
+use moorline_shared::tmux::TmuxSession;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::tab_state::TabState;
@@ -34,6 +36,7 @@ struct Values {
     tick: Option<Time>,
     view: SessionView,
     notices: Vec<Notice>,
+    layouts: Vec<Event>,
     kept: Option<TabState>,
 }
 
@@ -81,6 +84,9 @@ impl SessionEffects for Values {
     fn notify(&mut self, notice: Notice) {
         self.notices.push(notice);
     }
+    fn layout(&mut self, event: Event) {
+        self.layouts.push(event);
+    }
     fn keep(&mut self, saved: Option<&TabState>) {
         self.kept = saved.cloned();
     }
@@ -102,13 +108,17 @@ fn meta(size: Size, scope: Scope) -> ServerMessage {
 }
 
 fn meta_of(size: Size, scope: Scope, lifecycle: Lifecycle) -> ServerMessage {
+    meta_with("pty", size, scope, lifecycle)
+}
+
+fn meta_with(driver: &str, size: Size, scope: Scope, lifecycle: Lifecycle) -> ServerMessage {
     let extended = ExtendedMeta {
         epoch: EPOCH,
         head: Seq(0),
         tail: Seq(1),
         cols: size.cols,
         rows: size.rows,
-        driver: "pty".into(),
+        driver: driver.into(),
         lifecycle,
         scope,
     };
@@ -321,6 +331,34 @@ fn typing_takes_the_size_back_from_another_window() {
     let wanted = ClientMessage::Resize { cols: SMALL.cols, rows: SMALL.rows };
     assert_eq!(driver.effects().texts.last(), Some(&wanted));
     assert_eq!((driver.effects().size, driver.effects().view.foreign_size), (Some(SMALL), None));
+}
+
+#[test]
+fn the_size_of_a_pane_is_never_claimed() {
+    let mut driver = driver(&SavedInput::default());
+    driver.handle(DriverInput::Fits(SMALL));
+    driver.handle(DriverInput::Dial);
+    let generation = driver.effects().dialled.unwrap();
+    driver.handle(DriverInput::Opened(generation));
+    say(&mut driver, &meta_with(TMUX_DRIVER, LARGE, Scope::Write, Lifecycle::Live));
+    say(&mut driver, &resumed(Outcome::Snapshot, EPOCH, 5, 5, 0));
+    say(&mut driver, &snapshot(5));
+    parse(&mut driver);
+    driver.handle(DriverInput::Typed(b"x".to_vec()));
+    driver.handle(DriverInput::TakeSize);
+    let claims = |text: &&ClientMessage| matches!(text, ClientMessage::Resize { .. });
+    assert_eq!(driver.effects().texts.iter().find(claims), None);
+    assert_eq!((driver.effects().size, driver.effects().frames.len()), (Some(LARGE), 1));
+    assert!(driver.effects().view.is_pane);
+}
+
+#[test]
+fn layouts_of_tmux_are_passed_on_unread() {
+    let mut driver = live();
+    let fields = TmuxLayout { pane: "%1".into(), session: TmuxSession::default() };
+    let event = Event::new("abcdefgh".parse().unwrap(), 7, &fields);
+    say(&mut driver, &ServerMessage::Event { seq: Seq(6), event: event.clone() });
+    assert_eq!(driver.effects().layouts, [event]);
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct SessionView {
     pub lifecycle: Option<Lifecycle>,
     /// True if this client may only watch.
     pub read_only: bool,
+    /// True if the session shows a pane of tmux: then tmux decides the size.
+    pub is_pane: bool,
     /// The size of the session's terminal, if it differs from the one that fits this page.
     pub foreign_size: Option<Size>,
     /// The size that fits this page.

@@ -69,6 +69,12 @@ pub enum IconName {
     Image,
     /// Access, as a key.
     Key,
+    /// Put something to the right.
+    SplitRight,
+    /// Put something below.
+    SplitBelow,
+    /// Let one part cover the others.
+    Zoom,
 }
 
 impl IconName {
@@ -122,6 +128,9 @@ impl IconName {
             Self::Send => "M8 13V3.5M4 7.5l4-4 4 4",
             Self::Check => "M3 8.5 6.5 12 13 4.5",
             Self::Image => "M2.5 3h11v10h-11zM2.5 11l3.5-3.5 3 3 2-2 2.5 2.5M10.5 6h.01",
+            Self::SplitRight => "M2.5 3h11v10h-11zM8 3v10M10.8 6.3v3.4M9.6 8h2.4",
+            Self::SplitBelow => "M2.5 3h11v10h-11zM2.5 8h11M6.3 10.5h3.4M8 9.4v2.2",
+            Self::Zoom => "M2.5 6.5v-4h4M13.5 9.5v4h-4M2.5 2.5l4 4M13.5 13.5l-4-4",
             Self::Key => "M9.8 2.5a3.7 3.7 0 1 1-2.5 6.4L2.5 13.6v-2.3h2V9.2h1.9M10.7 5.3h.01",
             Self::Leave => "M9.5 2.5h-6v11h6M6.5 8h7M11 5.5 13.5 8 11 10.5",
         }

@@ -13,7 +13,7 @@ use crate::link::status::{ClientStatus, Refusal};
 use crate::message::{
     CatchUp, ClientMessage, ErrorCode, Resume, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
 };
-use crate::session::{ExitStatus, Lifecycle, Size};
+use crate::session::{ExitStatus, Lifecycle, Size, TMUX_DRIVER};
 use crate::time::Time;
 
 /// Time after which unacknowledged input makes the client ask for a sign of life. A dead connection
@@ -323,6 +323,12 @@ impl Client {
         self.meta.as_ref()?.extended.as_ref().map(|extended| extended.scope)
     }
 
+    /// Returns true if tmux decides the session's size.
+    fn is_pane(&self) -> bool {
+        let extended = self.meta.as_ref().and_then(|meta| meta.extended.as_ref());
+        extended.is_some_and(|extended| extended.driver == TMUX_DRIVER)
+    }
+
     fn is_host_away(&self) -> bool {
         let extended = self.meta.as_ref().and_then(|meta| meta.extended.as_ref());
         extended.is_some_and(|extended| extended.lifecycle == Lifecycle::Detached)
@@ -465,7 +471,7 @@ impl Client {
         }
         if let Some(size) = self.size.filter(|_| self.size != self.size_sent) {
             self.size_sent = self.size;
-            if self.scope() != Some(Scope::Read) {
+            if self.scope() != Some(Scope::Read) && !self.is_pane() {
                 let Size { cols, rows } = size;
                 return Some(Output::Send(ClientMessage::Resize { cols, rows }));
             }

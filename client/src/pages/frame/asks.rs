@@ -8,6 +8,7 @@ use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
+use crate::pages::parts;
 use crate::session::actions::{Actions, Ask};
 use crate::session::overview::OverviewState;
 use crate::session::words;
@@ -56,6 +57,7 @@ fn Content(close: Callback<()>) -> impl IntoView {
     OverviewState::expect().follow();
     live(move || match actions.asked.get() {
         Some(Ask::Create) => view! { <CreateForm close /> }.into_any(),
+        Some(Ask::Tmux) => parts::tmux_picker(close),
         Some(Ask::Delete(ids)) => view! { <DeleteSessions ids close /> }.into_any(),
         Some(Ask::Move(ids)) => view! { <MoveSessions ids close /> }.into_any(),
         Some(Ask::Rename(id)) => view! { <RenameForm id close /> }.into_any(),
@@ -77,6 +79,7 @@ fn title(overview: OverviewState, ask: &Ask) -> String {
     };
     match ask {
         Ask::Create => "Run a command".to_owned(),
+        Ask::Tmux => "Open from tmux".to_owned(),
         Ask::Delete(ids) => of("Delete", ids) + "?",
         Ask::Move(ids) => of("Move", ids) + " to",
         Ask::Rename(id) => format!("Rename {}", session(id)),

@@ -98,6 +98,7 @@ fn hooks(note: RwSignal<String>, place: HtmlElement) -> SessionHooks {
             let _ = note.try_set(text);
         }),
         notify: Box::new(|_| ()),
+        layout: Box::new(|_| ()),
         progress: Box::new(move |_| scrolling::to_descendant(&place, CURSOR)),
     }
 }

@@ -17,6 +17,9 @@ pub fn Stage(
     id: SessionId,
     /// Called to open the list of all sessions.
     to_list: Callback<()>,
+    /// False if another terminal on the page has the focus once this one begins; not tracked.
+    #[prop(optional, into)]
+    takes_focus: MaybeProp<bool>,
 ) -> impl IntoView {
     let state = TerminalState::expect();
     let preferences = Preferences::expect();
@@ -26,7 +29,8 @@ pub fn Stage(
     effect(move || {
         let is_ready = state.emulator.state() == LoadState::Ready;
         if let (true, Some(place), Some(emulator)) = (is_ready, place.get(), state.emulator.get()) {
-            untrack(|| state.begin(&emulator, &place, id.clone(), to_list));
+            let takes_focus = takes_focus.get_untracked().unwrap_or(true);
+            untrack(|| state.begin(&emulator, &place, id.clone(), to_list, takes_focus));
         }
     });
     effect(move || {

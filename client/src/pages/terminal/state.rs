@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use moorline_shared::embed::EmbedKind;
+use moorline_shared::event::Event;
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::session::Size;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::screen::{
     EmulatorCode, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
 };
+use crate::bindings::scrolling;
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
 use crate::session::access::PageAccess;
@@ -26,6 +28,9 @@ use crate::session::{
 };
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
+
+/// What the emulator moves with the cursor.
+const CURSOR: &str = ".xterm-helper-textarea";
 
 /// State that the controls around a terminal share. Terminal bytes never pass through here.
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +63,8 @@ pub struct TerminalState {
     pub selected: RwSignal<bool>,
     /// A passing notice for the user.
     pub notice: RwSignal<Option<String>>,
+    /// The last `tmux-layout` event of a pane.
+    pub layout: RwSignal<Option<Event>>,
     live: StoredValue<Option<LiveTerminal>, LocalStorage>,
 }
 
@@ -91,6 +98,7 @@ impl TerminalState {
             modifiers: RwSignal::default(),
             selected: RwSignal::default(),
             notice: RwSignal::default(),
+            layout: RwSignal::default(),
             live: StoredValue::new_local(None),
         };
         provide_context(state);
@@ -131,6 +139,7 @@ impl TerminalState {
         place: &page::HtmlElement,
         id: SessionId,
         to_list: Callback<()>,
+        takes_focus: bool,
     ) {
         let preferences = Preferences::expect();
         let frame = use_context::<EmbedFrame>();
@@ -169,10 +178,11 @@ impl TerminalState {
         let hooks = SessionHooks {
             show: Box::new(move |view| self.view.set(view)),
             notify: Box::new(move |notice| self.tell(&words::notice(&notice))),
+            layout: Box::new(move |event| self.layout.set(Some(event))),
             progress: Box::new(move |progress| {
                 mark(&place, progress);
                 set_if_other(self.began_with_snapshot, progress.from > Seq::ZERO);
-                self.show_cursor();
+                self.show_cursor(&place);
                 frame.iter().for_each(|frame| frame.changed());
             }),
         };
@@ -186,7 +196,7 @@ impl TerminalState {
         session.post(DriverInput::Hold(untrack(|| preferences.hold())));
         self.fit();
         // A frame must not take the focus from the page around it.
-        if frame.is_none_or(EmbedFrame::take_focus) {
+        if takes_focus && frame.is_none_or(EmbedFrame::take_focus) {
             self.focus();
         }
     }
@@ -199,9 +209,9 @@ impl TerminalState {
 
     /// Scrolls the cursor into view while the host is away: the screen may then be larger than the
     /// page and cannot be resized.
-    fn show_cursor(self) {
-        if self.view.with_untracked(SessionView::is_host_away) {
-            page::show(".xterm-helper-textarea");
+    fn show_cursor(self, place: &page::HtmlElement) {
+        if self.view.with_untracked(|view| view.is_host_away() && !view.is_pane) {
+            scrolling::show_descendant(place, CURSOR);
         }
     }
 

@@ -183,8 +183,9 @@ pub fn PasteChip() -> impl IntoView {
 #[component]
 pub fn SizeChip() -> impl IntoView {
     let state = TerminalState::expect();
-    // A host that is away cannot resize its terminal.
-    let foreign = |view: &SessionView| view.foreign_size.filter(|_| !view.is_host_away());
+    // A host that is away cannot resize its terminal, and the size of a pane is tmux's.
+    let foreign =
+        |view: &SessionView| view.foreign_size.filter(|_| !view.is_host_away() && !view.is_pane);
     let foreign = Memo::new(move |_| state.view.with(foreign));
     let text = |size: Size| format!("{} × {}", size.cols, size.rows);
     view! {

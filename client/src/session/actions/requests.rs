@@ -118,7 +118,7 @@ impl Actions {
                 }
                 self.overview.remove(&id);
                 self.applied.update(|applied| *applied += 1);
-                let here = untrack(|| self.router.page());
+                let here = untrack(|| self.router.route());
                 if matches!(here, PageRoute::Session(at) | PageRoute::Terminal(at) if at == id) {
                     self.router.go(&PageRoute::Sessions { shelf: Shelf::All });
                 }

@@ -1,0 +1,299 @@
+//! State that the parts of a tmux session's page share.
+
+use leptos::prelude::*;
+use moorline_shared::event::{Event, TmuxLayout};
+use moorline_shared::id::SessionId;
+use moorline_shared::message::close;
+use moorline_shared::rest::SessionTmux;
+use moorline_shared::tmux::{TmuxAction, TmuxPane, TmuxSession, TmuxWindow};
+
+use crate::pages::terminal::state::TerminalState;
+use crate::session::LinkView;
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest};
+use crate::session::route::Router;
+use crate::session::tmux;
+
+/// A dialog that asks something before tmux is asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TmuxAsk {
+    /// Asks for another name of this window.
+    RenameWindow(TmuxWindow),
+    /// Asks for another name of the session.
+    RenameSession,
+    /// Asks whether to close this pane.
+    ClosePane(TmuxPane),
+    /// Asks whether to close this window.
+    CloseWindow(TmuxWindow),
+}
+
+/// The tmux session of a page, and the terminals of its panes that are shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TmuxState {
+    access: PageAccess,
+    router: Router,
+    /// The session that the page was opened for.
+    page: StoredValue<SessionId>,
+    /// The tmux session as it is; `None` until the host has described it.
+    pub(super) session: RwSignal<Option<TmuxSession>>,
+    /// The pane that has the page's focus; empty until it is known.
+    pub(super) focus: RwSignal<String>,
+    /// The reason why tmux could not be asked, or did not do it.
+    pub(super) problem: RwSignal<Option<String>>,
+    /// The dialog that is shown.
+    pub(super) asked: RwSignal<Option<TmuxAsk>>,
+    /// The window that the menu is for; `None` for that of everything shown.
+    pub(super) menu_of: RwSignal<Option<TmuxWindow>>,
+    /// True if the page has place for one pane at a time.
+    pub(super) is_narrow: RwSignal<bool>,
+    /// True while this page decides the size of the window that it shows.
+    pub(super) fits: RwSignal<bool>,
+    /// The terminals that are on the page, by their sessions.
+    terminals: RwSignal<Vec<(SessionId, TerminalState)>>,
+    /// The sessions that the page's access does not include.
+    forbidden: RwSignal<Vec<SessionId>>,
+    /// The time of the last event that was taken, in milliseconds since 1970. All panes report the
+    /// same changes, each in its own log.
+    told_ms: StoredValue<u64>,
+}
+
+impl TmuxState {
+    /// Creates the state of a page, and provides it to all components below.
+    pub(super) fn provide(id: SessionId) -> Self {
+        let state = Self {
+            access: PageAccess::expect(),
+            router: Router::expect(),
+            page: StoredValue::new(id),
+            session: RwSignal::default(),
+            focus: RwSignal::default(),
+            problem: RwSignal::default(),
+            asked: RwSignal::default(),
+            menu_of: RwSignal::default(),
+            is_narrow: RwSignal::default(),
+            fits: RwSignal::default(),
+            terminals: RwSignal::default(),
+            forbidden: RwSignal::default(),
+            told_ms: StoredValue::default(),
+        };
+        provide_context(state);
+        state
+    }
+
+    pub(super) fn expect() -> Self {
+        expect_context()
+    }
+
+    /// Notes the terminal of a session for as long as the calling component lives.
+    pub(super) fn add(self, id: SessionId, terminal: TerminalState) {
+        let own = id.clone();
+        self.terminals.update(|all| all.push((id, terminal)));
+        on_cleanup(move || {
+            let _ = self.terminals.try_update(|all| all.retain(|(id, _)| *id != own));
+        });
+    }
+
+    /// Returns the terminal of a session, if it is on the page; tracked.
+    pub(super) fn terminal(self, id: &SessionId) -> Option<TerminalState> {
+        self.terminals.with(|all| all.iter().find(|(known, _)| known == id).map(|(_, it)| *it))
+    }
+
+    /// Returns the session whose terminal has the page's focus, once it is on the page. Until then,
+    /// returns the one before; tracked.
+    pub(super) fn shown(self, before: Option<&SessionId>) -> Option<SessionId> {
+        let wanted = self.session_of_focus();
+        self.terminals.with(|all| {
+            let there = |id: &SessionId| all.iter().any(|(known, _)| known == id);
+            let before = before.filter(|id| there(id)).cloned();
+            let first = || all.first().map(|(id, _)| id.clone());
+            wanted.filter(there).or(before).or_else(first)
+        })
+    }
+
+    /// Returns the session of the pane that has the focus; tracked.
+    pub(super) fn session_of_focus(self) -> Option<SessionId> {
+        let focus = self.focus.get();
+        self.session.with(|session| match session {
+            Some(session) => session.find(&focus)?.1.session_id.clone(),
+            None => Some(self.page.get_value()),
+        })
+    }
+
+    /// Returns the window that is shown: that of the focus; tracked.
+    pub(super) fn window(self) -> Option<TmuxWindow> {
+        let focus = self.focus.get();
+        self.session.with(|session| {
+            let session = session.as_ref()?;
+            let found = session.find(&focus).map(|(window, _)| window);
+            found.or_else(|| tmux::current(session)).cloned()
+        })
+    }
+
+    /// Returns the pane that has the focus; tracked.
+    pub(super) fn pane(self) -> Option<TmuxPane> {
+        let focus = self.focus.get();
+        self.session.with(|session| session.as_ref()?.find(&focus).map(|(_, pane)| pane.clone()))
+    }
+
+    /// Returns the panes of the shown window that the page may show, with their numbers; tracked.
+    pub(super) fn panes(self) -> Vec<(usize, TmuxPane)> {
+        let panes = self.window().map(|window| window.panes).unwrap_or_default();
+        self.forbidden.with(|forbidden| {
+            let may =
+                |pane: &TmuxPane| pane.session_id.as_ref().is_none_or(|id| !forbidden.contains(id));
+            panes.into_iter().enumerate().filter(|(_, pane)| may(pane)).collect()
+        })
+    }
+
+    /// Returns true if the page shows one pane at a time: for want of place, or of access to the
+    /// others; tracked.
+    pub(super) fn is_single(self) -> bool {
+        self.is_narrow.get() || self.is_alone() || self.session.with(Option::is_none)
+    }
+
+    /// Returns true if the page's access does not include all panes; tracked.
+    pub(super) fn is_alone(self) -> bool {
+        self.forbidden.with(|forbidden| !forbidden.is_empty())
+    }
+
+    /// Returns true if the user may do something in tmux now; tracked.
+    pub(super) fn may_act(self) -> bool {
+        let terminal = self.shown(None).and_then(|id| self.terminal(&id));
+        let may = terminal.is_some_and(|terminal| {
+            terminal
+                .view
+                .with(|view| view.lifecycle.is_some_and(|it| !it.is_over()) && !view.read_only)
+        });
+        may && self.session.with(Option::is_some)
+    }
+
+    /// Takes note of a session that the page may not show.
+    pub(super) fn linked(self, id: &SessionId, link: &LinkView) {
+        let is_own = self.page.with_value(|page| page == id);
+        let refused = matches!(link, LinkView::Refused { code: close::FORBIDDEN });
+        if refused && !is_own && self.forbidden.with_untracked(|all| !all.contains(id)) {
+            self.forbidden.update(|all| all.push(id.clone()));
+        }
+    }
+
+    /// Puts the session that has the focus into the page's address.
+    pub(super) fn name(self, shown: &SessionId) {
+        self.page.with_value(|page| self.router.name_terminal(shown, page));
+    }
+
+    /// Takes what the log of a pane reports.
+    pub(super) fn told(self, event: Event) {
+        let at = event.timestamp;
+        if self.told_ms.get_value() > at {
+            return;
+        }
+        if let Some(layout) = event.into_fields::<TmuxLayout>() {
+            self.told_ms.set_value(at);
+            self.take(layout.session, false);
+        }
+    }
+
+    /// Asks the host how the tmux session is.
+    pub(super) fn ask(self) {
+        let id = untrack(|| self.shown(None)).unwrap_or_else(|| self.page.get_value());
+        let request = ApiRequest::get(format!("/api/session/{id}/tmux"));
+        api::ask(self.access, request, move |answer| self.answered(answer, false));
+    }
+
+    /// Asks tmux to do something. If the user wants what becomes active by it, the focus follows.
+    pub(super) fn act(self, action: &TmuxAction) {
+        let follows = matches!(
+            action,
+            TmuxAction::Split { .. }
+                | TmuxAction::NewWindow { .. }
+                | TmuxAction::SelectWindow { .. }
+                | TmuxAction::Zoom { .. }
+        );
+        let Some(id) = untrack(|| self.session_of_focus().or_else(|| self.shown(None))) else {
+            return;
+        };
+        let request = ApiRequest::post(format!("/api/session/{id}/tmux"), action);
+        api::ask(self.access, request, move |answer| self.answered(answer, follows));
+    }
+
+    fn answered(self, answer: Result<String, api::RequestError>, follows: bool) {
+        let answer = answer.and_then(|text| api::parse::<SessionTmux>(&text));
+        // The page may be gone by now.
+        let problem = answer.as_ref().err().map(ToString::to_string);
+        if self.problem.try_set(problem).is_some() {
+            return;
+        }
+        if let Ok(SessionTmux { pane, session, .. }) = answer {
+            if self.focus.with_untracked(String::is_empty) {
+                self.focus.set(pane);
+            }
+            self.take(session, follows);
+        }
+    }
+
+    fn take(self, session: TmuxSession, follows: bool) {
+        let focus = self.focus.get_untracked();
+        let next = self
+            .session
+            .with_untracked(|before| tmux::refocus(before.as_ref(), &session, &focus, follows));
+        if self.session.with_untracked(|before| before.as_ref() != Some(&session)) {
+            self.session.set(Some(session));
+        }
+        if let Some(next) = next.filter(|next| *next != focus) {
+            self.focus.set(next);
+        }
+    }
+
+    /// Gives a pane the focus because the user chooses it, and makes it tmux's active one.
+    pub(super) fn choose(self, pane: &str) {
+        if self.focus.with_untracked(|focus| focus == pane) {
+            return;
+        }
+        self.focus.set(pane.to_owned());
+        let is_active = self.session.with_untracked(|session| {
+            let found = session.as_ref().and_then(|session| session.find(pane));
+            found.is_some_and(|(window, pane)| window.active && pane.active)
+        });
+        if !is_active && untrack(|| self.may_act()) {
+            self.act(&TmuxAction::Select { pane: pane.to_owned() });
+        }
+    }
+
+    /// Shows a window because the user chooses it, and makes it tmux's current one.
+    pub(super) fn choose_window(self, window: &TmuxWindow) {
+        if let Some(pane) = tmux::active(window) {
+            self.focus.set(pane.id.clone());
+        }
+        if !window.active && untrack(|| self.may_act()) {
+            self.act(&TmuxAction::SelectWindow { window: window.id.clone() });
+        }
+    }
+
+    /// Gives the focus to the pane that is `step` places further.
+    pub(super) fn step_pane(self, step: isize) {
+        let focus = self.focus.get_untracked();
+        let next =
+            self.session.with_untracked(|session| tmux::neighbour(session.as_ref()?, &focus, step));
+        if let Some(next) = next {
+            self.choose(&next);
+        }
+    }
+
+    /// Shows the window that is `step` places further.
+    pub(super) fn step_window(self, step: isize) {
+        let focus = self.focus.get_untracked();
+        let next = self
+            .session
+            .with_untracked(|session| tmux::next_window(session.as_ref()?, &focus, step).cloned());
+        if let Some(next) = next {
+            self.choose_window(&next);
+        }
+    }
+
+    /// Moves the keyboard to the terminal that has the page's focus.
+    pub(super) fn focus_terminal(self) {
+        let terminal = untrack(|| self.session_of_focus().and_then(|id| self.terminal(&id)));
+        if let Some(terminal) = terminal {
+            terminal.focus();
+        }
+    }
+}
