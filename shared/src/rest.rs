@@ -175,6 +175,10 @@ pub struct SessionSummary {
     /// Its agent, or the state that a program of it has reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<AgentOverview>,
+    /// The pane that it shows, in a session of the driver `tmux`: `session` is the name of the tmux
+    /// session that the pane was in when its log reported that last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tmux: Option<TmuxSpec>,
 }
 
 /// The answer to `GET /api/session/:id/status` (seed 000 §4.1, plus facts from the log).

@@ -72,16 +72,11 @@ pub fn cell_thousandths(font: FontSize) -> Option<(u32, u32)> {
     Some((thousandths(width), thousandths(height))).filter(|(width, height)| width * height > 0)
 }
 
-/// Returns the columns and rows of cells of this size that an element has place for, without its
-/// scroll bars.
+/// Returns the outer width and height of an element in CSS pixels.
 #[must_use]
-pub fn cells_in(element: &HtmlElement, (width, height): (u32, u32)) -> Size {
-    let count = |pixels: i32, cell: u32| {
-        let thousandths = u32::try_from(pixels).unwrap_or_default().saturating_mul(1000);
-        u16::try_from(thousandths / cell.max(1)).unwrap_or(u16::MAX)
-    };
-    let cols = count(element.client_width(), width);
-    Size { cols, rows: count(element.client_height(), height) }.clamped()
+pub fn outer_size(element: &HtmlElement) -> (u32, u32) {
+    let pixels = |pixels: i32| u32::try_from(pixels).unwrap_or_default();
+    (pixels(element.offset_width()), pixels(element.offset_height()))
 }
 
 /// Returns the size of a cell as the emulator draws it, in CSS pixels.

@@ -219,12 +219,12 @@ mod code {
         Ok(|id| view! { <TerminalPage id /> }.into_any())
     }
 
-    #[wasm_split(tmux, fallible)]
+    #[wasm_split(later, fallible)]
     pub(super) fn tmux() -> Loaded {
         Ok(|id| view! { <TmuxPage id /> }.into_any())
     }
 
-    #[wasm_split(tmux, fallible)]
+    #[wasm_split(later, fallible)]
     pub(super) fn tmux_picker() -> Loaded<DialogView> {
         Ok(|close| view! { <TmuxPicker close /> }.into_any())
     }

@@ -186,6 +186,7 @@ fn shortcut(
     match press.latin().as_str() {
         "n" => start_shell.run(()),
         "c" => desk.ask(Ask::Create),
+        "t" => desk.ask(Ask::Tmux),
         "a" => desk.select_all(),
         "Escape" => return desk.deselect(),
         "/" => search(desk, field),

@@ -1,12 +1,13 @@
 //! The page of one terminal.
 
 pub mod card;
-pub mod earlier;
+mod earlier;
 pub mod embedded;
 pub mod host_note;
 pub mod key_bar;
+pub mod later;
 pub mod overlay;
-pub mod search_bar;
+mod search_bar;
 pub mod selection_bar;
 pub mod shortcut;
 pub mod stage;
@@ -25,10 +26,9 @@ use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::pages::frame::menu::AppMenu;
 use crate::pages::parts::PaneKnown;
-use crate::pages::terminal::earlier::EarlierOutput;
 use crate::pages::terminal::host_note::HostNote;
 use crate::pages::terminal::key_bar::KeyBar;
-use crate::pages::terminal::search_bar::SearchBar;
+use crate::pages::terminal::later::LaterCode;
 use crate::pages::terminal::selection_bar::SelectionBar;
 use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
@@ -88,11 +88,17 @@ pub fn TerminalPage(
 /// What lies over the stage, on a page of its own and in a frame.
 #[component]
 pub(super) fn StageParts(id: SessionId) -> impl IntoView {
+    let (state, later) = (TerminalState::expect(), LaterCode::expect());
+    let id = StoredValue::new(id);
     view! {
-        <SearchBar />
+        <When condition=move || state.searching.get()>
+            {later.show(|views| (views.search)())}
+        </When>
         <HostNote />
         <SelectionBar />
-        <EarlierOutput id />
+        <When condition=move || state.earlier.is_open()>
+            {later.show(move |views| (views.earlier)(id.get_value()))}
+        </When>
         <ToBottom />
         <NoticeToast />
         <Flash />

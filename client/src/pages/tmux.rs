@@ -5,6 +5,7 @@
 
 pub mod asks;
 pub mod bar;
+mod geometry;
 pub mod menu;
 mod offers;
 pub mod panes;

@@ -173,6 +173,7 @@ pub(crate) mod tests {
             project: None,
             driver: "pty".into(),
             agent: None,
+            tmux: None,
             host: None,
             command: Vec::new(),
             cwd: None,

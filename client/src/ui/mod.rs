@@ -12,6 +12,7 @@ pub mod long;
 pub mod markdown;
 pub mod menu;
 pub mod on_demand;
+pub mod part_code;
 pub mod picker;
 pub mod preferences;
 pub mod search_buttons;

@@ -164,6 +164,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
             .as_ref()
             .map(|spec| AgentOverview { id: spec.agent.clone(), ..AgentOverview::default() }),
         host: record.host.clone(),
+        tmux: record.tmux.clone(),
     }
 }
 

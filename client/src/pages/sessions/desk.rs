@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use super::hold::ListHold;
-use super::order::{RowPlace, Sort, arrange, waiting};
+use super::order::{self, RowPlace, Sort, arrange, waiting};
 use super::store::SessionsStore;
 use crate::bindings::storage::{self, Area};
 use crate::session::actions::Actions;
@@ -112,6 +112,23 @@ impl Desk {
         self.order.with(|order| {
             let kept = order.places.iter().filter(|place| keep(place));
             kept.map(|place| place.id.clone()).collect()
+        })
+    }
+
+    /// Returns the rows of the sessions that are over, or of the others; tracked. See [`order::rows`].
+    pub(super) fn rows(self, is_over: bool) -> Vec<String> {
+        self.order.with(|order| {
+            let places = order.places.iter().filter(|place| place.is_over == is_over);
+            order::rows(&places.collect::<Vec<_>>())
+        })
+    }
+
+    /// Returns the number of panes of the tmux session that a pane is in; tracked.
+    pub(super) fn panes_beside(self, id: &SessionId) -> usize {
+        self.order.with(|order| {
+            let own = order.places.iter().find(|place| place.id == *id);
+            let Some(own) = own.filter(|own| own.tmux.is_some()) else { return 0 };
+            order.places.iter().filter(|place| place.tmux == own.tmux).count()
         })
     }
 

@@ -6,6 +6,7 @@ use moorline_shared::message::close;
 
 use super::desk::{Ask, Desk};
 use super::hold::Aim;
+use super::order::{BELOW, HEAD};
 use super::row::Row;
 use super::store::SessionsStore;
 use crate::bindings::page;
@@ -13,6 +14,7 @@ use crate::pages::frame::hosts::NoHost;
 use crate::session::StreamStatus;
 use crate::session::api::RequestError;
 use crate::session::route::{PageRoute, Shelf};
+use crate::session::words;
 use crate::ui::when::{each, live};
 use crate::ui::{Icon, IconName, When};
 
@@ -109,16 +111,46 @@ fn Group(
                     {children.with_value(|children| children.as_ref().map(|children| children()))}
                 </div>
                 <ul class="rows" data-testid="sessions">
-                    {each(
-                        move || ids.with(|ids| ids.iter().map(ToString::to_string).collect()),
-                        |id| match id.parse() {
-                            Ok(id) => view! { <Row id /> }.into_any(),
-                            Err(_) => ().into_any(),
-                        },
-                    )}
+                    {each(move || desk.rows(over), row)}
                 </ul>
             </section>
         </When>
+    }
+}
+
+/// Renders a row of [`Desk::rows`].
+fn row(key: &str) -> AnyView {
+    let (mark, id) = match key.chars().next() {
+        Some(mark @ (HEAD | BELOW)) => (Some(mark), &key[1..]),
+        _ => (None, key),
+    };
+    match (mark, id.parse()) {
+        (Some(HEAD), Ok(id)) => view! { <PanesHead id /> }.into_any(),
+        (mark, Ok(id)) => view! { <Row id is_below=mark.is_some() /> }.into_any(),
+        (_, Err(_)) => ().into_any(),
+    }
+}
+
+/// Heads the panes of one tmux session. `id` is the session of the first one.
+#[component]
+fn PanesHead(id: SessionId) -> impl IntoView {
+    let (store, desk) = (SessionsStore::expect(), Desk::expect());
+    let own = id.clone();
+    let name = Memo::new(move |_| {
+        let session = store.session(&own)?;
+        session.tmux.as_ref()?.session.as_deref().map(words::plain)
+    });
+    let count = move || match desk.panes_beside(&id) {
+        1 => "1 pane".to_owned(),
+        count => format!("{count} panes"),
+    };
+    view! {
+        <li class="row-head" data-testid="tmux-group">
+            <Icon name=IconName::SplitRight />
+            <span>"tmux"</span>
+            <bdi>{name}</bdi>
+            <span class="count">{count}</span>
+        </li>
     }
 }
 
@@ -174,6 +206,9 @@ fn Beginnings(start_shell: Callback<()>) -> impl IntoView {
             </button>
             <button class="button" on:click=move |_| desk.ask(Ask::Create)>
                 "Run a command…" <kbd aria-hidden="true">"c"</kbd>
+            </button>
+            <button class="button" data-testid="from-tmux" on:click=move |_| desk.ask(Ask::Tmux)>
+                "Open from tmux…" <kbd aria-hidden="true">"t"</kbd>
             </button>
         </div>
     }

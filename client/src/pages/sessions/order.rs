@@ -78,7 +78,30 @@ pub(super) fn arrange(
     if matches!(sort, Sort::Activity | Sort::Created) {
         found.reverse();
     }
-    found
+    gathered(found)
+}
+
+/// Gathers the panes of each tmux session at the place of its first one.
+fn gathered(found: Vec<Arc<SessionSummary>>) -> Vec<Arc<SessionSummary>> {
+    let mut groups: Vec<(Option<String>, Vec<Arc<SessionSummary>>)> = Vec::new();
+    for session in found {
+        let key = tmux_key(&session);
+        let known = groups.iter_mut().find(|(known, _)| key.is_some() && *known == key);
+        match known {
+            Some((_, group)) => group.push(session),
+            None => groups.push((key, vec![session])),
+        }
+    }
+    groups.into_iter().flat_map(|(_, group)| group).collect()
+}
+
+/// Returns what the panes of one tmux session have in common, and no others: its host, its server and
+/// its name. `None` for other sessions, and for those that are over.
+fn tmux_key(session: &SessionSummary) -> Option<String> {
+    let tmux = session.tmux.as_ref().filter(|_| !session.lifecycle.is_over())?;
+    let host = session.host.as_ref().map(ToString::to_string).unwrap_or_default();
+    let socket = tmux.socket.as_deref().unwrap_or_default();
+    Some(format!("{host} {socket} {}", tmux.session.as_ref()?))
 }
 
 /// A row of the list.
@@ -87,12 +110,39 @@ pub(super) struct RowPlace {
     pub(super) id: SessionId,
     /// True if the session is in the group of those that are over.
     pub(super) is_over: bool,
+    /// The tmux session of a pane, so that its panes stand together.
+    pub(super) tmux: Option<String>,
 }
 
 impl RowPlace {
     pub(super) fn of(session: &SessionSummary) -> Self {
-        Self { id: session.session_id.clone(), is_over: session.lifecycle.is_over() }
+        let (id, tmux) = (session.session_id.clone(), tmux_key(session));
+        Self { id, is_over: session.lifecycle.is_over(), tmux }
     }
+}
+
+/// The mark of the row that heads the panes of a tmux session, before the id of the first one.
+pub(super) const HEAD: char = '=';
+/// The mark of a row below such a head, before its id.
+pub(super) const BELOW: char = '+';
+
+/// Returns the rows to show: the ids of the sessions, with a head before several panes of one tmux
+/// session. Ids begin with none of the marks.
+pub(super) fn rows(places: &[&RowPlace]) -> Vec<String> {
+    let groups = places.chunk_by(|one, other| one.tmux.is_some() && one.tmux == other.tmux);
+    let mut rows = Vec::new();
+    for group in groups {
+        let is_group = group.len() > 1;
+        if is_group {
+            rows.push(format!("{HEAD}{}", group[0].id));
+        }
+        let mark = |place: &&RowPlace| match is_group {
+            true => format!("{BELOW}{}", place.id),
+            false => place.id.to_string(),
+        };
+        rows.extend(group.iter().map(mark));
+    }
+    rows
 }
 
 /// Returns the number of rows of `now` that `before`, the list that is shown, does not have.
@@ -121,6 +171,7 @@ mod tests {
     use crate::session::catalogue::tests::session;
     use moorline_shared::event::Activity;
     use moorline_shared::session::Lifecycle;
+    use moorline_shared::tmux::TmuxSpec;
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn sessions() -> Sessions {
@@ -165,10 +216,38 @@ mod tests {
     }
 
     #[test]
+    fn the_panes_of_a_tmux_session_stand_together() {
+        let pane = |id: &str, tmux: Option<&str>, hour: u32| {
+            let tmux =
+                tmux.map(|name| TmuxSpec { session: Some(name.to_owned()), ..TmuxSpec::default() });
+            let last_activity = format!("2026-01-01T0{hour}:00:00.000Z");
+            SessionSummary { tmux, last_activity, ..session(id) }
+        };
+        let ended =
+            SessionSummary { lifecycle: Lifecycle::Exited, ..pane("session6", Some("work"), 0) };
+        let all = Sessions::new(vec![
+            pane("session1", Some("work"), 9),
+            pane("session2", None, 8),
+            pane("session3", Some("home"), 7),
+            pane("session4", Some("work"), 6),
+            pane("session5", None, 5),
+            ended,
+        ]);
+        let found = arrange(&all, &Shelf::All, "", Sort::Activity);
+        let ids: Vec<&str> = found.iter().map(|it| &it.session_id.as_str()[7..]).collect();
+        assert_eq!(ids, ["1", "4", "2", "3", "5", "6"]);
+        let places: Vec<RowPlace> = found.iter().map(|it| RowPlace::of(it)).collect();
+        assert_eq!(
+            rows(&places.iter().collect::<Vec<_>>()),
+            ["=session1", "+session1", "+session4", "session2", "session3", "session5", "session6"]
+        );
+    }
+
+    #[test]
     fn only_new_sessions_wait() {
         let places = |names: &[&str], is_over| -> Vec<RowPlace> {
             let id = |name: &&str| format!("session{name}").parse().unwrap();
-            names.iter().map(|name| RowPlace { id: id(name), is_over }).collect()
+            names.iter().map(|name| RowPlace { id: id(name), is_over, tmux: None }).collect()
         };
         let before = places(&["1", "2", "3"], false);
         assert_eq!(waiting(&before, &places(&["3", "4", "1"], true)), 1);

@@ -27,6 +27,8 @@ fn field(session: Summary, read: fn(&SessionSummary) -> String) -> impl Fn() -> 
 pub fn Row(
     /// The session to show.
     id: SessionId,
+    /// True if it stands below the head of its tmux session.
+    is_below: bool,
 ) -> impl IntoView {
     let (store, desk) = (SessionsStore::expect(), Desk::expect());
     let shown = id.to_string();
@@ -46,6 +48,7 @@ pub fn Row(
         <li
             class="row"
             class:selected=selected
+            class:below=is_below
             class:gone=gone
             inert=gone
             data-testid="session-row"

@@ -23,7 +23,7 @@ use crate::session::earlier::Reading;
 use crate::session::events::TAKEN;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::effect;
-use crate::ui::{Icon, IconName, When};
+use crate::ui::{Icon, IconName};
 
 /// The maximum number of lines shown. Each takes about a kilobyte.
 const MOST_LINES: u32 = 50_000;
@@ -51,19 +51,9 @@ struct Earlier {
 
 type HeldView = Rc<RefCell<Option<Earlier>>>;
 
-/// Shows earlier output over the terminal while the view is open.
-#[component]
-pub fn EarlierOutput(
-    /// The session to read.
-    id: SessionId,
-) -> impl IntoView {
-    let state = TerminalState::expect();
-    let id = StoredValue::new(id);
-    view! {
-        <When condition=move || state.earlier.is_open()>
-            <Content id=id.get_value() />
-        </When>
-    }
+/// Renders the earlier output of a session, over the terminal.
+pub(super) fn earlier(id: SessionId) -> AnyView {
+    view! { <Content id /> }.into_any()
 }
 
 #[component]

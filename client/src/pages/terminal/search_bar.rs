@@ -9,15 +9,9 @@ use crate::ui::on_demand::LoadState;
 use crate::ui::when::effect;
 use crate::ui::{SearchButtons, When};
 
-/// The search bar, shown while it is open.
-#[component]
-pub fn SearchBar() -> impl IntoView {
-    let state = TerminalState::expect();
-    view! {
-        <When condition=move || state.searching.get()>
-            <OpenSearchBar />
-        </When>
-    }
+/// Renders the search bar, which is open.
+pub(super) fn search_bar() -> AnyView {
+    view! { <OpenSearchBar /> }.into_any()
 }
 
 #[component]

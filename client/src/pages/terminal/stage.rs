@@ -38,7 +38,7 @@ pub fn Stage(
         state.with_screen(|screen| screen.set_theme(theme));
     });
     effect(move || {
-        let font = preferences.font();
+        let font = state.font_of(preferences);
         state.with_screen(|screen| screen.set_font(font));
         state.fit();
     });

@@ -10,12 +10,14 @@ use std::rc::Rc;
 
 use crate::bindings::clipboard;
 use crate::bindings::keyboard::{self, Press};
+use crate::bindings::look::FontSize;
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::screen::{
     EmulatorCode, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
 };
 use crate::bindings::scrolling;
+use crate::pages::terminal::later;
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
 use crate::session::access::PageAccess;
@@ -63,6 +65,8 @@ pub struct TerminalState {
     pub selected: RwSignal<bool>,
     /// A passing notice for the user.
     pub notice: RwSignal<Option<String>>,
+    /// A text size in place of the preferred one.
+    pub font: RwSignal<Option<FontSize>>,
     /// The last `tmux-layout` event of a pane.
     pub layout: RwSignal<Option<Event>>,
     live: StoredValue<Option<LiveTerminal>, LocalStorage>,
@@ -98,10 +102,12 @@ impl TerminalState {
             modifiers: RwSignal::default(),
             selected: RwSignal::default(),
             notice: RwSignal::default(),
+            font: RwSignal::default(),
             layout: RwSignal::default(),
             live: StoredValue::new_local(None),
         };
         provide_context(state);
+        later::provide();
         state
     }
 
@@ -109,6 +115,11 @@ impl TerminalState {
     #[must_use]
     pub fn expect() -> Self {
         expect_context()
+    }
+
+    /// Returns the size of the terminal's text; tracked.
+    pub(super) fn font_of(self, preferences: Preferences) -> FontSize {
+        self.font.get().unwrap_or_else(|| preferences.font())
     }
 
     pub(super) fn with_screen<T>(self, f: impl FnOnce(&Screen) -> T) -> Option<T> {
@@ -158,7 +169,7 @@ impl TerminalState {
             emulator,
             place,
             untrack(|| preferences.theme()),
-            untrack(|| preferences.font()),
+            untrack(|| self.font_of(preferences)),
             move |event| self.happened(event),
             move |press| keys(press),
         ));

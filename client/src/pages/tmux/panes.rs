@@ -7,12 +7,15 @@ use moorline_shared::id::SessionId;
 use moorline_shared::session::Size;
 use moorline_shared::tmux::{TmuxAction, TmuxPane};
 
+use super::geometry::{self, Place};
 use super::state::TmuxState;
+use crate::bindings::look::FontSize;
 use crate::bindings::measure;
 use crate::bindings::observe::{self, SizeWatch};
 use crate::pages::terminal::StageParts;
 use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
+use crate::session::actions::{Actions, Ask};
 use crate::session::route::Router;
 use crate::session::tmux;
 use crate::ui::When;
@@ -28,8 +31,25 @@ pub fn Panes() -> impl IntoView {
     let state = TmuxState::expect();
     let preferences = Preferences::expect();
     let area = NodeRef::<html::Div>::new();
-    let cell = Memo::new(move |_| measure::cell_thousandths(preferences.font()));
-    keep_fitting(state, area, cell);
+    let place = RwSignal::new(None::<Place>);
+    let watch = StoredValue::new_local(None::<SizeWatch>);
+    area.on_load(move |element| {
+        let own = element.clone();
+        let changed = move || _ = place.try_set(Some(measure::outer_size(&own)));
+        watch.set_value(Some(observe::size(&element, changed)));
+    });
+    let font = Memo::new(move |_| {
+        let (place, window) = (place.get()?, state.window()?);
+        let shrinks = state.shrinks.get() && !state.is_single();
+        let preferred = preferences.font();
+        let window = (window.cols, window.rows);
+        let font = || geometry::whole(place, window, preferred, measure::cell_thousandths);
+        shrinks.then(font).filter(|font| *font != preferred)
+    });
+    keep_fitting(state, place);
+    let cell = Memo::new(move |_| {
+        measure::cell_thousandths(font.get().unwrap_or_else(|| preferences.font()))
+    });
     let size = Memo::new(move |_| state.window().map(|window| (window.cols, window.rows)));
     let style = move || {
         let (cols, rows) = size.get()?;
@@ -54,7 +74,7 @@ pub fn Panes() -> impl IntoView {
                 data-testid="tmux-window"
             >
                 <div class="tmux-canvas" style=style>
-                    {each(move || keys(state), |key| view! { <Pane key=key.to_owned() /> }.into_any())}
+                    {each(move || keys(state), move |key| view! { <Pane key=key.to_owned() font /> }.into_any())}
                 </div>
             </div>
         </main>
@@ -77,32 +97,18 @@ fn keys(state: TmuxState) -> Vec<String> {
 }
 
 /// Has the window keep the size of the page while the user wants that.
-fn keep_fitting(state: TmuxState, area: NodeRef<html::Div>, cell: Memo<Option<(u32, u32)>>) {
-    let place = RwSignal::new(None::<Size>);
-    let watch = StoredValue::new_local(None::<SizeWatch>);
-    let measured = move || {
-        let (area, cell) = (area.try_get_untracked()??, cell.try_get_untracked()??);
-        Some(measure::cells_in(&area, cell))
-    };
-    area.on_load(move |element| {
-        let changed = move || _ = place.try_set(measured());
-        watch.set_value(Some(observe::size(&element, changed)));
-    });
-    effect(move || {
-        cell.track();
-        place.set(measured());
-    });
+fn keep_fitting(state: TmuxState, place: RwSignal<Option<Place>>) {
+    let preferences = Preferences::expect();
     let timer = StoredValue::new_local(None::<Timeout>);
     let wanted = Memo::new(move |_| {
-        let (size, window) = (place.get()?, state.window()?);
+        let cell = measure::cell_thousandths(preferences.font())?;
+        let (size, window) = (geometry::fitting(place.get()?, cell), state.window()?);
         let is_there = window.fitted && (window.cols, window.rows) == (size.cols, size.rows);
         (state.fits.get() && !is_there).then_some((window.id, size))
     });
     effect(move || {
         let rest = wanted.get().map(|(window, Size { cols, rows })| {
-            Timeout::new(REST_MS, move || {
-                state.act(&TmuxAction::Fit { window, cols, rows });
-            })
+            Timeout::new(REST_MS, move || state.act(&TmuxAction::Fit { window, cols, rows }))
         });
         timer.set_value(rest);
     });
@@ -119,7 +125,7 @@ struct PaneView {
 
 /// Shows one pane.
 #[component]
-fn Pane(key: String) -> impl IntoView {
+fn Pane(key: String, font: Memo<Option<FontSize>>) -> impl IntoView {
     let state = TmuxState::expect();
     let id: Option<SessionId> = key.parse().ok().filter(|_| !key.starts_with('%'));
     let (own, known) = (id.clone(), key.clone());
@@ -152,7 +158,7 @@ fn Pane(key: String) -> impl IntoView {
     let has_focus = move || shown.with(|shown| shown.as_ref().is_none_or(|it| it.has_focus));
     let is_dead = move || shown.with(|shown| shown.as_ref().is_some_and(|it| it.pane.dead));
     let content = match id {
-        Some(id) => terminal(state, id, Signal::derive(has_focus)),
+        Some(id) => terminal(state, id, Signal::derive(has_focus), font),
         None => unopened(),
     };
     view! {
@@ -178,8 +184,15 @@ fn Pane(key: String) -> impl IntoView {
 }
 
 /// Shows the live terminal of a pane.
-fn terminal(state: TmuxState, id: SessionId, has_focus: Signal<bool>) -> AnyView {
+fn terminal(
+    state: TmuxState,
+    id: SessionId,
+    has_focus: Signal<bool>,
+    font: Memo<Option<FontSize>>,
+) -> AnyView {
     let terminal = TerminalState::provide();
+    terminal.font.set(font.get_untracked());
+    effect(move || terminal.font.set(font.get()));
     let router = Router::expect();
     let to_list = Callback::new(move |()| router.navigate("/sessions"));
     state.add(id.clone(), terminal);
@@ -197,10 +210,15 @@ fn terminal(state: TmuxState, id: SessionId, has_focus: Signal<bool>) -> AnyView
     .into_any()
 }
 
-/// Says that a pane has no session, and so no terminal.
+/// Says that a pane has no session, and so no terminal: it is being opened, or its session was
+/// deleted.
 fn unopened() -> AnyView {
+    let actions = Actions::expect();
     view! {
-        <p class="tmux-note" role="status">"This pane is being opened…"</p>
+        <div class="tmux-unopened">
+            <p role="status">"This pane is not open here."</p>
+            <button class="button" on:click=move |_| actions.ask(Ask::Tmux)>"Open from tmux…"</button>
+        </div>
     }
     .into_any()
 }

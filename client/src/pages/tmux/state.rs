@@ -46,6 +46,8 @@ pub(super) struct TmuxState {
     pub(super) menu_of: RwSignal<Option<TmuxWindow>>,
     /// True if the page has place for one pane at a time.
     pub(super) is_narrow: RwSignal<bool>,
+    /// True if the text is smaller where that shows the whole window.
+    pub(super) shrinks: RwSignal<bool>,
     /// True while this page decides the size of the window that it shows.
     pub(super) fits: RwSignal<bool>,
     /// The terminals that are on the page, by their sessions.
@@ -70,6 +72,7 @@ impl TmuxState {
             asked: RwSignal::default(),
             menu_of: RwSignal::default(),
             is_narrow: RwSignal::default(),
+            shrinks: RwSignal::new(true),
             fits: RwSignal::default(),
             terminals: RwSignal::default(),
             forbidden: RwSignal::default(),

@@ -53,9 +53,14 @@ impl ListedSession {
 
     pub(super) fn summary(&self) -> SessionSummary {
         let Some(report) = &self.report else { return record::summary(&self.record, 0) };
+        // The name of a pane is that of its tmux session, which its log reports.
+        let name = match &report.summary.tmux {
+            Some(tmux) => name(&SessionRecord { tmux: Some(tmux.clone()), ..self.record.clone() }),
+            None => name(&self.record),
+        };
         SessionSummary {
             // The directory decides these, and the report may be older.
-            name: name(&self.record),
+            name,
             named: self.record.name.is_some(),
             project: self.record.project.clone(),
             host: self.record.host.clone(),

@@ -10,7 +10,7 @@ use super::forms::FormActions;
 use crate::pages::frame::agents::AgentPicker;
 use crate::pages::frame::drivers::{DriverChoice, wanted_driver};
 use crate::pages::frame::hosts::{NoHost, host_choice};
-use crate::session::actions::Actions;
+use crate::session::actions::{Actions, Ask};
 use crate::session::catalogue::Sessions;
 use crate::session::overview::OverviewState;
 use crate::session::route::Router;
@@ -76,6 +76,9 @@ pub fn CreateForm(
             <DriverChoice host driver />
             <AgentPicker host driver agent />
             <NoHost />
+            <button type="button" class="button quiet" data-testid="from-tmux" on:click=move |_| actions.ask(Ask::Tmux)>
+                "Open from tmux…"
+            </button>
             <FormActions close verb="Start" />
         </form>
     }

@@ -3,6 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::session::TMUX_DRIVER;
 
 use crate::session::actions::{Actions, Ask};
 use crate::session::overview::OverviewState;
@@ -21,6 +22,10 @@ pub fn DeleteSessions(
 ) -> impl IntoView {
     let (actions, overview) = (Actions::expect(), OverviewState::expect());
     let is_over = |id: &SessionId| overview.session(id).is_some_and(|s| s.lifecycle.is_over());
+    let is_pane = |id: &SessionId| {
+        overview.session(id).is_some_and(|s| s.driver == TMUX_DRIVER && !s.lifecycle.is_over())
+    };
+    let panes = untrack(|| ids.iter().filter(|id| is_pane(id)).count());
     let text = match (untrack(|| ids.iter().all(is_over)), ids.len() == 1) {
         (false, true) => "This stops the program and deletes its output. This cannot be undone.",
         (false, false) => {
@@ -28,6 +33,15 @@ pub fn DeleteSessions(
         }
         (true, true) => "This deletes its output. This cannot be undone.",
         (true, false) => "This deletes their output. This cannot be undone.",
+    };
+    let text = match panes {
+        0 => text,
+        all if all == ids.len() => {
+            "tmux keeps the pane and its program. Only the session here and its output are deleted."
+        }
+        _ => {
+            "This deletes their output and stops their programs, except in panes of tmux, which stay."
+        }
     };
     let agree = Callback::new(move |()| actions.delete(ids.clone()));
     view! { <Verdict text verb="Delete" agree close /> }

@@ -9,9 +9,10 @@ type KeyRow = (&'static str, &'static str);
 
 const EVERYWHERE: [KeyRow; 2] = [("Ctrl+K", "All commands"), ("?", "These keys")];
 const EVERYWHERE_APPLE: [KeyRow; 2] = [("⌘K", "All commands"), ("?", "These keys")];
-const LIST: [KeyRow; 11] = [
+const LIST: [KeyRow; 12] = [
     ("n", "New shell"),
     ("c", "Run a command"),
+    ("t", "Open from tmux"),
     ("/", "Search"),
     ("j  k", "Down and up"),
     ("Enter", "Open the terminal"),
@@ -53,6 +54,16 @@ const TERMINAL: [KeyRow; 8] = [
     ("Shift+PgUp PgDn", "Scroll"),
 ];
 
+const TMUX: [KeyRow; 7] = [
+    ("Ctrl+Shift+D", "Split right"),
+    ("Ctrl+Shift+S", "Split below"),
+    ("Ctrl+Shift+Z", "Zoom the pane"),
+    ("Ctrl+Shift+X", "Close the pane"),
+    ("Ctrl+Shift+O", "Next pane"),
+    ("Ctrl+Shift+Y", "Next window"),
+    ("Ctrl+Shift+M", "New window"),
+];
+
 /// Lists the keyboard shortcuts of all pages.
 #[component]
 pub fn KeyHelp(
@@ -62,12 +73,13 @@ pub fn KeyHelp(
     let everywhere: &[KeyRow] = if keyboard::is_apple() { &EVERYWHERE_APPLE } else { &EVERYWHERE };
     let mut terminal = vec![(terminal_keys(), "All commands")];
     terminal.extend(TERMINAL);
-    let sections: [(&str, &[KeyRow]); 5] = [
+    let sections: [(&str, &[KeyRow]); 6] = [
         ("Outside terminals", everywhere),
         ("All sessions", &LIST),
         ("A session", &SESSION),
         ("A conversation", &CONVERSATION),
         ("A terminal", &terminal),
+        ("tmux", &TMUX),
     ];
     let sections = sections.map(|(title, rows)| {
         let rows = rows.iter().map(|(keys, what)| {
