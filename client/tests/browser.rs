@@ -90,6 +90,26 @@ async fn write(screen: &Screen, bytes: &[u8], replayed: bool) -> Option<String> 
     replies.take()
 }
 
+#[wasm_bindgen_test]
+async fn a_terminal_may_go_while_it_still_parses() {
+    let errors = Rc::new(RefCell::new(Vec::new()));
+    let told = Rc::clone(&errors);
+    let window = web_sys::window().unwrap();
+    let _listener = gloo_events::EventListener::new(&window, "error", move |event| {
+        event.prevent_default();
+        told.borrow_mut().push(Reflect::get(event, &"message".into()).unwrap());
+    });
+    let (gone, _) = screen();
+    for _ in 0..3 {
+        gone.write(&Chunk::copy(b"still being parsed"), false, |_| panic!("nobody is told"));
+    }
+    drop(gone);
+    // Another terminal parses after it.
+    let (other, _) = screen();
+    write(&other, b"x", false).await;
+    assert!(errors.borrow().is_empty(), "{errors:?}");
+}
+
 /// Returns what the terminal has sent as if it was typed.
 fn typed(seen: &Seen) -> Vec<String> {
     let events = std::mem::take(&mut *seen.borrow_mut());

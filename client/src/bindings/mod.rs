@@ -40,4 +40,5 @@ pub mod socket;
 pub mod storage;
 pub mod text_field;
 mod touch;
+mod write_reports;
 mod xterm;

@@ -23,6 +23,7 @@ pub use super::screen_event::{KeyRoute, ScreenEvent, Scroll};
 use super::search::Search;
 pub use super::search::SearchCode;
 use super::touch::Touch;
+use super::write_reports::WriteReports;
 pub use super::xterm::EmulatorCode;
 use super::xterm::{Disposable, FitAddon, Terminal};
 
@@ -46,7 +47,7 @@ pub struct Screen {
     happened: Rc<dyn Fn(ScreenEvent)>,
     written: WriteQueue,
     quiet: Rc<Quiet>,
-    done: Closure<dyn FnMut()>,
+    reports: WriteReports,
     subscriptions: Vec<Disposable>,
     key_modes: KeyModeTracker,
     place: HtmlElement,
@@ -90,7 +91,7 @@ impl Screen {
         let beyond = move || tell(ScreenEvent::BeyondTop);
         let overscroll = Overscroll::new(&terminal, parent, beyond);
         let written = WriteQueue::default();
-        let done = on_parsed(&written, &quiet);
+        let reports = WriteReports::new(on_parsed(&written, &quiet));
         Self {
             terminal,
             fit,
@@ -98,7 +99,7 @@ impl Screen {
             happened,
             written,
             quiet,
-            done,
+            reports,
             subscriptions,
             key_modes,
             place: parent.clone(),
@@ -126,7 +127,7 @@ impl Screen {
         if first {
             self.quiet.replaying.set(replayed);
         }
-        self.terminal.write(chunk.array(), self.done.as_ref().unchecked_ref());
+        self.terminal.write(chunk.array(), self.reports.next());
     }
 
     /// Returns the size that fills the terminal's place, or `None` while it is not visible.
@@ -296,12 +297,15 @@ impl Drop for Screen {
             subscription.dispose();
         }
         self.terminal.dispose();
+        // Nobody is told of what is still parsed.
+        let left = std::mem::take(&mut *self.written.borrow_mut());
+        drop(left);
     }
 }
 
-fn on_parsed(written: &WriteQueue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
+fn on_parsed(written: &WriteQueue, quiet: &Rc<Quiet>) -> impl FnMut() + use<> {
     let (written, quiet) = (Rc::clone(written), Rc::clone(quiet));
-    Closure::new(move || {
+    move || {
         let replies = quiet.take_replies();
         // The borrow ends before `done` runs, because `done` may write again.
         let done = {
@@ -313,7 +317,7 @@ fn on_parsed(written: &WriteQueue, quiet: &Rc<Quiet>) -> Closure<dyn FnMut()> {
         if let Some(done) = done {
             done(replies);
         }
-    })
+    }
 }
 
 struct Listening<'a> {

@@ -137,11 +137,9 @@ fn of_session(state: TmuxState, window: &TmuxWindow, may_act: bool) -> Vec<Actio
         let title = fit_title(window);
         all.push(action("fit", IconName::Fit, title, toggle_fit));
     }
-    if !state.is_single() {
-        let title = match state.shrinks.get() {
-            true => "Keep the text at its size, and scroll",
-            false => "Make the text smaller to show all",
-        };
+    let shrinks = state.shrinks.get();
+    if state.is_shrunk.get() || (!shrinks && !state.is_single()) {
+        let title = if shrinks { "Full text size" } else { "Shrink text to fit" };
         all.push(action("shrink", IconName::Text, title, |state| {
             state.shrinks.update(|shrinks| *shrinks = !*shrinks);
         }));

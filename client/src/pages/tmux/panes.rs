@@ -46,6 +46,7 @@ pub fn Panes() -> impl IntoView {
         let font = || geometry::whole(place, window, preferred, measure::cell_thousandths);
         shrinks.then(font).filter(|font| *font != preferred)
     });
+    effect(move || state.is_shrunk.set(font.get().is_some()));
     keep_fitting(state, place);
     let cell = Memo::new(move |_| {
         measure::cell_thousandths(font.get().unwrap_or_else(|| preferences.font()))
@@ -121,6 +122,8 @@ struct PaneView {
     of: usize,
     pane: TmuxPane,
     has_focus: bool,
+    /// True if no pane is below it.
+    is_lowest: bool,
 }
 
 /// Shows one pane.
@@ -139,13 +142,17 @@ fn Pane(key: String, font: Memo<Option<FontSize>>) -> impl IntoView {
         let at = window.panes.iter().position(is_own)?;
         let pane = window.panes[at].clone();
         let (number, of, has_focus) = (at + 1, window.panes.len(), pane.id == focus);
-        Some(PaneView { number, of, pane, has_focus })
+        let is_lowest = window.zoomed || pane.top.saturating_add(pane.rows) >= window.rows;
+        Some(PaneView { number, of, pane, has_focus, is_lowest })
     });
     let read =
         move |read: fn(&PaneView) -> String| move || shown.with(|shown| shown.as_ref().map(read));
-    let style = read(|PaneView { pane, .. }| {
+    let style = read(|PaneView { pane, is_lowest, .. }| {
         let TmuxPane { left, top, cols, rows, .. } = pane;
-        format!("--left:{left};--top:{top};--cols:{cols};--rows:{rows}")
+        let (above, below) = (1 + u8::from(*top > 0), 2 - u8::from(*is_lowest));
+        format!(
+            "--left:{left};--top:{top};--cols:{cols};--rows:{rows};--above:{above};--below:{below}"
+        )
     });
     let label = read(|view| {
         format!("Pane {} of {}: {}", view.number, view.of, tmux::pane_name(&view.pane))

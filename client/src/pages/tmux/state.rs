@@ -48,6 +48,8 @@ pub(super) struct TmuxState {
     pub(super) is_narrow: RwSignal<bool>,
     /// True if the text is smaller where that shows the whole window.
     pub(super) shrinks: RwSignal<bool>,
+    /// True while the text is smaller than the user prefers.
+    pub(super) is_shrunk: RwSignal<bool>,
     /// True while this page decides the size of the window that it shows.
     pub(super) fits: RwSignal<bool>,
     /// The terminals that are on the page, by their sessions.
@@ -73,6 +75,7 @@ impl TmuxState {
             menu_of: RwSignal::default(),
             is_narrow: RwSignal::default(),
             shrinks: RwSignal::new(true),
+            is_shrunk: RwSignal::default(),
             fits: RwSignal::default(),
             terminals: RwSignal::default(),
             forbidden: RwSignal::default(),
