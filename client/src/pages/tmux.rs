@@ -16,6 +16,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use crate::bindings::media::{self, MediaWatch};
+use crate::pages::frame::back::BackLink;
 use crate::pages::terminal::key_bar::KeyBar;
 use crate::pages::terminal::state::TerminalState;
 use crate::pages::terminal::{self, Bar, Broken, ReadDialog, TerminalMenu, Verdict};
@@ -56,7 +57,7 @@ pub fn TmuxPage(
             provide_context(terminal);
             head(terminal, id, reading)
         }
-        None => view! { <header class="bar"></header> }.into_any(),
+        None => bare_head(state),
     });
     let foot = live(move || match shown_terminal(state, shown) {
         Some((id, terminal)) => {
@@ -79,6 +80,18 @@ pub fn TmuxPage(
             <TmuxAsks />
         </div>
     }
+}
+
+/// Leads back while no terminal is on the page.
+fn bare_head(state: TmuxState) -> AnyView {
+    let name = move || state.session.with(|session| session.as_ref().map(|it| it.name.clone()));
+    view! {
+        <header class="bar">
+            <BackLink hint="All sessions (Ctrl+Shift+L)" />
+            <h1 class="bar-title"><bdi>{name}</bdi></h1>
+        </header>
+    }
+    .into_any()
 }
 
 fn shown_terminal(

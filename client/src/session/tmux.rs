@@ -4,6 +4,7 @@
 //! another one. The page follows tmux when the current window changes, and when the user has done
 //! something that makes another pane the active one.
 
+use moorline_shared::id::SessionId;
 use moorline_shared::tmux::{TmuxPane, TmuxSession, TmuxWindow};
 
 /// Returns the current window, or the first one.
@@ -43,6 +44,13 @@ pub fn refocus(
     let window = before.and_then(|before| before.find(focus)).map(|(window, _)| &window.id);
     let window = now.windows.iter().find(|it| !follows && !moved && Some(&it.id) == window);
     active(window.unwrap_or(is)).map(|pane| pane.id.clone())
+}
+
+/// Returns the pane that a session shows.
+#[must_use]
+pub fn pane_of(session: &TmuxSession, id: &SessionId) -> Option<String> {
+    let mut panes = session.windows.iter().flat_map(|window| &window.panes);
+    panes.find(|pane| pane.session_id.as_ref() == Some(id)).map(|pane| pane.id.clone())
 }
 
 /// Returns the pane that is `step` places after `focus` in its window, around its end.

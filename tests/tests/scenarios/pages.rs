@@ -30,6 +30,7 @@ mod questions;
 mod steering;
 mod tabs;
 mod terminals;
+mod tmux;
 
 const SEED_CLIENT: &str = include_str!("pages/seed_client.js");
 

@@ -171,6 +171,7 @@ fn Tools(may_act: Memo<bool>) -> impl IntoView {
         }
         state.focus_terminal();
     };
+    let has_offers = Memo::new(move |_| !offers::all(state).is_empty());
     let window = Memo::new(move |_| state.window());
     let is = move |read: fn(&TmuxWindow) -> bool| {
         move || window.with(|window| window.as_ref().is_some_and(read))
@@ -222,16 +223,18 @@ fn Tools(may_act: Memo<bool>) -> impl IntoView {
                     </span>
                 </button>
             </When>
-            <button
-                class="icon-button"
-                data-testid="tmux-menu-button"
-                title="tmux commands"
-                aria-label="tmux commands"
-                aria-haspopup="menu"
-                on:click=move |event| menu::open(state, None, &event_target(&event))
-            >
-                <Icon name=IconName::Sliders />
-            </button>
+            <When condition=move || has_offers.get()>
+                <button
+                    class="icon-button"
+                    data-testid="tmux-menu-button"
+                    title="tmux commands"
+                    aria-label="tmux commands"
+                    aria-haspopup="menu"
+                    on:click=move |event| menu::open(state, None, &event_target(&event))
+                >
+                    <Icon name=IconName::Sliders />
+                </button>
+            </When>
         </div>
     }
 }

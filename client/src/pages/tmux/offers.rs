@@ -84,7 +84,7 @@ fn of_pane(state: TmuxState, window: &TmuxWindow, pane: &TmuxPane, may_act: bool
             all.push(act("zoom", IconName::Zoom, title, zoom));
         }
     }
-    if window.panes.len() > 1 {
+    if state.panes().len() > 1 {
         let next = move || state.step_pane(1);
         all.push(Action::new(&group, "next-pane", IconName::Again, "Next pane", next));
     }
@@ -125,7 +125,8 @@ fn of_session(state: TmuxState, window: &TmuxWindow, may_act: bool) -> Vec<Actio
             state.act(&TmuxAction::NewWindow { name: None });
         }));
     }
-    if state.session.with(|session| session.as_ref().is_some_and(|it| it.windows.len() > 1)) {
+    let has_more = state.session.with(|it| it.as_ref().is_some_and(|it| it.windows.len() > 1));
+    if has_more && !state.is_alone() {
         all.push(action("next-window", IconName::Stack, "Next window", |state| {
             state.step_window(1);
         }));

@@ -12,9 +12,11 @@ use super::state::TmuxState;
 use crate::bindings::look::FontSize;
 use crate::bindings::measure;
 use crate::bindings::observe::{self, SizeWatch};
+use crate::bindings::scrolling;
 use crate::pages::terminal::StageParts;
 use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
+use crate::session::LinkView;
 use crate::session::actions::{Actions, Ask};
 use crate::session::route::Router;
 use crate::session::tmux;
@@ -22,6 +24,8 @@ use crate::ui::When;
 use crate::ui::preferences::Preferences;
 use crate::ui::when::{each, effect};
 
+/// What the emulator moves with the cursor.
+const CURSOR: &str = ".xterm-helper-textarea";
 /// Time that the page's size must rest before the window takes it, in milliseconds.
 const REST_MS: u32 = 300;
 
@@ -164,12 +168,18 @@ fn Pane(key: String, font: Memo<Option<FontSize>>) -> impl IntoView {
     };
     let has_focus = move || shown.with(|shown| shown.as_ref().is_none_or(|it| it.has_focus));
     let is_dead = move || shown.with(|shown| shown.as_ref().is_some_and(|it| it.pane.dead));
+    let place = NodeRef::<html::Section>::new();
     let content = match id {
-        Some(id) => terminal(state, id, Signal::derive(has_focus), font),
+        Some(id) => {
+            let (terminal, content) = terminal(state, id, Signal::derive(has_focus), font);
+            show_cursor(state, terminal, place);
+            content
+        }
         None => unopened(),
     };
     view! {
         <section
+            node_ref=place
             class="stage tmux-pane"
             class:focused=has_focus
             class:active=move || shown.with(|shown| shown.as_ref().is_some_and(|it| it.pane.active))
@@ -196,7 +206,7 @@ fn terminal(
     id: SessionId,
     has_focus: Signal<bool>,
     font: Memo<Option<FontSize>>,
-) -> AnyView {
+) -> (TerminalState, AnyView) {
     let terminal = TerminalState::provide();
     terminal.font.set(font.get_untracked());
     effect(move || terminal.font.set(font.get()));
@@ -210,11 +220,26 @@ fn terminal(
     });
     let own = id.clone();
     effect(move || terminal.view.with(|view| state.linked(&own, &view.link)));
-    view! {
+    let content = view! {
         <Stage id=id.clone() to_list takes_focus=has_focus />
         <StageParts id />
-    }
-    .into_any()
+    };
+    (terminal, content.into_any())
+}
+
+/// Scrolls to the cursor once all output is there: a pane that is shown by itself may be larger than
+/// the page. From then on, the browser does it when the user types.
+fn show_cursor(state: TmuxState, terminal: TerminalState, place: NodeRef<html::Section>) {
+    let is_live = Memo::new(move |_| terminal.view.with(|view| view.link == LinkView::Live));
+    effect(move || {
+        if is_live.get() && untrack(|| state.is_single()) {
+            request_animation_frame(move || {
+                if let Some(place) = place.try_get_untracked().flatten() {
+                    scrolling::show_descendant(&place, CURSOR);
+                }
+            });
+        }
+    });
 }
 
 /// Says that a pane has no session, and so no terminal: it is being opened, or its session was

@@ -54,8 +54,8 @@ pub(super) struct TmuxState {
     pub(super) fits: RwSignal<bool>,
     /// The terminals that are on the page, by their sessions.
     terminals: RwSignal<Vec<(SessionId, TerminalState)>>,
-    /// The sessions that the page's access does not include.
-    forbidden: RwSignal<Vec<SessionId>>,
+    /// True if the page's access is only to the session that it was opened for.
+    is_alone: RwSignal<bool>,
     /// The time of the last event that was taken, in milliseconds since 1970. All panes report the
     /// same changes, each in its own log.
     told_ms: StoredValue<u64>,
@@ -78,7 +78,7 @@ impl TmuxState {
             is_shrunk: RwSignal::default(),
             fits: RwSignal::default(),
             terminals: RwSignal::default(),
-            forbidden: RwSignal::default(),
+            is_alone: RwSignal::default(),
             told_ms: StoredValue::default(),
         };
         provide_context(state);
@@ -143,11 +143,10 @@ impl TmuxState {
     /// Returns the panes of the shown window that the page may show, with their numbers; tracked.
     pub(super) fn panes(self) -> Vec<(usize, TmuxPane)> {
         let panes = self.window().map(|window| window.panes).unwrap_or_default();
-        self.forbidden.with(|forbidden| {
-            let may =
-                |pane: &TmuxPane| pane.session_id.as_ref().is_none_or(|id| !forbidden.contains(id));
-            panes.into_iter().enumerate().filter(|(_, pane)| may(pane)).collect()
-        })
+        let is_alone = self.is_alone();
+        let own =
+            |pane: &TmuxPane| self.page.with_value(|page| pane.session_id.as_ref() == Some(page));
+        panes.into_iter().enumerate().filter(|(_, pane)| !is_alone || own(pane)).collect()
     }
 
     /// Returns true if the page shows one pane at a time: for want of place, or of access to the
@@ -156,12 +155,13 @@ impl TmuxState {
         self.is_narrow.get() || self.is_alone() || self.session.with(Option::is_none)
     }
 
-    /// Returns true if the page's access does not include all panes; tracked.
+    /// Returns true if the page's access is only to the session that it was opened for; tracked.
     pub(super) fn is_alone(self) -> bool {
-        self.forbidden.with(|forbidden| !forbidden.is_empty())
+        self.is_alone.get()
     }
 
-    /// Returns true if the user may do something in tmux now; tracked.
+    /// Returns true if the user may do something in tmux now; tracked. An access to one pane is for
+    /// that pane, not for those beside it.
     pub(super) fn may_act(self) -> bool {
         let terminal = self.shown(None).and_then(|id| self.terminal(&id));
         let may = terminal.is_some_and(|terminal| {
@@ -169,15 +169,18 @@ impl TmuxState {
                 .view
                 .with(|view| view.lifecycle.is_some_and(|it| !it.is_over()) && !view.read_only)
         });
-        may && self.session.with(Option::is_some)
+        may && !self.is_alone() && self.session.with(Option::is_some)
     }
 
-    /// Takes note of a session that the page may not show.
+    /// Takes note of a session that the page may not show: then its access is to its own only.
     pub(super) fn linked(self, id: &SessionId, link: &LinkView) {
         let is_own = self.page.with_value(|page| page == id);
-        let refused = matches!(link, LinkView::Refused { code: close::FORBIDDEN });
-        if refused && !is_own && self.forbidden.with_untracked(|all| !all.contains(id)) {
-            self.forbidden.update(|all| all.push(id.clone()));
+        if is_own || *link != (LinkView::Refused { code: close::FORBIDDEN }) {
+            return;
+        }
+        self.is_alone.set(true);
+        if let Some(session) = self.session.get_untracked() {
+            self.take(session, false);
         }
     }
 
@@ -189,13 +192,16 @@ impl TmuxState {
     /// Takes what the log of a pane reports.
     pub(super) fn told(self, event: Event) {
         let at = event.timestamp;
-        if self.told_ms.get_value() > at {
+        let Some(TmuxLayout { session, .. }) = event.into_fields() else { return };
+        if self.session.with_untracked(|known| known.as_ref() == Some(&session)) {
             return;
         }
-        if let Some(layout) = event.into_fields::<TmuxLayout>() {
-            self.told_ms.set_value(at);
-            self.take(layout.session, false);
+        if self.told_ms.get_value() > at {
+            // It is old, or the host's clock was set back.
+            return self.ask();
         }
+        self.told_ms.set_value(at);
+        self.take(session, false);
     }
 
     /// Asks the host how the tmux session is.
@@ -214,9 +220,8 @@ impl TmuxState {
                 | TmuxAction::SelectWindow { .. }
                 | TmuxAction::Zoom { .. }
         );
-        let Some(id) = untrack(|| self.session_of_focus().or_else(|| self.shown(None))) else {
-            return;
-        };
+        let id = untrack(|| self.session_of_focus().or_else(|| self.shown(None)));
+        let id = id.unwrap_or_else(|| self.page.get_value());
         let request = ApiRequest::post(format!("/api/session/{id}/tmux"), action);
         api::ask(self.access, request, move |answer| self.answered(answer, follows));
     }
@@ -238,9 +243,13 @@ impl TmuxState {
 
     fn take(self, session: TmuxSession, follows: bool) {
         let focus = self.focus.get_untracked();
-        let next = self
-            .session
-            .with_untracked(|before| tmux::refocus(before.as_ref(), &session, &focus, follows));
+        let next = if self.is_alone.get_untracked() {
+            self.page.with_value(|page| tmux::pane_of(&session, page))
+        } else {
+            let refocus =
+                |before: &Option<_>| tmux::refocus(before.as_ref(), &session, &focus, follows);
+            self.session.with_untracked(refocus)
+        };
         if self.session.with_untracked(|before| before.as_ref() != Some(&session)) {
             self.session.set(Some(session));
         }
