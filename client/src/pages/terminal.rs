@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod host_note;
 pub mod key_bar;
 pub mod later;
+mod marks;
 pub mod overlay;
 mod search_bar;
 pub mod selection_bar;

@@ -17,16 +17,16 @@ use crate::bindings::screen::{
     EmulatorCode, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
 };
 use crate::bindings::scrolling;
-use crate::pages::terminal::later;
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
+use crate::pages::terminal::{later, marks};
 use crate::session::access::PageAccess;
 use crate::session::embed::EmbedFrame;
 use crate::session::key_codes::{self, KeyModes};
 use crate::session::keys::{self, Key, Modifiers};
 use crate::session::words;
 use crate::session::{
-    DriverInput, FramedSetup, HandedScreen, Progress, Session, SessionHooks, SessionView, Setup,
+    DriverInput, FramedSetup, HandedScreen, Session, SessionHooks, SessionView, Setup,
 };
 use crate::ui::on_demand::OnDemand;
 use crate::ui::preferences::Preferences;
@@ -191,8 +191,8 @@ impl TerminalState {
             notify: Box::new(move |notice| self.tell(&words::notice(&notice))),
             layout: Box::new(move |event| self.layout.set(Some(event))),
             progress: Box::new(move |progress| {
-                mark(&place, progress);
-                set_if_other(self.began_with_snapshot, progress.from > Seq::ZERO);
+                marks::mark(&place, progress);
+                marks::set_if_other(self.began_with_snapshot, progress.from > Seq::ZERO);
                 self.show_cursor(&place);
                 frame.iter().for_each(|frame| frame.changed());
             }),
@@ -449,9 +449,9 @@ impl TerminalState {
             ScreenEvent::Title(title) => {
                 self.title.set(Some(words::plain(&title)).filter(|title| !title.is_empty()));
             }
-            ScreenEvent::Drawn { at_bottom } => set_if_other(self.at_bottom, at_bottom),
+            ScreenEvent::Drawn { at_bottom } => marks::set_if_other(self.at_bottom, at_bottom),
             ScreenEvent::BeyondTop => self.reach_earlier(),
-            ScreenEvent::Selected(is_there) => set_if_other(self.selected, is_there),
+            ScreenEvent::Selected(is_there) => marks::set_if_other(self.selected, is_there),
             ScreenEvent::Matches { index, count } => self.matches.set((index, count)),
         }
     }
@@ -480,24 +480,6 @@ impl TerminalState {
             self.post(DriverInput::Fits(size));
         }
     }
-}
-
-/// Sets a signal only if its value changes, so that reports at each frame do not wake its readers.
-fn set_if_other(signal: RwSignal<bool>, value: bool) {
-    if signal.get_untracked() != value {
-        signal.set(value);
-    }
-}
-
-/// Sets attributes with the progress of the terminal's content, for scripts.
-fn mark(place: &page::HtmlElement, progress: &Progress) {
-    let mut attributes = vec![
-        ("data-applied-seq", progress.seq.to_string()),
-        ("data-applied-bytes", progress.bytes.to_string()),
-        ("data-applied-from", progress.from.to_string()),
-    ];
-    attributes.extend(progress.digest.map(|digest| ("data-applied-digest", digest.hex())));
-    page::set_attributes(place, &attributes);
 }
 
 fn route(

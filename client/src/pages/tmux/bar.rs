@@ -276,9 +276,9 @@ fn PaneSwitcher() -> impl IntoView {
     };
     view! {
         <When condition=is_needed>
-            <div class="tmux-choices" role="group" aria-label="Panes" data-testid="pane-switcher">
+            <nav class="tmux-choices" aria-label="Panes" data-testid="pane-switcher">
                 {each(ids, pane)}
-            </div>
+            </nav>
         </When>
     }
 }

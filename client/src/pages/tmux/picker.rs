@@ -176,7 +176,7 @@ fn session(
     let active = tmux::current(session).and_then(tmux::active).cloned();
     let open = active.map(|pane| {
         let label = format!("Open {}", session.name);
-        opener(picker, host, socket, &pane, "button primary tmux-open", label.clone(), || {
+        opener(picker, host, socket, &pane, "button primary tmux-open", Some(label), || {
             view! { "Open" }.into_any()
         })
     });
@@ -206,9 +206,8 @@ fn window(
 ) -> AnyView {
     let panes = window.panes.iter().map(|pane| {
         let row = pane_row(pane);
-        let label = format!("{} in window {}, {}", tmux::pane_name(pane), window.index, row.1);
         let content = move || pane_content(row.clone());
-        view! { <li>{opener(picker, host, socket, pane, "tmux-row", label, content)}</li> }
+        view! { <li>{opener(picker, host, socket, pane, "tmux-row", None, content)}</li> }
     });
     view! {
         <li>
@@ -246,7 +245,7 @@ fn opener(
     socket: Option<&String>,
     pane: &TmuxPane,
     class: &'static str,
-    label: String,
+    label: Option<String>,
     content: impl Fn() -> AnyView,
 ) -> AnyView {
     if let Some(id) = &pane.session_id {

@@ -10,7 +10,7 @@ use moorline_shared::tmux::{TmuxAction, TmuxPane, TmuxSession, TmuxWindow};
 use crate::pages::terminal::state::TerminalState;
 use crate::session::LinkView;
 use crate::session::access::PageAccess;
-use crate::session::api::{self, ApiRequest};
+use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::route::Router;
 use crate::session::tmux;
 
@@ -59,6 +59,10 @@ pub(super) struct TmuxState {
     /// The time of the last event that was taken, in milliseconds since 1970. All panes report the
     /// same changes, each in its own log.
     told_ms: StoredValue<u64>,
+    /// The number of events that were taken.
+    told: StoredValue<u32>,
+    /// True while the host is asked how the tmux session is.
+    is_asking: StoredValue<bool>,
 }
 
 impl TmuxState {
@@ -80,6 +84,8 @@ impl TmuxState {
             terminals: RwSignal::default(),
             is_alone: RwSignal::default(),
             told_ms: StoredValue::default(),
+            told: StoredValue::default(),
+            is_asking: StoredValue::default(),
         };
         provide_context(state);
         state
@@ -201,14 +207,21 @@ impl TmuxState {
             return self.ask();
         }
         self.told_ms.set_value(at);
+        self.told.update_value(|told| *told += 1);
         self.take(session, false);
     }
 
-    /// Asks the host how the tmux session is.
+    /// Asks the host how the tmux session is, unless it is being asked.
     pub(super) fn ask(self) {
+        if !self.is_asking.get_value() {
+            self.ask_for(false);
+        }
+    }
+
+    fn ask_for(self, follows: bool) {
         let id = untrack(|| self.shown(None)).unwrap_or_else(|| self.page.get_value());
-        let request = ApiRequest::get(format!("/api/session/{id}/tmux"));
-        api::ask(self.access, request, move |answer| self.answered(answer, false));
+        self.is_asking.set_value(true);
+        self.send(ApiRequest::get(format!("/api/session/{id}/tmux")), follows);
     }
 
     /// Asks tmux to do something. If the user wants what becomes active by it, the focus follows.
@@ -222,22 +235,33 @@ impl TmuxState {
         );
         let id = untrack(|| self.session_of_focus().or_else(|| self.shown(None)));
         let id = id.unwrap_or_else(|| self.page.get_value());
-        let request = ApiRequest::post(format!("/api/session/{id}/tmux"), action);
-        api::ask(self.access, request, move |answer| self.answered(answer, follows));
+        self.send(ApiRequest::post(format!("/api/session/{id}/tmux"), action), follows);
     }
 
-    fn answered(self, answer: Result<String, api::RequestError>, follows: bool) {
+    fn send(self, request: ApiRequest, follows: bool) {
+        let told = self.told.get_value();
+        api::ask(self.access, request, move |answer| self.answered(answer, follows, told));
+    }
+
+    /// Takes an answer to a request that was sent after `told` events.
+    fn answered(self, answer: Result<String, RequestError>, follows: bool, told: u32) {
         let answer = answer.and_then(|text| api::parse::<SessionTmux>(&text));
         // The page may be gone by now.
         let problem = answer.as_ref().err().map(ToString::to_string);
         if self.problem.try_set(problem).is_some() {
             return;
         }
-        if let Ok(SessionTmux { pane, session, .. }) = answer {
-            if self.focus.with_untracked(String::is_empty) {
-                self.focus.set(pane);
-            }
+        self.is_asking.set_value(false);
+        let Ok(SessionTmux { pane, session, .. }) = answer else { return };
+        if self.focus.with_untracked(String::is_empty) {
+            self.focus.set(pane);
+        }
+        // An event that has come meanwhile may be newer than the answer.
+        let is_known = self.session.with_untracked(|known| known.as_ref() == Some(&session));
+        if is_known || self.told.get_value() == told {
             self.take(session, follows);
+        } else {
+            self.ask_for(follows);
         }
     }
 
