@@ -14,6 +14,7 @@ use crate::bindings::part::LoadError;
 use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
 use crate::pages::embed::{EmbedPage, EmbedViews};
+use crate::pages::terminal::PaneKnown;
 use crate::pages::terminal::embedded::EmbeddedTerminal;
 use crate::pages::tmux::TmuxPage;
 use crate::pages::tmux::picker::TmuxPicker;
@@ -78,10 +79,6 @@ impl PagePart {
 pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
     loaded(move || part.load(), move |view| view(id.clone()))
 }
-
-/// Says whether the terminal of a page is a pane of tmux. The terminal's page notes it.
-#[derive(Debug, Clone, Copy)]
-pub struct PaneKnown(pub RwSignal<bool>);
 
 /// Shows the page of a terminal, or of the tmux session that its pane is in, once its code is loaded.
 pub fn terminal_page(id: SessionId) -> AnyView {

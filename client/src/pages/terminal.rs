@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod host_note;
 pub mod key_bar;
 pub mod later;
+mod later_code;
 mod marks;
 pub mod overlay;
 mod search_bar;
@@ -26,10 +27,9 @@ use moorline_shared::message::close;
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::pages::frame::menu::AppMenu;
-use crate::pages::parts::PaneKnown;
 use crate::pages::terminal::host_note::HostNote;
 use crate::pages::terminal::key_bar::KeyBar;
-use crate::pages::terminal::later::LaterCode;
+use crate::pages::terminal::later_code::LaterCode;
 use crate::pages::terminal::selection_bar::SelectionBar;
 use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
@@ -50,6 +50,10 @@ use crate::ui::{Action, Icon, IconName, When};
 const NOTICE_MS: u32 = 8_000;
 const FLASH_MS: u32 = 160;
 
+/// Says whether the terminal of a page is a pane of tmux. The terminal's page notes it.
+#[derive(Debug, Clone, Copy)]
+pub struct PaneKnown(pub RwSignal<bool>);
+
 /// The page of a session's terminal.
 #[component]
 pub fn TerminalPage(
@@ -57,6 +61,7 @@ pub fn TerminalPage(
     id: SessionId,
 ) -> impl IntoView {
     let state = TerminalState::provide();
+    later::provide();
     let reading = RwSignal::new(false);
     let router = Router::expect();
     let to_list = Callback::new(move |()| router.navigate("/sessions"));

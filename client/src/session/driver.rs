@@ -268,9 +268,7 @@ impl<W: SessionEffects> SessionDriver<W> {
             ServerMessage::SessionMeta(meta) => {
                 if let Some(meta) = &meta.extended {
                     let size = Size { cols: meta.cols, rows: meta.rows };
-                    let is_pane = meta.driver == TMUX_DRIVER;
-                    let follows = self.watches || meta.scope == Scope::Read || is_pane;
-                    self.fit.session_has(size, follows);
+                    self.fit.session_has(size, self.watches || !meta.may_resize());
                 }
             }
             ServerMessage::Resumed(resumed) => self.replayed_to = resumed.head,

@@ -11,9 +11,10 @@ use crate::link::input::{InputQueue, SavedInput};
 use crate::link::receiver::{Receiver, Verdict};
 use crate::link::status::{ClientStatus, Refusal};
 use crate::message::{
-    CatchUp, ClientMessage, ErrorCode, Resume, Resumed, Scope, ServerMessage, SessionMeta, Snapshot,
+    CatchUp, ClientMessage, ErrorCode, ExtendedMeta, Resume, Resumed, Scope, ServerMessage,
+    SessionMeta, Snapshot,
 };
-use crate::session::{ExitStatus, Lifecycle, Size, TMUX_DRIVER};
+use crate::session::{ExitStatus, Lifecycle, Size};
 use crate::time::Time;
 
 /// Time after which unacknowledged input makes the client ask for a sign of life. A dead connection
@@ -319,19 +320,16 @@ impl Client {
         self.input.save()
     }
 
-    fn scope(&self) -> Option<Scope> {
-        self.meta.as_ref()?.extended.as_ref().map(|extended| extended.scope)
+    fn extended(&self) -> Option<&ExtendedMeta> {
+        self.meta.as_ref()?.extended.as_ref()
     }
 
-    /// Returns true if tmux decides the session's size.
-    fn is_pane(&self) -> bool {
-        let extended = self.meta.as_ref().and_then(|meta| meta.extended.as_ref());
-        extended.is_some_and(|extended| extended.driver == TMUX_DRIVER)
+    fn scope(&self) -> Option<Scope> {
+        self.extended().map(|extended| extended.scope)
     }
 
     fn is_host_away(&self) -> bool {
-        let extended = self.meta.as_ref().and_then(|meta| meta.extended.as_ref());
-        extended.is_some_and(|extended| extended.lifecycle == Lifecycle::Detached)
+        self.extended().is_some_and(|extended| extended.lifecycle == Lifecycle::Detached)
     }
 
     /// Returns when input is overdue; `None` while the host is away and cannot accept it.
@@ -471,7 +469,7 @@ impl Client {
         }
         if let Some(size) = self.size.filter(|_| self.size != self.size_sent) {
             self.size_sent = self.size;
-            if self.scope() != Some(Scope::Read) && !self.is_pane() {
+            if self.extended().is_none_or(ExtendedMeta::may_resize) {
                 let Size { cols, rows } = size;
                 return Some(Output::Send(ClientMessage::Resize { cols, rows }));
             }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::id::{Epoch, Seq};
-use crate::session::Lifecycle;
+use crate::session::{Lifecycle, TMUX_DRIVER};
 
 /// The description of a session that a client gets when it connects.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +55,14 @@ pub struct ExtendedMeta {
     pub lifecycle: Lifecycle,
     /// The rights of this client to the session.
     pub scope: Scope,
+}
+
+impl ExtendedMeta {
+    /// Returns true if this client can change the session's size. That of a pane is tmux's.
+    #[must_use]
+    pub fn may_resize(&self) -> bool {
+        self.scope == Scope::Write && self.driver != TMUX_DRIVER
+    }
 }
 
 /// The rights of a client to a session.

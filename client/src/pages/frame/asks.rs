@@ -8,7 +8,6 @@ use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
-use crate::pages::parts;
 use crate::session::actions::{Actions, Ask};
 use crate::session::overview::OverviewState;
 use crate::session::words;
@@ -22,6 +21,11 @@ use forms::{
 use keys::KeyHelp;
 
 const PROBLEM_MS: u32 = 10_000;
+
+/// Renders what can be opened from tmux, and calls back to close the dialog. The application provides
+/// it: it is a part that is loaded on demand.
+#[derive(Debug, Clone, Copy)]
+pub struct TmuxPickerView(pub fn(Callback<()>) -> AnyView);
 
 /// Shows the dialog that [`Actions`] asks for.
 #[component]
@@ -57,7 +61,10 @@ fn Content(close: Callback<()>) -> impl IntoView {
     OverviewState::expect().follow();
     live(move || match actions.asked.get() {
         Some(Ask::Create) => view! { <CreateForm close /> }.into_any(),
-        Some(Ask::Tmux) => parts::tmux_picker(close),
+        Some(Ask::Tmux) => {
+            let TmuxPickerView(view) = expect_context();
+            view(close)
+        }
         Some(Ask::Delete(ids)) => view! { <DeleteSessions ids close /> }.into_any(),
         Some(Ask::Move(ids)) => view! { <MoveSessions ids close /> }.into_any(),
         Some(Ask::Rename(id)) => view! { <RenameForm id close /> }.into_any(),

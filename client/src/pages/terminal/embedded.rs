@@ -8,6 +8,7 @@ use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameState};
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::time::Time;
 
+use super::later;
 use super::stage::Stage;
 use super::state::TerminalState;
 use super::status::{PasteChip, PendingChip, StatusPill};
@@ -29,6 +30,7 @@ pub fn EmbeddedTerminal(
 ) -> impl IntoView {
     let frame = EmbedFrame::expect();
     let state = TerminalState::provide();
+    later::provide();
     attach(frame, state, id.clone());
     tell(frame, state, id.clone());
     let is_calm = Memo::new(move |_| {

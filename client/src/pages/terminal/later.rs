@@ -1,27 +1,12 @@
 //! Parts of a terminal's page that it does not need at once. They are in the module of the pages of
 //! tmux, which is loaded for the first of them.
 
-use leptos::prelude::*;
-use moorline_shared::id::SessionId;
-
+use super::later_code::{LaterCode, LaterViews};
 use super::{earlier, search_bar};
 use crate::bindings::part::LoadError;
-use crate::ui::part_code::PartCode;
-
-/// The parts.
-#[derive(Debug, Clone, Copy)]
-pub struct LaterViews {
-    /// See `earlier::earlier`.
-    pub earlier: fn(SessionId) -> AnyView,
-    /// See `search_bar::search_bar`.
-    pub search: fn() -> AnyView,
-}
-
-/// The code of [`LaterViews`].
-pub type LaterCode = PartCode<LaterViews>;
 
 /// Provides the parts to all components below. They are not loaded yet.
-pub(super) fn provide() {
+pub fn provide() {
     LaterCode::provide(|| Box::pin(code::later()));
 }
 

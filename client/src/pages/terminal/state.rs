@@ -17,9 +17,9 @@ use crate::bindings::screen::{
     EmulatorCode, FOCUSED, KeyRoute, NOT_FOCUSED, Screen, ScreenEvent, SearchCode,
 };
 use crate::bindings::scrolling;
+use crate::pages::terminal::marks;
 use crate::pages::terminal::overlay::{Overlay, OverlayKey};
 use crate::pages::terminal::shortcut::{Shortcut, shortcut};
-use crate::pages::terminal::{later, marks};
 use crate::session::access::PageAccess;
 use crate::session::embed::EmbedFrame;
 use crate::session::key_codes::{self, KeyModes};
@@ -107,7 +107,6 @@ impl TerminalState {
             live: StoredValue::new_local(None),
         };
         provide_context(state);
-        later::provide();
         state
     }
 

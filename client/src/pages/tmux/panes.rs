@@ -13,9 +13,9 @@ use crate::bindings::look::FontSize;
 use crate::bindings::measure;
 use crate::bindings::observe::{self, SizeWatch};
 use crate::bindings::scrolling;
-use crate::pages::terminal::StageParts;
 use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
+use crate::pages::terminal::{StageParts, later};
 use crate::session::LinkView;
 use crate::session::actions::{Actions, Ask};
 use crate::session::route::Router;
@@ -208,6 +208,7 @@ fn terminal(
     font: Memo<Option<FontSize>>,
 ) -> (TerminalState, AnyView) {
     let terminal = TerminalState::provide();
+    later::provide();
     terminal.font.set(font.get_untracked());
     effect(move || terminal.font.set(font.get()));
     let router = Router::expect();
