@@ -195,7 +195,7 @@ impl Client {
         if self.ended.is_some() {
             return Err(Refusal::Ended);
         }
-        if self.scope() == Some(Scope::Read) {
+        if self.extended().is_some_and(|extended| extended.scope == Scope::Read) {
             return Err(Refusal::ReadOnly);
         }
         if self.is_host_away() && !self.hold {
@@ -322,10 +322,6 @@ impl Client {
 
     fn extended(&self) -> Option<&ExtendedMeta> {
         self.meta.as_ref()?.extended.as_ref()
-    }
-
-    fn scope(&self) -> Option<Scope> {
-        self.extended().map(|extended| extended.scope)
     }
 
     fn is_host_away(&self) -> bool {
