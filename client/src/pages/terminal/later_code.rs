@@ -7,12 +7,12 @@ use crate::ui::part_code::PartCode;
 
 /// The parts.
 #[derive(Debug, Clone, Copy)]
-pub struct LaterViews {
+pub(super) struct LaterViews {
     /// See `earlier::earlier`.
-    pub earlier: fn(SessionId) -> AnyView,
+    pub(super) earlier: fn(SessionId) -> AnyView,
     /// See `search_bar::search_bar`.
-    pub search: fn() -> AnyView,
+    pub(super) search: fn() -> AnyView,
 }
 
 /// The code of [`LaterViews`].
-pub type LaterCode = PartCode<LaterViews>;
+pub(super) type LaterCode = PartCode<LaterViews>;

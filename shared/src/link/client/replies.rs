@@ -38,7 +38,8 @@ impl Client {
     /// not answered, and an answer is never kept for later.
     pub fn reply(&mut self, seq: Seq, data: Bytes, more: bool) {
         let is_past = self.replay.is_some_and(|replay| seq <= replay.to);
-        let may_answer = self.answers && self.answered && self.scope() != Some(Scope::Read);
+        let reads = self.extended().is_some_and(|extended| extended.scope == Scope::Read);
+        let may_answer = self.answers && self.answered && !reads;
         if may_answer && !is_past && data.len() <= FRAME_DATA_BYTES {
             self.outbox.push_back(Output::Send(ClientMessage::Reply { seq, data, more }));
         }
