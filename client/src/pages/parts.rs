@@ -17,7 +17,7 @@ use crate::pages::embed::{EmbedPage, EmbedViews};
 use crate::pages::terminal::PaneKnown;
 use crate::pages::terminal::embedded::EmbeddedTerminal;
 use crate::pages::tmux::TmuxPage;
-use crate::pages::tmux::picker::TmuxPicker;
+use crate::pages::tmux::picker::{PickerClose, TmuxPicker};
 use crate::pages::{AccessPage, AgentPage, LogInPage, SessionPage, TerminalPage};
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
@@ -30,9 +30,6 @@ type SessionPageView = fn(SessionId) -> AnyView;
 
 /// Renders a page that is not about one session.
 type LonePageView = fn() -> AnyView;
-
-/// Renders the content of a dialog, which the callback closes.
-type DialogView = fn(Callback<()>) -> AnyView;
 
 /// The result of loading a page.
 type Loaded<View = SessionPageView> = Result<View, LoadError>;
@@ -75,6 +72,30 @@ impl PagePart {
     }
 }
 
+/// The pages and dialogs that are not about one session, and are loaded on demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LonePart {
+    Approvals,
+    Access,
+    LogIn,
+    TmuxPicker,
+}
+
+impl LonePart {
+    async fn load(self) -> Loaded<LonePageView> {
+        match self {
+            Self::Approvals => code::approvals().await,
+            Self::Access => code::access().await,
+            Self::LogIn => code::log_in().await,
+            Self::TmuxPicker => code::tmux_picker().await,
+        }
+    }
+
+    fn show(self) -> AnyView {
+        loaded(move || self.load(), |view: LonePageView| view())
+    }
+}
+
 /// Shows a page of a session, once its code is loaded.
 pub fn session_page(part: PagePart, id: SessionId) -> AnyView {
     loaded(move || part.load(), move |view| view(id.clone()))
@@ -92,22 +113,23 @@ pub fn terminal_page(id: SessionId) -> AnyView {
 
 /// Shows what a user can open from the tmux servers of the hosts, once its code is loaded.
 pub fn tmux_picker(close: Callback<()>) -> AnyView {
-    loaded(code::tmux_picker, move |view: DialogView| view(close))
+    provide_context(PickerClose(close));
+    LonePart::TmuxPicker.show()
 }
 
 /// Shows the page of all open questions, once its code is loaded.
 pub fn approvals_page() -> AnyView {
-    loaded(code::approvals, |view: LonePageView| view())
+    LonePart::Approvals.show()
 }
 
 /// Shows the page of tokens and what was done with them, once its code is loaded.
 pub fn access_page() -> AnyView {
-    loaded(code::access, |view: LonePageView| view())
+    LonePart::Access.show()
 }
 
 /// Shows the page that lets in a browser without access, once its code is loaded.
 pub fn log_in_page() -> AnyView {
-    loaded(code::log_in, |view: LonePageView| view())
+    LonePart::LogIn.show()
 }
 
 /// Shows the page of a session in a frame, once its code is loaded. It shows a view of this kind if
@@ -222,8 +244,8 @@ mod code {
     }
 
     #[wasm_split(later, fallible)]
-    pub(super) fn tmux_picker() -> Loaded<DialogView> {
-        Ok(|close| view! { <TmuxPicker close /> }.into_any())
+    pub(super) fn tmux_picker() -> Loaded<LonePageView> {
+        Ok(|| view! { <TmuxPicker /> }.into_any())
     }
 
     #[wasm_split(embed, fallible)]
@@ -279,8 +301,8 @@ mod code {
         Ok(|id| view! { <TmuxPage id /> }.into_any())
     }
 
-    pub(super) async fn tmux_picker() -> Loaded<DialogView> {
-        Ok(|close| view! { <TmuxPicker close /> }.into_any())
+    pub(super) async fn tmux_picker() -> Loaded<LonePageView> {
+        Ok(|| view! { <TmuxPicker /> }.into_any())
     }
 
     pub(super) async fn embed() -> Loaded {

@@ -23,6 +23,10 @@ use crate::ui::{Field, Icon, IconName};
 /// The servers of a host, or the reason why they are not known.
 type Servers = Result<Vec<TmuxServer>, String>;
 
+/// Closes the dialog of the picker.
+#[derive(Debug, Clone, Copy)]
+pub struct PickerClose(pub Callback<()>);
+
 /// What the parts of the picker share.
 #[derive(Debug, Clone, Copy)]
 struct PickerState {
@@ -38,10 +42,8 @@ struct PickerState {
 
 /// Lists the tmux servers of a host, with everything on them, and opens panes.
 #[component]
-pub fn TmuxPicker(
-    /// Called to close the dialog.
-    close: Callback<()>,
-) -> impl IntoView {
+pub fn TmuxPicker() -> impl IntoView {
+    let PickerClose(close) = expect_context();
     let (host, servers) = (RwSignal::new(None), RwSignal::new(None));
     let picker =
         PickerState { host, servers, again: RwSignal::new(0), actions: Actions::expect(), close };

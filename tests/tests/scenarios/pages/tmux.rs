@@ -7,7 +7,8 @@ use moorline_shared::rest::CreateSession;
 use moorline_shared::tmux::TmuxSpec;
 use moorline_tests::relay::{Relay, Setup};
 use moorline_tests::wait::wait_until;
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{look, steering};
@@ -204,6 +205,34 @@ async fn windows_are_tabs_and_the_page_follows_tmux() -> Result<()> {
         tab.go_to(&format!("{}/sessions", relay.url())).await?;
         steering::until_shown(&tab, "[data-testid=tmux-group]", "work").await?;
         steering::until_shown(&tab, "[data-testid=tmux-group]", "3 panes").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_one_session_sees_its_pane_alone() -> Result<()> {
+    let server = DefaultServer::start()?;
+    let relay = server.relay().await?;
+    let tmux = TmuxSpec { pane: Some("%1".into()), ..TmuxSpec::default() };
+    let wish = CreateSession { tmux: Some(tmux), ..CreateSession::default() };
+    let id = relay.api().create(&wish).await?.session_id;
+    let wish = json!({ "scope": format!("session:{id}:write") });
+    let made = relay.api().expect(201, Method::POST, "/api/tokens", wish).await?;
+    let token = made["token"].as_str().context("no token")?.to_owned();
+    Browser::run("a_token_of_one_session", async |browser| {
+        let address = format!("{}/terminal/{id}#token={token}", relay.url());
+        let tab = browser.open_exactly(&address).await?;
+        // Of two windows, the one of the pane, without a way to the panes beside it.
+        let alone = "document.querySelectorAll('[data-testid=tmux-tab]').length === 1
+            && document.querySelector('[data-testid=pane-switcher]') === null
+            && document.querySelector('[data-testid=split-right]') === null";
+        tab.until("a bar of its own", alone).await?;
+        until_panes(&tab, "its pane", "Object.keys(panes).join() === '%1'").await?;
+        tab.type_text("echo mi''ne\n").await?;
+        until_panes(&tab, "its output", "panes['%1'].includes('\\nmine')").await?;
+        // The browser says which connections were refused.
+        drop(tab.take_complaints());
+        Ok(())
     })
     .await
 }
