@@ -10,6 +10,7 @@ mod later_code;
 mod marks;
 pub mod overlay;
 mod search_bar;
+pub mod search_place;
 pub mod selection_bar;
 pub mod shortcut;
 pub mod stage;
@@ -30,6 +31,7 @@ use crate::pages::frame::menu::AppMenu;
 use crate::pages::terminal::host_note::HostNote;
 use crate::pages::terminal::key_bar::KeyBar;
 use crate::pages::terminal::later_code::LaterCode;
+use crate::pages::terminal::search_place::SearchPlace;
 use crate::pages::terminal::selection_bar::SelectionBar;
 use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
@@ -98,7 +100,7 @@ pub(super) fn StageParts(id: SessionId) -> impl IntoView {
     let id = StoredValue::new(id);
     view! {
         <When condition=move || state.searching.get()>
-            {later.show(|views| (views.search)())}
+            <SearchPlace />
         </When>
         <HostNote />
         <SelectionBar />

@@ -38,6 +38,12 @@ impl<Views: Copy + Send + Sync + 'static> PartCode<Views> {
         expect_context()
     }
 
+    /// Returns true if the code is loaded; not tracked.
+    #[must_use]
+    pub fn is_loaded(self) -> bool {
+        self.code.try_state() == Some(LoadState::Ready)
+    }
+
     /// Calls `then` with the part, or with `None` if it cannot be loaded.
     pub fn with(self, then: impl FnOnce(Option<Views>) + 'static) {
         let Self { code, load } = self;

@@ -50,7 +50,7 @@ async fn a_driver_that_a_host_misses_is_shown_with_the_reason() -> Result<()> {
             .map(({ value }) => value).find(value => value !== 'stand_in')";
         let other: String = tab.evaluate(others).await?;
         tab.until("the choice of the other host", &choose(&other)).await?;
-        tab.until_gone("[data-testid=drivers] [value=tmux]").await?;
+        tab.until_gone("[data-testid=drivers] [value=tmux]:disabled").await?;
         tab.until("the choice of the stand-in", &choose("stand_in")).await?;
         tab.click("[data-testid=drivers] [value=other]").await?;
         tab.click("[data-testid=start]").await?;
