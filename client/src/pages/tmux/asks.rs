@@ -11,7 +11,7 @@ use crate::ui::dialog::Dialog;
 use crate::ui::field::typed;
 use crate::ui::when::{effect, live};
 
-/// Shows the dialog that [`TmuxState`] asks for.
+/// Shows the dialog that `TmuxState` asks for.
 #[component]
 pub fn TmuxAsks() -> impl IntoView {
     let state = TmuxState::expect();
