@@ -82,7 +82,7 @@ fn main() {
     }
 }
 
-fn parts(packages: &Path) -> io::Result<[ModulePart; 3]> {
+fn parts(packages: &Path) -> io::Result<[ModulePart; 4]> {
     let (emulator, classes) = bundle(packages, &EMULATOR)?;
     let emulator =
         emulator + &as_host()? + &style(packages)? + &format!("export{{HostAddon,{classes}}};\n");
@@ -101,6 +101,12 @@ fn parts(packages: &Path) -> io::Result<[ModulePart; 3]> {
             prefix: "part-highlight",
             variable: "HIGHLIGHT_MODULE",
             content: highlighter(packages)?,
+        },
+        ModulePart {
+            name: "tmux-style",
+            prefix: "part-tmux-style",
+            variable: "TMUX_STYLE_MODULE",
+            content: tmux_style()?,
         },
     ])
 }
@@ -174,6 +180,20 @@ fn mended(class: &str, mut module: String) -> io::Result<String> {
         module = module.replacen(wrong, right, 1);
     }
     Ok(module)
+}
+
+/// Returns the style sheet of the pages of tmux as a script. As a text of the program it would be in
+/// the module that every page loads.
+fn tmux_style() -> io::Result<String> {
+    let path = "src/style/tmux.css";
+    println!("cargo::rerun-if-changed={path}");
+    let css = fs::read_to_string(path)?;
+    let lines: Vec<&str> = css.lines().map(str::trim).collect();
+    Ok(format!(
+        "const style=document.createElement(\"style\");style.textContent={:?};\
+         document.head.append(style);\n",
+        lines.join("\n")
+    ))
 }
 
 /// Returns the emulator's style sheet as a script. It comes before the page's own, which overrides

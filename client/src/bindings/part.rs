@@ -26,6 +26,17 @@ pub(super) const SEARCH: Part =
 pub(super) const HIGHLIGHT: Part =
     Part { name: "code's colours", address: concat!("./", env!("HIGHLIGHT_MODULE")) };
 
+/// The style of the pages of tmux.
+const TMUX_STYLE: Part = Part { name: "page", address: concat!("./", env!("TMUX_STYLE_MODULE")) };
+
+/// Adds the style of the pages of tmux to the page, once.
+///
+/// # Errors
+/// [`LoadError`]; a later call may succeed.
+pub async fn load_tmux_style() -> Result<(), LoadError> {
+    TMUX_STYLE.load().await.map(drop)
+}
+
 /// A part of the page did not load: the network is down, or the relay has another version by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The {0} did not load.")]

@@ -10,7 +10,7 @@ use moorline_shared::id::SessionId;
 use moorline_shared::session::{AGENT_DRIVER, TMUX_DRIVER};
 
 use crate::bindings::page;
-use crate::bindings::part::LoadError;
+use crate::bindings::part::{LoadError, load_tmux_style};
 use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
 use crate::pages::embed::{EmbedPage, EmbedViews};
@@ -63,7 +63,10 @@ impl PagePart {
         match self {
             Self::Session => code::session().await,
             Self::Terminal => code::terminal().await,
-            Self::Tmux => code::tmux().await,
+            Self::Tmux => {
+                load_tmux_style().await?;
+                code::tmux().await
+            }
             Self::Agent => code::agent().await,
             Self::Embed => code::embed().await,
             Self::EmbeddedTerminal => code::embedded_terminal().await,
@@ -87,7 +90,10 @@ impl LonePart {
             Self::Approvals => code::approvals().await,
             Self::Access => code::access().await,
             Self::LogIn => code::log_in().await,
-            Self::TmuxPicker => code::tmux_picker().await,
+            Self::TmuxPicker => {
+                load_tmux_style().await?;
+                code::tmux_picker().await
+            }
         }
     }
 

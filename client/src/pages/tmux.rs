@@ -29,8 +29,6 @@ use bar::TmuxBar;
 use panes::Panes;
 use state::TmuxState;
 
-/// The style of these pages. Others need not load it.
-const STYLE: &str = include_str!("../style/tmux.css");
 /// Pages that have place for one pane at a time.
 const NARROW: &str = "(max-width: 699px)";
 
@@ -72,7 +70,6 @@ pub fn TmuxPage(
     };
     view! {
         <div class="page terminal-page tmux-page" data-testid="tmux-page" data-link=link>
-            <style>{STYLE}</style>
             {head}
             <TmuxBar />
             <Panes />

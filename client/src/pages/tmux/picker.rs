@@ -7,7 +7,6 @@ use moorline_shared::rest::{CreateSession, HostTmux};
 use moorline_shared::session::TMUX_DRIVER;
 use moorline_shared::tmux::{TmuxPane, TmuxServer, TmuxSession, TmuxSpec, TmuxWindow};
 
-use super::STYLE;
 use crate::pages::frame::hosts::{NoHost, host_choice};
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
@@ -49,7 +48,6 @@ pub fn TmuxPicker() -> impl IntoView {
         PickerState { host, servers, again: RwSignal::new(0), actions: Actions::expect(), close };
     ask(picker);
     view! {
-        <style>{STYLE}</style>
         <div class="tmux-picker" data-testid="tmux-picker">
             {host_choice(host)}
             <NoHost />
