@@ -36,7 +36,7 @@ async fn a_session_is_published_to_its_end_and_then_forgotten() {
     let (mut control, hello) = relay.control().await;
     assert_eq!(
         (hello.sessions, hello.drivers),
-        (vec![], ["pty", "agent"].map(str::to_owned).to_vec())
+        (vec![], ["pty", "agent", "tmux"].map(str::to_owned).to_vec())
     );
     let hosted = start(&mut control, script("session1", "read a; echo got $a; exit 3")).await;
     assert_eq!(hosted.cwd, "/tmp");

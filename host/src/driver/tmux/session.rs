@@ -127,7 +127,10 @@ impl TmuxDriver {
         }
         let identity = identity(&server).await?;
         let stored = StoredPane { socket: server.socket.clone(), pane, server: identity };
-        let SessionSpec { session_id, opener, .. } = spec;
+        let SessionSpec { session_id, opener, cwd, .. } = spec;
+        // tmux does not know the folder of a program that has not begun yet.
+        let wished = || cwd.map(|cwd| cwd.to_string_lossy().into_owned()).unwrap_or_default();
+        let cwd = listed.shown.cwd.clone().unwrap_or_else(wished);
         let shown = self
             .servers
             .join(&server, &listed.session, |group| group.open(&listed, session_id, opener));
@@ -146,7 +149,7 @@ impl TmuxDriver {
             }),
             control: Arc::new(control),
             snapshots: SnapshotSource::Mirror,
-            cwd: listed.shown.cwd.unwrap_or_default(),
+            cwd,
             pid: listed.pid,
             survival: Survival::Reopened,
         })
