@@ -217,6 +217,9 @@ async fn what_cannot_be_done_has_a_code() -> Result<()> {
     reader.expect(200, Method::GET, &path, Value::Null).await?;
     let split = json!({ "action": "split", "pane": "%0", "direction": "below" });
     reader.expect(403, Method::POST, &path, split.clone()).await?;
+    // It may type, but not end what other sessions show.
+    let writer = api.with_token(Some(&api.token(&format!("session:{id}:write")).await?));
+    writer.expect(403, Method::POST, &path, split.clone()).await?;
     for (status, code, body) in [
         (400, "bad_request", json!({ "action": "explode" })),
         (400, "bad_request", json!({ "action": "select", "pane": "%0 ; kill-server" })),

@@ -146,10 +146,11 @@ pub static ROUTES: &[Route] = &[
         Need::Read,
         Ask(QuestionHandler::of_tmux(tmux::show)),
     ),
+    // It starts and ends sessions beside this one.
     of_session(
         POST,
         "/api/session/{id}/tmux",
-        Need::Write,
+        Need::Start,
         Ask(QuestionHandler::of_tmux(tmux::act)),
     ),
     of_session(POST, "/api/session/{id}/stop", Need::Write, Act(prompts::stop)),

@@ -22,13 +22,14 @@ use crate::pages::agents::{EDIT, agent, prompt};
 
 /// The routes that a token to read a session opens. Whatever is not here must be refused, so a new route
 /// is refused until somebody decides otherwise.
-const READS: [&str; 12] = [
+const READS: [&str; 13] = [
     "/api/session/{id}/status",
     "/api/session/{id}/context",
     "/api/session/{id}/events",
     "/api/session/{id}/events/status",
     "/sessions/{id}/stream",
     "/api/session/{id}/prompts",
+    "/api/session/{id}/tmux",
     "/api/session/{id}/approvals",
     "/api/session/{id}/approvals/{item}",
     "/api/terminal/{id}/output",
@@ -56,9 +57,10 @@ const OWN: [(&str, &str); 16] = [
     ("DELETE", "/api/push/subscriptions/{id}"),
 ];
 /// The lists, which a token of a project reads, too.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "/api/hosts",
     "/api/hosts/{id}/agents",
+    "/api/hosts/{id}/tmux",
     "/api/projects",
     "/api/projects/{id}",
     "/api/events",
