@@ -1,5 +1,7 @@
-//! The only place where the host reads a clock.
+//! The only place where the host reads a clock and draws random numbers.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime};
 
@@ -26,6 +28,17 @@ pub(crate) fn wall_ms() -> u64 {
     }
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Returns fresh random bits.
+pub(crate) fn random_bits() -> u128 {
+    #[cfg(test)]
+    if let Some(bits) = virtual_clock::random_bits() {
+        return bits;
+    }
+    // The keys come from the system's random numbers.
+    let half = || u128::from(RandomState::new().hash_one(wall_ms()));
+    half() << 64 | half()
 }
 
 /// The time and the random numbers of a simulation, on its own thread.

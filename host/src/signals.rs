@@ -1,4 +1,5 @@
-//! The signals that end a program in good order, which the parent process may have blocked.
+//! The names of signals, and the signals that end a program in good order, which the parent process
+//! may have blocked.
 
 use nix::sys::signal::{SigSet, Signal};
 
@@ -14,6 +15,12 @@ pub fn unblock_endings() {
     if let Err(error) = endings.thread_unblock() {
         tracing::warn!(%error, "signals that are blocked stay blocked");
     }
+}
+
+/// Returns the name of a signal, such as `SIGKILL`; one without a name is named by its number.
+pub(crate) fn signal_name(number: i32) -> String {
+    Signal::try_from(number)
+        .map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::limits::{Launch, StartReport, launcher};
+use crate::signals::signal_name;
 use environment::Environment;
 pub use error::SpawnError;
 pub use reader::PtyReader;
@@ -270,13 +271,7 @@ fn io_error(error: pty_process::Error) -> io::Error {
 /// Waits for the process, so that it does not stay a zombie, and publishes its exit status.
 async fn reap(mut child: Child, ended: watch::Sender<Exit>) {
     let status = match child.wait().await {
-        Ok(status) => ExitStatus {
-            code: status.code(),
-            signal: status.signal().map(|number| {
-                nix::sys::signal::Signal::try_from(number)
-                    .map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
-            }),
-        },
+        Ok(status) => ExitStatus { code: status.code(), signal: status.signal().map(signal_name) },
         Err(error) => {
             tracing::error!(%error, "a process cannot be waited for");
             ExitStatus::default()

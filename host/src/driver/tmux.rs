@@ -29,16 +29,5 @@ mod servers;
 mod session;
 mod title;
 
-use std::hash::{BuildHasher as _, RandomState};
-
-use moorline_shared::id::SessionId;
-
 pub use protocol::{ControlEvent, ControlFault, ControlParser, ControlReply};
 pub use session::TmuxDriver;
-
-/// Returns a new id for a session that the host opens by itself.
-fn fresh_id() -> SessionId {
-    // The keys come from the system's random numbers.
-    let bits = RandomState::new().hash_one(0);
-    format!("pane-{bits:016x}").parse().expect("it is made of letters and digits")
-}

@@ -5,11 +5,11 @@
 
 use bytes::Bytes;
 use moorline_shared::session::ExitStatus;
-use nix::sys::signal::Signal;
 
 use super::frame::{DATA_BYTES, HostFrame, KeeperFrame, RefusalCode, VERSION};
 use super::queue::ByteQueue;
 use super::{AttachError, INPUT_BYTES};
+use crate::signals::signal_name;
 
 /// One event of a kept program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,10 +149,7 @@ impl KeptMachine {
             }
             KeeperFrame::Errors { data } => KeptEvent::Errors(data),
             KeeperFrame::Exited { code, signal } => {
-                let signal = signal.map(|number| {
-                    Signal::try_from(number)
-                        .map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().into())
-                });
+                let signal = signal.map(signal_name);
                 KeptEvent::Exited(ExitStatus { code, signal })
             }
             KeeperFrame::Refused { code, .. } => {

@@ -1,7 +1,5 @@
 //! The clock of agent sessions.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::time::Duration;
 
 use moorline_shared::time::Time;
@@ -35,15 +33,4 @@ impl AgentClock {
             None => std::future::pending().await,
         }
     }
-}
-
-/// Returns fresh random bits.
-pub(super) fn random_bits() -> u128 {
-    #[cfg(test)]
-    if let Some(bits) = crate::clock::virtual_clock::random_bits() {
-        return bits;
-    }
-    // The keys come from the system's random numbers.
-    let half = || u128::from(RandomState::new().hash_one(wall_ms()));
-    half() << 64 | half()
 }

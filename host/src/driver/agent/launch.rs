@@ -8,11 +8,11 @@ use moorline_shared::id::SessionId;
 
 use super::ask_records::AskRecords;
 use super::catalogue;
-use super::clock::random_bits;
 use super::files::AgentFolders;
 use super::history;
 use super::machine::AgentSettings;
 use super::process::AgentProgram;
+use crate::clock::random_bits;
 use crate::driver::pty::environment::Environment;
 use crate::driver::pty::{self, Spawn};
 use crate::driver::{DriverError, SessionSpec, TerminalOpener};

@@ -28,6 +28,7 @@ use tokio::time::{sleep, timeout};
 use super::rpc::{LineSplitter, SplitLine};
 use crate::driver::pty::SpawnError;
 use crate::limits::{Launch, launcher};
+use crate::signals::signal_name;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 64 * 1024;
@@ -334,11 +335,7 @@ impl ProcessGroup {
 
 /// Returns the way in which a process has ended.
 pub(super) fn exit_status(status: std::process::ExitStatus) -> ExitStatus {
-    let name = |number| match Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        Err(_) => format!("SIG{number}"),
-    };
-    ExitStatus { code: status.code(), signal: status.signal().map(name) }
+    ExitStatus { code: status.code(), signal: status.signal().map(signal_name) }
 }
 
 /// The end of what a process has written to its standard error.

@@ -25,9 +25,10 @@ use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 
-use super::clock::{AgentClock, random_bits};
+use super::clock::AgentClock;
 use super::machine::{AgentInput, AgentMachine, AgentOutput};
 use super::wire::AgentWire;
+use crate::clock::random_bits;
 use crate::driver::{DriverCheckpoint, DriverOutput, StoredCheckpoint};
 
 /// Outputs that wait for the session to be read, above which nothing is typed and the agent is not

@@ -8,9 +8,9 @@ use moorline_shared::id::SessionId;
 use moorline_shared::session::ExitStatus;
 
 use super::acp::{ServiceAnswer, ServiceRequest, hung_up};
-use super::clock::random_bits;
 use super::files::AgentFolders;
 use super::rpc::{INTERNAL_ERROR, INVALID_PARAMS, NOT_FOUND, RpcError};
+use crate::clock::random_bits;
 use crate::driver::{OpenedTerminal, TerminalOpener, TerminalWish};
 
 /// Most terminals of an agent at a time.

@@ -24,6 +24,7 @@ use super::fifo::has_reader;
 use super::list::{CLIENT_FORMAT, FORMAT, ListedPane, PaneList};
 use super::output_connection::OutputConnection;
 use super::pane::Pane;
+use crate::clock::random_bits;
 use crate::driver::{PaneWish, TerminalOpener};
 
 /// Time in which several changes are taken together.
@@ -326,12 +327,8 @@ impl TmuxGroup {
 
     /// Finds out why the connection has ended, and what has become of the panes.
     async fn look_from_outside(self: &Arc<Self>) {
-        let arguments = ["list-panes", "-a", "-F", FORMAT].map(Into::into);
-        match self.server.run(&arguments).await {
-            Ok(output) => {
-                let lines: Vec<&[u8]> = output.split(|byte| *byte == b'\n').collect();
-                self.apply(&PaneList::read(&lines));
-            }
+        match PaneList::of(&self.server).await {
+            Ok(list) => self.apply(&list),
             Err(TmuxError::Refused(reason)) => {
                 tracing::info!(reason, "the tmux server has ended");
                 for open in self.state().panes.values() {
@@ -398,7 +395,7 @@ impl TmuxGroup {
                 pane: Some(pane.id.clone()),
                 session: state.shown.as_ref().map(|shown| shown.name.clone()),
             };
-            let session_id = super::fresh_id();
+            let session_id = SessionId::from_random(random_bits());
             let opener = Arc::clone(&opener);
             tokio::spawn(async move {
                 if let Err(error) = opener.open_pane(PaneWish { session_id, spec }).await {

@@ -7,6 +7,9 @@ use moorline_shared::name::bounded;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::tmux::{TmuxPane, TmuxSession, TmuxWindow};
 
+use super::command::{ServerSocket, TmuxError};
+use crate::signals::signal_name;
+
 /// The format of a line of `list-panes -a`. Its fields are separated by tabs, which no name in tmux
 /// has. The folder comes last, because a folder's name may have any character.
 pub(super) const FORMAT: &str = "#{session_id}\t#{session_name}\t#{window_id}\t#{window_index}\t\
@@ -135,6 +138,28 @@ impl PaneList {
         Some(())
     }
 
+    /// Lists the panes of a server by a command of its own.
+    ///
+    /// # Errors
+    /// Those of [`ServerSocket::run`].
+    pub(super) async fn of(server: &ServerSocket) -> Result<Self, TmuxError> {
+        let output = server.run(&["list-panes", "-a", "-F", FORMAT].map(Into::into)).await?;
+        Ok(Self::read(&lines(&output)))
+    }
+
+    /// Counts the terminals that are attached to each session of a server by a command of its own.
+    ///
+    /// # Errors
+    /// Those of [`ServerSocket::run`].
+    pub(super) async fn count_clients_of(
+        &mut self,
+        server: &ServerSocket,
+    ) -> Result<(), TmuxError> {
+        let output = server.run(&["list-clients", "-F", CLIENT_FORMAT].map(Into::into)).await?;
+        self.count_clients(&lines(&output));
+        Ok(())
+    }
+
     /// Counts the terminals that are attached to each session, from the lines of `list-clients` with
     /// [`CLIENT_FORMAT`]. Clients in control mode show nothing to anyone.
     pub(super) fn count_clients(&mut self, lines: &[impl AsRef<[u8]>]) {
@@ -163,9 +188,8 @@ impl PaneList {
     }
 }
 
-fn signal_name(number: i32) -> String {
-    nix::sys::signal::Signal::try_from(number)
-        .map_or_else(|_| format!("SIG{number}"), |signal| signal.as_str().to_owned())
+fn lines(output: &[u8]) -> Vec<&[u8]> {
+    output.split(|byte| *byte == b'\n').collect()
 }
 
 #[cfg(test)]

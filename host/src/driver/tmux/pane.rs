@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline_shared::event::{Activity, EventFields, EventKind, Status, TmuxLayout};
+use moorline_shared::event::{Activity, EventFields, SessionError, Status, TmuxLayout};
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::tmux::TmuxSession;
@@ -230,11 +230,8 @@ impl Pane {
     }
 
     fn report(&self, state: &mut PaneState, code: &str, message: &str) {
-        let mut fields = Map::new();
-        fields.insert("error".into(), Value::from(message));
-        fields.insert("code".into(), Value::from(code));
-        let kind = EventKind::SessionError.as_str();
-        self.push(state, DriverOutput::Event { kind, fields });
+        let (error, code) = (message.to_owned(), Some(code.to_owned()));
+        self.push(state, event(&SessionError { error, code, recoverable: None }));
     }
 
     /// Makes the control stream the source of the output, because the pipe is the user's.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use moorline_shared::id::SessionId;
 use moorline_shared::tmux::TmuxServer;
 
-use super::command::{ServerSocket, TmuxError, sockets};
+use super::command::{ServerSocket, sockets};
 use super::group::{GroupHome, OpenPane, TmuxGroup};
-use super::list::{CLIENT_FORMAT, FORMAT, PaneList};
+use super::list::PaneList;
 
 /// The groups of all tmux sessions with open panes, by their server and id.
 #[derive(Debug)]
@@ -91,7 +91,10 @@ impl TmuxServers {
         }
         let mut servers = Vec::new();
         for server in sockets {
-            let Ok(list) = panes(&server).await else { continue };
+            let Ok(mut list) = PaneList::of(&server).await else { continue };
+            if list.count_clients_of(&server).await.is_err() {
+                continue;
+            }
             let mut sessions = list.sessions;
             for pane in
                 sessions.iter_mut().flat_map(|it| &mut it.windows).flat_map(|it| &mut it.panes)
@@ -126,19 +129,4 @@ impl GroupHome for TmuxServers {
     fn has_begun(&self) -> bool {
         self.has_begun.load(Ordering::Relaxed)
     }
-}
-
-/// Lists the panes of a server, with the terminals that are attached to its sessions.
-///
-/// # Errors
-/// Those of [`ServerSocket::run`].
-pub(super) async fn panes(server: &ServerSocket) -> Result<PaneList, TmuxError> {
-    let lines = |output: &[u8]| -> Vec<Vec<u8>> {
-        output.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
-    };
-    let listed = server.run(&["list-panes", "-a", "-F", FORMAT].map(Into::into)).await?;
-    let mut list = PaneList::read(&lines(&listed));
-    let clients = server.run(&["list-clients", "-F", CLIENT_FORMAT].map(Into::into)).await?;
-    list.count_clients(&lines(&clients));
-    Ok(list)
 }

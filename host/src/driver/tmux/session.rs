@@ -1,5 +1,6 @@
 //! Shows a pane of tmux as a session.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,14 +11,13 @@ use moorline_shared::failure::HostFailure;
 use moorline_shared::session::{Size, TMUX_DRIVER};
 use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer, TmuxSpec};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 use super::command::{ServerSocket, TmuxError, literal, missing, shell_quoted};
 use super::fifo;
 use super::group::TmuxGroup;
-use super::list::ListedPane;
+use super::list::{ListedPane, PaneList};
 use super::pane::Pane;
-use super::servers::{self, TmuxServers};
+use super::servers::TmuxServers;
 use crate::driver::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession, StoredCheckpoint, Survival,
@@ -93,7 +93,7 @@ impl TmuxDriver {
     async fn find(&self, spec: &SessionSpec) -> Result<(ServerSocket, ListedPane), OpenError> {
         let TmuxSpec { socket, pane, session } = spec.facts.tmux.clone().unwrap_or_default();
         let server = ServerSocket { socket };
-        let listed = servers::panes(&server).await;
+        let listed = PaneList::of(&server).await;
         if let Some(pane) = pane {
             let listed = listed.map_err(no_server)?;
             let session = listed.sessions.iter().find(|it| Some(&it.name) == session.as_ref());
@@ -106,7 +106,7 @@ impl TmuxDriver {
         }
         let created = server.run(&new_session(spec, session.as_deref())).await?;
         let created = String::from_utf8_lossy(&created).trim().to_owned();
-        let listed = servers::panes(&server).await?;
+        let listed = PaneList::of(&server).await?;
         let found = listed.pane(&created, None).cloned();
         found.map(|found| (server, found)).ok_or(OpenError::NoPane(created))
     }
@@ -166,7 +166,7 @@ impl TmuxDriver {
         if identity(&server).await.ok().as_ref() != Some(&stored.server) {
             return Err(OpenError::OtherServer);
         }
-        let listed = servers::panes(&server).await.map_err(no_server)?;
+        let listed = PaneList::of(&server).await.map_err(no_server)?;
         let session = spec.facts.tmux.as_ref().and_then(|tmux| tmux.session.as_ref());
         let session = listed.sessions.iter().find(|it| Some(&it.name) == session);
         let found = listed.pane(&stored.pane, session.map(|session| &*session.id)).cloned();
