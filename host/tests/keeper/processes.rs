@@ -49,7 +49,7 @@ fn the_keeper() {
 }
 
 /// Goes on with the streams of `cat` until it is killed, and tells on its standard error how much
-/// it has read before it acknowledges that.
+/// it has read before it acknowledges that: a line a write, so that the kill cannot cut one.
 #[tokio::test]
 #[ignore = "another test starts it to kill it"]
 async fn the_host() {
@@ -60,7 +60,7 @@ async fn the_host() {
         0 => Kept::start(&spec(socket.as_ref(), &["cat"])).await.unwrap(),
         _ => Kept::attach(socket.as_ref(), read_from).await.unwrap(),
     };
-    let told = |read| writeln!(stderr(), "read {read}").unwrap();
+    let told = |read| stderr().write_all(format!("read {read}\n").as_bytes()).unwrap();
     Pump::new(&kept, read_from).run(&mut kept, told).await;
     panic!("it was not killed before all {TOTAL} bytes");
 }
