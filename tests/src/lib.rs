@@ -28,6 +28,7 @@ pub mod expected;
 pub mod follower;
 pub mod front;
 pub mod host_page;
+pub mod kubernetes;
 pub mod plain;
 pub mod programs;
 pub mod proxy;

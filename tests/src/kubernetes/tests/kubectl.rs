@@ -1,0 +1,1 @@
+//! The fake seen by `kubectl`: somebody else's client.
