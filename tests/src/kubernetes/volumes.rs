@@ -69,7 +69,10 @@ impl VolumeFolders {
                 Some(uid) => self.of_claim(&uid),
                 None => pod_folder.join("volumes").join(name),
             };
-            let folder = folder.join(text(&mount["subPath"]).trim_start_matches('/'));
+            let folder = match text(&mount["subPath"]).trim_start_matches('/') {
+                "" => folder,
+                part => folder.join(part),
+            };
             fs::create_dir_all(&folder)?;
             let path = text(&mount["mountPath"]).trim_end_matches('/');
             mounts.push((path.to_owned(), folder.to_string_lossy().into_owned()));

@@ -123,10 +123,11 @@ async fn command_is_cut_after_any_byte() {
         let (status, stdout) = (process.take_status().unwrap(), process.stdout().unwrap());
         let mut output = String::new();
         // The reader of an exec that fails does not end by itself.
-        let reading = stdout.take(6).read_to_string(&mut output);
+        let mut stdout = stdout.take(6);
+        let reading = stdout.read_to_string(&mut output);
         tokio::select! {
             biased;
-            read = reading => _ = read.unwrap(),
+            read = reading => assert_eq!(read.unwrap(), 6),
             status = within("the cut", status) => assert_eq!(status.unwrap(), None),
         }
         let expected = if bytes < 12 { "" } else { "hello\n" };
