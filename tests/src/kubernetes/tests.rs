@@ -42,14 +42,14 @@ impl Trial {
 
     /// Creates a pod that waits for its end, and returns it once it is ready.
     async fn ready_pod(&self, name: &str) -> Pod {
-        self.pods().create(&PostParams::default(), &pod(name, json!({}))).await.unwrap();
+        self.pods().create(&PostParams::default(), &pod(name, &json!({}))).await.unwrap();
         let pod = self.cluster.pods().wait_ready(name).await.unwrap();
         serde_json::from_value(pod).unwrap()
     }
 }
 
 /// A pod of one container `main`, whose spec is merged with this.
-fn pod(name: &str, spec: Value) -> Pod {
+fn pod(name: &str, spec: &Value) -> Pod {
     let mut pod = json!({
         "metadata": { "name": name, "labels": { "app": "shell" } },
         "spec": {
@@ -57,7 +57,7 @@ fn pod(name: &str, spec: Value) -> Pod {
             "containers": [{ "name": "main", "image": "busybox:1", "command": ["sleep", "infinity"] }],
         },
     });
-    super::patch::PatchKind::Strategic.apply(&mut pod["spec"], &spec);
+    super::patch::PatchKind::Strategic.apply(&mut pod["spec"], spec);
     serde_json::from_value(pod).unwrap()
 }
 

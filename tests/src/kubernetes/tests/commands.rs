@@ -152,7 +152,7 @@ async fn cut_command_gets_the_end_of_its_input_and_goes_on() {
         }],
         "volumes": [{ "name": "files", "persistentVolumeClaim": { "claimName": "files" } }],
     });
-    trial.pods().create(&Default::default(), &pod("a", spec)).await.unwrap();
+    trial.pods().create(&Default::default(), &pod("a", &spec)).await.unwrap();
     trial.cluster.pods().wait_ready("a").await.unwrap();
     let params = AttachParams::default().stdin(true).stderr(false);
     let script = "echo on > /work/started; cat > /work/input; echo done > /work/end";

@@ -98,9 +98,9 @@ fn text(path: &Path) -> &str {
 #[ignore = "needs kubectl"]
 async fn kubectl_sees_a_pod_from_apply_to_delete() {
     let kubectl = Kubectl::start().await;
-    assert_eq!(kubectl.apply(&pod("a", json!({}))).await, "pod/a created\n");
-    assert_eq!(kubectl.apply(&pod("a", json!({}))).await, "pod/a unchanged\n");
-    let mut labelled = pod("a", json!({}));
+    assert_eq!(kubectl.apply(&pod("a", &json!({}))).await, "pod/a created\n");
+    assert_eq!(kubectl.apply(&pod("a", &json!({}))).await, "pod/a unchanged\n");
+    let mut labelled = pod("a", &json!({}));
     labelled.metadata.labels.as_mut().unwrap().insert("more".into(), "yes".into());
     assert_eq!(kubectl.apply(&labelled).await, "pod/a configured\n");
     let waited = kubectl.succeed(&["wait", "--for=condition=Ready", "pod/a"]).await;
@@ -134,7 +134,7 @@ async fn kubectl_runs_commands_and_copies_files() {
     let kubectl = Kubectl::start().await;
     let work = kubectl.file("work");
     std::fs::create_dir(&work).unwrap();
-    kubectl.apply(&pod("a", json!({}))).await;
+    kubectl.apply(&pod("a", &json!({}))).await;
     kubectl.cluster.pods().wait_ready("a").await.unwrap();
     assert_eq!(kubectl.succeed(&["exec", "a", "--", "echo", "hello"]).await, "hello\n");
     assert_eq!(kubectl.read(&["exec", "-i", "a", "--", "rev"], "abc\n").await, "cba\n");
@@ -158,7 +158,7 @@ async fn kubectl_runs_commands_and_copies_files() {
 #[ignore = "needs kubectl"]
 async fn kubectl_opens_a_terminal_of_its_own_size() {
     let kubectl = Kubectl::start().await;
-    kubectl.apply(&pod("a", json!({}))).await;
+    kubectl.apply(&pod("a", &json!({}))).await;
     kubectl.cluster.pods().wait_ready("a").await.unwrap();
     // `script` gives it a terminal.
     let program = text(&kubectl.program);
@@ -178,7 +178,7 @@ async fn kubectl_reads_and_follows_logs() {
     let kubectl = Kubectl::start().await;
     let script = "for word in one two three; do echo $word; done; sleep 0.2; echo four";
     let spec = json!({ "containers": [{ "name": "main", "command": ["sh", "-c", script] }] });
-    kubectl.apply(&pod("a", spec)).await;
+    kubectl.apply(&pod("a", &spec)).await;
     wait_until("to run", async || !kubectl.cluster.pods().phase("a").contains("Pending"))
         .await
         .unwrap();

@@ -9,7 +9,7 @@ use crate::wait::wait_until;
 
 impl Trial {
     async fn create(&self, name: &str) -> Result<(), kube::Error> {
-        self.pods().create(&PostParams::default(), &pod(name, json!({}))).await.map(|_| ())
+        self.pods().create(&PostParams::default(), &pod(name, &json!({}))).await.map(|_| ())
     }
 
     fn condition(&self, name: &str, kind: &str) -> Value {
@@ -120,7 +120,7 @@ async fn claim_waits_for_a_storage_class_and_the_pod_for_the_claim() {
     let spec = json!({
         "volumes": [{ "name": "files", "persistentVolumeClaim": { "claimName": "files" } }],
     });
-    trial.pods().create(&PostParams::default(), &pod("a", spec)).await.unwrap();
+    trial.pods().create(&PostParams::default(), &pod("a", &spec)).await.unwrap();
     let message = async |part: &str| {
         trial.condition("a", "PodScheduled")["message"]
             .as_str()
@@ -145,7 +145,7 @@ async fn deleted_pod_stays_until_its_process_ends() {
     });
     trial.claims().create(&PostParams::default(), &claim("go")).await.unwrap();
     let pods = trial.pods();
-    pods.create(&PostParams::default(), &pod("a", spec)).await.unwrap();
+    pods.create(&PostParams::default(), &pod("a", &spec)).await.unwrap();
     let log = async || pods.logs("a", &Default::default()).await.unwrap_or_default();
     wait_until("the trap", async || log().await.contains("up")).await.unwrap();
     trial.cluster.pods().delete("a").unwrap();

@@ -27,7 +27,7 @@ async fn pod_is_watched_until_it_is_ready_and_until_it_is_gone() {
     let pods = trial.pods();
     let config = watcher::Config::default().labels("app=shell");
     let mut seen = watcher(pods.clone(), config).applied_objects().boxed();
-    let created = pods.create(&PostParams::default(), &pod("a", json!({}))).await.unwrap();
+    let created = pods.create(&PostParams::default(), &pod("a", &json!({}))).await.unwrap();
     assert!(created.metadata.uid.is_some() && created.metadata.creation_timestamp.is_some());
     let is_ready = |pod: &Pod| {
         let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
@@ -79,17 +79,17 @@ async fn errors_are_those_of_a_real_server() {
     let missing = code(pods.get("a").await.unwrap_err());
     assert_eq!(missing, (404, "NotFound".into(), "pods \"a\" not found".into()));
     trial.cluster.pods().occupy("a");
-    let taken = code(pods.create(&post, &pod("a", json!({}))).await.unwrap_err());
+    let taken = code(pods.create(&post, &pod("a", &json!({}))).await.unwrap_err());
     assert_eq!(taken, (409, "AlreadyExists".into(), "pods \"a\" already exists".into()));
     let (status, _, message) =
-        code(pods.create(&post, &pod("Under_score", json!({}))).await.unwrap_err());
+        code(pods.create(&post, &pod("Under_score", &json!({}))).await.unwrap_err());
     assert_eq!(status, 422);
     assert!(
         message.starts_with("Pod \"Under_score\" is invalid: metadata.name: Invalid value"),
         "{message}"
     );
     let account = json!({ "serviceAccountName": "nobody" });
-    let (status, _, message) = code(pods.create(&post, &pod("b", account)).await.unwrap_err());
+    let (status, _, message) = code(pods.create(&post, &pod("b", &account)).await.unwrap_err());
     assert_eq!(status, 403);
     assert!(message.ends_with("serviceaccount \"nobody\" not found"), "{message}");
     trial.cluster.forbid("delete", "pods");
@@ -147,7 +147,7 @@ async fn claim_is_applied_bound_and_kept_while_a_pod_uses_it() {
         "volumes": [{ "name": "files", "persistentVolumeClaim": { "claimName": "files" } }],
     });
     let pods = trial.pods();
-    pods.create(&PostParams::default(), &pod("a", spec)).await.unwrap();
+    pods.create(&PostParams::default(), &pod("a", &spec)).await.unwrap();
     let folder = trial.cluster.claims().folder("files").unwrap();
     let written =
         || std::fs::read_to_string(folder.join("file")).is_ok_and(|text| text == "kept\n");
@@ -179,7 +179,7 @@ async fn init_container_runs_before_and_its_files_are_there() {
         }],
         "volumes": [{ "name": "tools", "emptyDir": {} }],
     });
-    trial.pods().create(&PostParams::default(), &pod("a", spec)).await.unwrap();
+    trial.pods().create(&PostParams::default(), &pod("a", &spec)).await.unwrap();
     wait_until("the end", async || trial.cluster.pods().phase("a") == "Succeeded").await.unwrap();
     let log = trial.pods().logs("a", &Default::default()).await.unwrap();
     assert!(log.starts_with("at /") && log.ends_with("/volumes/tools\n"), "{log}");
