@@ -52,9 +52,11 @@ pub(super) async fn answer(
     }
     let query = QueryParameters::of(request.uri());
     let target = ContainerTarget::find(state, path, query.get("container"))?;
+    let lost = *state.node_lost.borrow();
     let command = command_of(state, &target, &query);
     let command = match command {
-        // Newer servers upgrade before they ask the node.
+        // Newer servers upgrade before they ask the node. Older ones pass on what it says, as text.
+        Err(error) if state.legacy && !lost => return Ok(error.into_text()),
         Err(error) if state.legacy => return Err(error),
         other => other,
     };
@@ -87,8 +89,12 @@ fn command_of(
     let runtime = state.runtimes.get(uid(&target.pod));
     let Some(container) = runtime.and_then(|runtime| runtime.container(&target.container)) else {
         let name = &target.container;
-        let why = format!("unable to upgrade connection: container not found (\"{name}\")");
-        return Err(ApiError::internal(&why));
+        let why = format!("container not found (\"{name}\")");
+        return Err(if state.legacy {
+            ApiError::of_node(&why)
+        } else {
+            ApiError::internal(&format!("unable to upgrade connection: {why}"))
+        });
     };
     Ok(ExecCommand {
         place: container.place,

@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::json::{list, name, namespace, now, text, uid};
 use super::pod_status::{
-    change_container, is_over, set_all_waiting, set_condition, set_phase, set_ready, terminated,
-    waiting,
+    change_container, is_over, set_all_waiting, set_condition, set_phase, set_ready,
+    set_uninitialized, terminated, waiting,
 };
 use super::process::{kill_all, terminate};
 use super::resource::{CLAIMS, PODS};
@@ -117,7 +117,7 @@ impl PodLife {
         self.change(|pod| {
             pod["spec"]["nodeName"] = NODE.into();
             set_condition(pod, "PodScheduled", "True", "", "");
-            set_condition(pod, "Initialized", "False", "", "");
+            set_uninitialized(pod);
             pod["status"]["hostIP"] = "10.0.0.2".into();
             pod["status"]["startTime"] = now().into();
             set_all_waiting(pod);
@@ -183,7 +183,7 @@ impl PodLife {
     fn fail_to_pull(&self, name: &str, image: &str) {
         let reference = format!("docker.io/library/{image}");
         let why = format!(
-            "Failed to pull image \"{image}\": rpc error: code = NotFound desc = failed to pull and unpack \
+            "rpc error: code = NotFound desc = failed to pull and unpack \
              image \"{reference}\": failed to resolve reference \"{reference}\": {reference}: not found"
         );
         let back_off = format!("Back-off pulling image \"{image}\"");
@@ -191,11 +191,12 @@ impl PodLife {
             self.change(|pod| {
                 change_container(pod, name, |status| status["state"] = waiting(reason, message));
             });
-            let (kind, event) = match reason {
-                "ErrImagePull" => ("Warning", "Failed"),
-                _ => ("Normal", "BackOff"),
-            };
-            self.tell(Some(name), "kubelet", kind, event, message);
+            if reason == "ErrImagePull" {
+                let message = format!("Failed to pull image \"{image}\": {message}");
+                self.tell(Some(name), "kubelet", "Warning", "Failed", &message);
+            } else {
+                self.tell(Some(name), "kubelet", "Normal", "BackOff", message);
+            }
             self.tell(Some(name), "kubelet", "Warning", "Failed", &format!("Error: {reason}"));
         }
     }

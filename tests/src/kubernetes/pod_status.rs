@@ -29,6 +29,18 @@ pub(super) fn set_condition(pod: &mut Value, kind: &str, holds: &str, reason: &s
     }
 }
 
+/// Sets the condition `Initialized` of a pod whose containers have not started.
+pub(super) fn set_uninitialized(pod: &mut Value) {
+    let inits = list(&pod["spec"]["initContainers"]).iter();
+    let inits: Vec<_> = inits.map(|init| text(&init["name"]).to_owned()).collect();
+    if inits.is_empty() {
+        set_condition(pod, "Initialized", "True", "", "");
+    } else {
+        let message = format!("containers with incomplete status: [{}]", inits.join(" "));
+        set_condition(pod, "Initialized", "False", "ContainersNotInitialized", &message);
+    }
+}
+
 /// Sets the phase, and for a pod that failed as a whole the reason.
 pub(super) fn set_phase(pod: &mut Value, phase: &str, reason: &str, message: &str) {
     pod["status"]["phase"] = phase.into();
@@ -120,7 +132,7 @@ pub(super) fn set_ready(pod: &mut Value) {
         .map(|status| text(&status["name"]).to_owned())
         .collect();
     let (holds, reason, message) = match &unready[..] {
-        _ if is_over(pod) => ("False", "PodCompleted", String::new()),
+        _ if pod["status"]["phase"] == "Succeeded" => ("False", "PodCompleted", String::new()),
         [] => ("True", "", String::new()),
         unready => {
             let message = format!("containers with unready status: [{}]", unready.join(" "));

@@ -130,6 +130,16 @@ impl ApiError {
         Self::new(500, "InternalError", message, details)
     }
 
+    /// 500: the node says no, in its own words.
+    pub(super) fn of_node(why: &str) -> Self {
+        Self::new(500, "InternalError", why, Value::Null)
+    }
+
+    /// The answer of a node, which is no `Status` object.
+    pub(super) fn into_text(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.message).into_response()
+    }
+
     /// The `Status` object.
     pub(super) fn status(&self) -> Value {
         let mut status = json!({

@@ -188,3 +188,19 @@ async fn kubectl_reads_and_follows_logs() {
     let list = kubectl.succeed(&["get", "pods"]).await;
     assert!(list.contains("0/1     Completed"), "{list}");
 }
+
+#[tokio::test]
+#[ignore = "needs kubectl"]
+async fn kubectl_applies_the_example_manifests() {
+    let kubectl = Kubectl::start().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/kubernetes");
+    kubectl.succeed(&["apply", "-f", text(&folder.join("namespace.yaml"))]).await;
+    for file in ["access.yaml", "relay.yaml", "limits.yaml"] {
+        let file = folder.join(file);
+        let words = ["apply", "-n", "moorline", "-f", text(&file)];
+        let first = kubectl.succeed(&words).await;
+        assert!(first.lines().all(|line| line.ends_with(" created")), "{first}");
+        let second = kubectl.succeed(&words).await;
+        assert!(second.lines().all(|line| line.ends_with(" unchanged")), "{second}");
+    }
+}
