@@ -102,7 +102,7 @@ impl FakeCluster {
     /// As [`FakeCluster::start`].
     pub async fn start_with(options: FakeClusterOptions) -> Result<Self> {
         let folder = TempDir::with_prefix("fake-cluster-")?;
-        let volumes = folder.path().join("volumes");
+        let volumes = folder.path().join("v");
         let state = Arc::new(ClusterState::new(volumes, options.legacy));
         let server = ApiServer::start(routes::router(Arc::clone(&state)), options.tls).await?;
         let kubeconfig = folder.path().join("kubeconfig");

@@ -29,12 +29,12 @@ impl VolumeFolders {
 
     /// The folder of a claim: kept until the claim is deleted.
     pub(super) fn of_claim(&self, uid: &str) -> PathBuf {
-        self.root.join("claims").join(uid)
+        self.root.join("c").join(short(uid))
     }
 
     /// The folder of a pod: its own volumes, its logs, and the folder that its processes start in.
     pub(super) fn of_pod(&self, uid: &str) -> PathBuf {
-        self.root.join("pods").join(uid)
+        self.root.join("p").join(short(uid))
     }
 
     pub(super) fn remove_claim(&self, uid: &str) {
@@ -67,7 +67,7 @@ impl VolumeFolders {
                 volume.map(|volume| text(&volume["persistentVolumeClaim"]["claimName"]));
             let folder = match claim_name.filter(|name| !name.is_empty()).and_then(&claim) {
                 Some(uid) => self.of_claim(&uid),
-                None => pod_folder.join("volumes").join(name),
+                None => pod_folder.join("v").join(name),
             };
             let folder = match text(&mount["subPath"]).trim_start_matches('/') {
                 "" => folder,
@@ -109,6 +109,12 @@ impl MountTable {
         }
         translated
     }
+}
+
+/// The part of a uid that folders are named by: the path of a socket may have 107 bytes only, and
+/// programs put sockets into their volumes.
+fn short(uid: &str) -> &str {
+    uid.get(..13).unwrap_or(uid)
 }
 
 /// The folder of one of a pod's containers' logs.

@@ -182,7 +182,7 @@ async fn init_container_runs_before_and_its_files_are_there() {
     trial.pods().create(&PostParams::default(), &pod("a", &spec)).await.unwrap();
     wait_until("the end", async || trial.cluster.pods().phase("a") == "Succeeded").await.unwrap();
     let log = trial.pods().logs("a", &Default::default()).await.unwrap();
-    assert!(log.starts_with("at /") && log.ends_with("/volumes/tools\n"), "{log}");
+    assert!(log.starts_with("at /") && log.ends_with("/v/tools\n"), "{log}");
     let pod = trial.cluster.pods().get("a").unwrap();
     let ended = &pod["status"]["containerStatuses"][0]["state"]["terminated"];
     assert_eq!((&ended["exitCode"], &ended["reason"]), (&json!(0), &json!("Completed")));
