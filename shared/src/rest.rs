@@ -49,7 +49,8 @@ pub use terminal::{
 };
 pub use tmux::{HostTmux, SessionTmux};
 pub use tokens::{
-    ChangeToken, CreateToken, LoginStatus, TokenChanged, TokenCreated, TokenList, TokenSummary,
+    ChangeToken, CreateToken, LoggedOut, LoginStatus, TokenChanged, TokenCreated, TokenList,
+    TokenSummary,
 };
 
 /// The body of `POST /api/sessions`. Every field may be left out.

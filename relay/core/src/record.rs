@@ -102,6 +102,9 @@ pub struct TokenRecord {
     pub expires_at_ms: Option<u64>,
     /// The time of its last use, in milliseconds since 1970, to a minute; `None` if it was not used.
     pub last_used_ms: Option<u64>,
+    /// For a browser's own token, which it was given for a code: whose browser it is, as
+    /// [`Grant::person`](crate::auth::Grant::person) has it.
+    pub browser_of: Option<String>,
 }
 
 impl TokenRecord {
@@ -132,6 +135,8 @@ pub struct FoundToken {
     pub label: Option<String>,
     /// The time of its expiry; `None` if it does not expire.
     pub expires_at: Option<Time>,
+    /// For a browser's own token: whose browser it is.
+    pub browser_of: Option<String>,
 }
 
 /// Returns a session as lists show it, from its row.

@@ -155,6 +155,7 @@ CREATE TABLE used_passkey_challenges (
     expires_at INTEGER NOT NULL
 ) WITHOUT ROWID;
 ",
+    "ALTER TABLE tokens ADD COLUMN browser_of TEXT;",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are
@@ -256,19 +257,20 @@ INSERT OR REPLACE INTO projects (id, name, directory, created_at) VALUES (?1, ?2
 pub const DELETE_PROJECT: [&str; 2] =
     ["DELETE FROM projects WHERE id = ?1", "UPDATE sessions SET project = NULL WHERE project = ?1"];
 
-/// Inserts a token: (id, hash, scope, label, `created_at`, `expires_at`).
+/// Inserts a token: (id, hash, scope, label, `created_at`, `expires_at`, `browser_of`).
 pub const INSERT_TOKEN: &str = "
-INSERT INTO tokens (id, hash, scope, label, created_at, expires_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+INSERT INTO tokens (id, hash, scope, label, created_at, expires_at, browser_of)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 /// Selects all tokens, oldest first, without their hashes:
-/// (id, scope, label, `created_at`, `expires_at`, `last_used`).
+/// (id, scope, label, `created_at`, `expires_at`, `last_used`, `browser_of`).
 pub const TOKENS: &str = "
-SELECT id, scope, label, created_at, expires_at, last_used FROM tokens ORDER BY created_at, id";
+SELECT id, scope, label, created_at, expires_at, last_used, browser_of FROM tokens
+ORDER BY created_at, id";
 
-/// Selects a token by its hash: (hash) gives (id, hash, scope, label, `expires_at`).
+/// Selects a token by its hash: (hash) gives (id, hash, scope, label, `expires_at`, `browser_of`).
 pub const TOKEN_BY_HASH: &str =
-    "SELECT id, hash, scope, label, expires_at FROM tokens WHERE hash = ?1";
+    "SELECT id, hash, scope, label, expires_at, browser_of FROM tokens WHERE hash = ?1";
 
 /// Changes what a token allows: (id, scope, label, `expires_at`).
 pub const CHANGE_TOKEN: &str =
@@ -303,8 +305,20 @@ pub const COOKIE: &str =
 /// Removes a cookie: (hash).
 pub const DELETE_COOKIE: &str = "DELETE FROM cookies WHERE hash = ?1";
 
-/// Removes the cookies that stand for a token: (hash of the token).
-pub const DELETE_COOKIES: &str = "DELETE FROM cookies WHERE token = ?1";
+/// Removes the cookies of a person's browsers: (hash of the caller's token, the person as
+/// [`Grant::person`](crate::auth::Grant::person) has it) gives the hash of each cookie's token.
+pub const DELETE_COOKIES: &str = "
+DELETE FROM cookies WHERE token = ?1
+    OR token IN (SELECT hash FROM tokens WHERE id = ?2 OR browser_of = ?2)
+    OR (?2 = '' AND token NOT IN (SELECT hash FROM tokens))
+RETURNING token";
+
+/// Revokes tokens that are browsers' own, except those with passkeys: (id of one, or else the person
+/// whose browsers they are) gives the hash of each.
+pub const END_BROWSER_TOKENS: &str = "
+DELETE FROM tokens WHERE browser_of IS NOT NULL AND (id = ?1 OR browser_of = ?2)
+    AND hash NOT IN (SELECT token FROM passkeys)
+RETURNING hash";
 
 /// Adds an audit event: (at, kind, who, token, address, session, detail).
 pub const PUT_AUDIT: &str = "

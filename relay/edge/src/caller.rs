@@ -29,7 +29,8 @@ impl Caller {
 
     /// Returns a caller who has presented a token.
     pub(crate) const fn by_token(grant: Grant, token: SecretHash) -> Self {
-        Self { grant, token, cookie: None, cookie_expires_at: None, address: None }
+        let (cookie, cookie_expires_at, address) = (None, None, None);
+        Self { grant, token, cookie, cookie_expires_at, address, is_by_ticket: false }
     }
 
     /// When the caller's token or cookie expires, whichever comes first.

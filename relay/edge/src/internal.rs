@@ -100,8 +100,8 @@ pub const VERIFY: &str = "/internal/verify";
 pub const VERIFY_COOKIE: &str = "/internal/verify-cookie";
 /// To the directory: [`Keep`]. Answer: nothing, or 401 if the cookie to renew is not valid.
 pub const KEEP: &str = "/internal/keep";
-/// To the directory: [`Presented`], a cookie's hash; it is void from then on. Answer: nothing.
-pub const DROP: &str = "/internal/drop";
+/// To the directory: [`Leaving`], whose cookie or own token is void from then on. Answer: `LoggedOut`.
+pub const LOG_OUT: &str = "/internal/log-out";
 /// To the directory: [`Presented`], a ticket's hash; the ticket is void from then on. Answer:
 /// [`Allowed`], or 401.
 pub const REDEEM: &str = "/internal/redeem";
@@ -287,6 +287,15 @@ impl Presented {
     }
 }
 
+/// A browser that logs out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// What it presents.
+    pub presented: Presented,
+    /// True for a cookie, false for a token.
+    pub is_cookie: bool,
+}
+
 /// A cookie that is new or renewed, and the token that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Keep {
@@ -358,6 +367,9 @@ pub struct Caller {
     /// The caller's address, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// True if a ticket stands for the token in this request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_by_ticket: bool,
 }
 
 /// A connection that a caller opens.

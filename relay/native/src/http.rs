@@ -152,7 +152,7 @@ impl App {
         }
         self.note_use(&grant, now);
         let address = client_address(&parts.extensions);
-        Ok(Caller(LeaseHolder { secret, grant, address }))
+        Ok(Caller::new(LeaseHolder { secret, grant, address }))
     }
 
     /// Counts a session that a caller is about to start.
@@ -201,7 +201,7 @@ impl App {
             return AccessLease::until(closing);
         }
         let purpose = LeasePurpose { route, id: id.to_owned() };
-        self.leases.hold(caller.0.clone(), purpose, closing)
+        self.leases.hold((**caller).clone(), purpose, closing)
     }
 
     /// Ends the connections whose tokens no longer allow them, until the future is dropped.
@@ -230,7 +230,7 @@ impl App {
             }
         };
         let cut = |holder: &LeaseHolder, purpose: &LeasePurpose| {
-            let caller = Caller(holder.clone());
+            let caller = Caller::new(holder.clone());
             self.record(caller.event_of(AuditKind::Cut, purpose.route, &purpose.id));
         };
         self.leases.watch(allows, cut).await;

@@ -97,6 +97,19 @@ pub struct TokenSummary {
     pub last_used: Option<String>,
 }
 
+/// The answer to `DELETE /api/login` and `DELETE /api/login/all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LoggedOut {
+    /// Always true.
+    pub success: bool,
+    /// True if the token that the browser had logged in with is revoked: it was the browser's own.
+    /// Another token stays valid.
+    #[serde(default)]
+    pub revoked: bool,
+}
+
 /// The answer to `GET /api/login`: what the caller's token allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

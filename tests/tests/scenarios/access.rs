@@ -1,6 +1,7 @@
 //! Tokens: what each allows, and that what it has opened ends with it.
 
 mod cookies;
+mod leaving;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::future::{BoxFuture, try_join_all};

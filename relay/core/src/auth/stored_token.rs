@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use moorline_shared::time::Time;
 
-use super::{Access, SecretHash, hash_secret, random_secret};
+use super::{Access, Grant, SecretHash, hash_secret, random_secret};
 use crate::audit::AuditRecord;
 use crate::record::TokenRecord;
 use crate::schema::LARGEST_NUMBER;
@@ -46,8 +46,18 @@ impl NewToken {
             created_at_ms: now.ms,
             expires_at_ms: expires_at.map(|at| at.ms.min(LARGEST_NUMBER)),
             last_used_ms: None,
+            browser_of: None,
         };
         Ok(Self { hash: hash_secret(&text), text, record })
+    }
+}
+
+impl NewToken {
+    /// Returns the same token as the own one of a browser that has redeemed a code of `issuer`'s token.
+    #[must_use]
+    pub fn for_browser_of(mut self, issuer: &Grant) -> Self {
+        self.record.browser_of = Some(issuer.person().to_owned());
+        self
     }
 }
 

@@ -48,7 +48,7 @@ pub fn cookie_expiry(query: &str, grant: &Grant, now: Time) -> Result<Time, ApiE
             body = LoginStatus)),
 ))]
 pub(crate) fn status(_: &View<'_>, request: &Request) -> Result<Reply, ApiError> {
-    let Grant { token_id, access, label, expires_at } = request.grant.clone();
+    let Grant { token_id, access, label, expires_at, .. } = request.grant.clone();
     let expires_at = expires_at.map(|at| rfc3339(at.ms));
     Ok(Reply::ok(&LoginStatus { scope: access.to_string(), token_id, label, expires_at }))
 }

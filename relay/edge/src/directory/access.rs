@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
+use futures_util::{StreamExt as _, stream};
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::audit::AuditRecord;
@@ -14,14 +15,16 @@ use moorline_core::routes::{changed_token, new_token};
 use moorline_shared::id::{ProjectId, SessionId};
 use moorline_shared::limits::TICKET_LIFETIME;
 use moorline_shared::rest::{
-    AuditKind, ChangeToken, CreateToken, Done, Ticket, TokenChanged, TokenCreated, TokenList,
+    AuditKind, ChangeToken, CreateToken, Done, LoggedOut, Ticket, TokenChanged, TokenCreated,
+    TokenList,
 };
 use moorline_shared::time::Time;
 use subtle::ConstantTimeEq as _;
 use worker::{ResponseBuilder, console_warn};
 
+use super::change::OBJECTS_AT_ONCE;
 use super::{DirectoryState, now_ms};
-use crate::internal::{Allowed, Caller, Keep, Presented};
+use crate::internal::{Allowed, Caller, Keep, Leaving, Presented};
 use crate::reply::{Answer, RequestFailure, json, nothing};
 
 impl DirectoryState {
@@ -147,30 +150,72 @@ impl DirectoryState {
         nothing()
     }
 
-    /// Deletes a cookie, so that it grants nothing any more, and closes what it has opened.
-    pub(super) async fn drop_cookie(self: &Rc<Self>, presented: &Presented) -> Answer {
-        let token = self.with(|memory| {
-            let token = memory.database.cookie(&presented.hash, now_ms())?;
-            memory.database.delete_cookie(&presented.hash)?;
-            Ok(token)
-        })?;
-        let Some((token, _)) = token else { return nothing() };
-        // Nobody is named if the token was revoked meanwhile.
-        if let Some(grant) = self.grant_of_cookie(&token, presented)? {
-            let by_token = Caller::by_token(grant, token);
-            let caller = Caller { address: presented.from.clone(), ..by_token };
-            self.record(&caller.event(AuditKind::LoggedOut));
+    /// Deletes a browser's cookie, revokes its own token, and closes what they have opened.
+    pub(super) async fn log_out(self: &Rc<Self>, leaving: &Leaving) -> Answer {
+        let Leaving { presented, is_cookie } = leaving;
+        let token = if *is_cookie {
+            self.with(|memory| {
+                let token = memory.database.cookie(&presented.hash, now_ms())?;
+                memory.database.delete_cookie(&presented.hash)?;
+                Ok(token.map(|(token, _)| token))
+            })?
+        } else {
+            Some(presented.hash)
+        };
+        let mut revoked = false;
+        if let Some(token) = token {
+            // Nobody is named if the token was revoked meanwhile.
+            if let Some(grant) = self.grant_of_cookie(&token, presented)? {
+                let caller = Caller {
+                    cookie: is_cookie.then_some(presented.hash),
+                    address: presented.from.clone(),
+                    ..Caller::by_token(grant, token)
+                };
+                self.record(&caller.event(AuditKind::LoggedOut));
+                revoked = self.end_own(&caller)?;
+            }
+            self.recheck_token(&token).await;
+            if revoked {
+                self.with(|memory| Ok(memory.database.forget_token(&token)?))?;
+            }
         }
-        self.recheck_token(&token).await;
-        nothing()
+        json(StatusCode::OK, &LoggedOut { success: true, revoked })
     }
 
-    /// Deletes every cookie of the caller's token, and closes what they have opened.
+    /// Revokes the caller's token if it is the browser's own. Returns true if it did. A passkey keeps the
+    /// token of a cookie, but not one that the browser itself has.
+    fn end_own(&self, caller: &Caller) -> Result<bool, RequestFailure> {
+        let Some(id) = caller.grant.browser_token() else { return Ok(false) };
+        self.with(|memory| match caller.cookie {
+            Some(_) => Ok(!memory.database.end_browser_tokens(Some(id), None)?.is_empty()),
+            None => Ok(memory.database.delete_token(id)?),
+        })
+    }
+
+    /// Ends the log-ins of a person's browsers: deletes their cookies, revokes the tokens that are their
+    /// own and have no passkeys, and closes what they have opened.
     pub(super) async fn log_out_everywhere(self: &Rc<Self>, caller: &Caller) -> Answer {
-        self.with(|memory| Ok(memory.database.delete_cookies(&caller.token)?))?;
+        let person = caller.grant.person();
+        let (mut cut, mut ended) = self.with(|memory| {
+            let cut = memory.database.delete_cookies(&caller.token, person)?;
+            Ok((cut, memory.database.end_browser_tokens(None, Some(person))?))
+        })?;
+        if self.end_own(caller)? {
+            ended.push(caller.token);
+        }
         self.record(&caller.event(AuditKind::LoggedOut).with("everywhere"));
-        self.recheck_token(&caller.token).await;
-        json(StatusCode::OK, &Done { success: true })
+        cut.push(caller.token);
+        cut.extend(&ended);
+        cut.sort_unstable();
+        cut.dedup();
+        stream::iter(cut)
+            .for_each_concurrent(OBJECTS_AT_ONCE, async |token| self.recheck_token(&token).await)
+            .await;
+        self.with(|memory| {
+            Ok(ended.iter().try_for_each(|token| memory.database.forget_token(token))?)
+        })?;
+        let revoked = ended.contains(&caller.token);
+        json(StatusCode::OK, &LoggedOut { success: true, revoked })
     }
 
     /// Counts a wrong token. An address that has sent many is told to wait.
@@ -205,7 +250,10 @@ impl DirectoryState {
     }
 
     pub(super) fn create_token(&self, caller: &Caller, wanted: &CreateToken) -> Answer {
-        let made = new_token(wanted, Time::from_ms(now_ms()))?;
+        let mut made = new_token(wanted, Time::from_ms(now_ms()))?;
+        if caller.is_by_ticket {
+            made = made.for_browser_of(&caller.grant);
+        }
         self.with(|memory| Ok(memory.database.insert_token(&made.record, &made.hash)?))?;
         self.record(&made.record.event(&caller.event(AuditKind::Shared)));
         let response = ResponseBuilder::new()
@@ -272,6 +320,6 @@ impl DirectoryState {
         let caller = caller.and_then(|caller| serde_json::from_str::<Caller>(&caller).ok());
         let caller = caller.ok_or_else(ApiError::wrong_token)?;
         let caller = self.still(&caller, None)?.ok_or_else(ApiError::wrong_token)?;
-        self.allowed(caller, presented)
+        self.allowed(Caller { is_by_ticket: true, ..caller }, presented)
     }
 }

@@ -13,9 +13,9 @@ use worker::Request;
 use super::{DirectoryState, overview};
 use crate::address::asked;
 use crate::internal::{
-    AUDIT, Audited, Caller, DROP, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, OPENED, OPERATIONS,
-    Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM, STILL, SUMMARY,
-    SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
+    AUDIT, Audited, Caller, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, LOG_OUT, OPENED,
+    OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM,
+    STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -142,7 +142,7 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         PASSKEY_ADD => directory.add_passkey(&body(request).await?),
         PASSKEY_LOG_IN => directory.log_in_by_passkey(&body(request).await?),
         KEEP => directory.keep_cookie(&body(request).await?).await,
-        DROP => directory.drop_cookie(&body(request).await?).await,
+        LOG_OUT => directory.log_out(&body(request).await?).await,
         STILL => directory.still_all(&body(request).await?),
         OPENED => directory.note(&body(request).await?),
         LEASE => {

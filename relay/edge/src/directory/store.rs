@@ -173,6 +173,7 @@ impl ObjectDatabase {
                 created_at_ms: row.number(3)?,
                 expires_at_ms: row.optional_number(4)?,
                 last_used_ms: row.optional_number(5)?,
+                browser_of: row.optional_text(6)?.map(str::to_owned),
             })
         };
         rows.iter().map(row).collect()
@@ -182,7 +183,9 @@ impl ObjectDatabase {
         let (id, scope) = (record.id.as_str().into(), record.scope.as_str().into());
         let label = record.label.as_deref().into();
         let times = (record.created_at_ms.into(), record.expires_at_ms.into());
-        self.run(schema::INSERT_TOKEN, &[id, hash.into(), scope, label, times.0, times.1])
+        let browser_of = record.browser_of.as_deref().into();
+        let values = [id, hash.into(), scope, label, times.0, times.1, browser_of];
+        self.run(schema::INSERT_TOKEN, &values)
     }
 
     pub(super) fn token_by_hash(&self, hash: &[u8]) -> Result<Option<FoundToken>> {
@@ -195,6 +198,7 @@ impl ObjectDatabase {
             scope: row.text(2)?.to_owned(),
             label: row.optional_text(3)?.map(str::to_owned),
             expires_at: row.optional_number(4)?.map(Time::from_ms),
+            browser_of: row.optional_text(5)?.map(str::to_owned),
         }))
     }
 
@@ -343,13 +347,30 @@ impl ObjectDatabase {
         Ok(token.ok().map(|token| (token, expires_at)))
     }
 
-    /// Deletes every cookie that stands for a token.
-    pub(super) fn delete_cookies(&self, token: &[u8]) -> Result<()> {
-        self.run(schema::DELETE_COOKIES, &[token.into()])
+    /// Deletes the cookies of a person's browsers. Returns the hash of each one's token. `token` is the
+    /// hash of the caller's.
+    pub(super) fn delete_cookies(&self, token: &[u8], person: &str) -> Result<Vec<SecretHash>> {
+        hashes(self.rows(schema::DELETE_COOKIES, &[token.into(), person.into()])?)
+    }
+
+    /// Revokes the token with this id, or those of a person's browsers, if they are browsers' own and
+    /// have no passkeys. Returns the hash of each.
+    pub(super) fn end_browser_tokens(
+        &self,
+        id: Option<&str>,
+        person: Option<&str>,
+    ) -> Result<Vec<SecretHash>> {
+        hashes(self.rows(schema::END_BROWSER_TOKENS, &[id.into(), person.into()])?)
     }
 
     /// Deletes a cookie.
     pub(super) fn delete_cookie(&self, hash: &[u8]) -> Result<()> {
         self.run(schema::DELETE_COOKIE, &[hash.into()])
     }
+}
+
+/// The hashes in the first column.
+fn hashes(rows: Vec<crate::sql::ResultRow>) -> Result<Vec<SecretHash>> {
+    let hash = |mut row: crate::sql::ResultRow| Ok(row.take_blob(0)?.try_into().ok());
+    rows.into_iter().filter_map(|row| hash(row).transpose()).collect()
 }

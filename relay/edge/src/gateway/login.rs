@@ -4,13 +4,14 @@
 use moorline_core::api::ApiError;
 use moorline_core::auth::{Credential, cookie, hash_secret, presented, random_secret};
 use moorline_core::routes::{Matched, cookie_expiry};
-use moorline_shared::rest::Done;
+use moorline_shared::rest::{Done, LoggedOut};
 use moorline_shared::time::Time;
+use serde::Serialize;
 use worker::{Date, Request, Response, ResponseBuilder};
 
 use super::Gateway;
 use crate::address::query;
-use crate::internal::{DROP, KEEP, Keep, Presented};
+use crate::internal::{KEEP, Keep, LOG_OUT, Leaving, Presented};
 use crate::object_client;
 use crate::reply::Answer;
 
@@ -30,31 +31,38 @@ impl Gateway {
         };
         let kept = Keep { hash: hash_secret(&secret), caller, expires_at, is_new };
         object_client::post(&object_client::directory(&self.env)?, KEEP, &kept).await?;
-        with_cookies(&cookie::set(&self.headers, &secret, expires_at - now))
+        let cookies = cookie::set(&self.headers, &secret, expires_at - now);
+        with_cookies(&cookies, &Done { success: true })
     }
 
-    /// Clears the cookie and revokes its secret.
+    /// Clears the cookie and revokes its secret, or the browser's own token.
     pub(super) async fn log_out(&self) -> Answer {
-        if let Some(Credential::Cookie(secret)) = presented(&self.headers) {
-            let void = Presented {
-                own: self.own(),
-                from: self.from().map(str::to_owned),
-                ..Presented::of(secret)
-            };
-            object_client::post(&object_client::directory(&self.env)?, DROP, &void).await?;
-        }
-        with_cookies(&cookie::clear(&self.headers))
+        let (secret, is_cookie) = match presented(&self.headers) {
+            Some(Credential::Cookie(secret)) => (secret, true),
+            Some(Credential::Token(token)) => (token, false),
+            None => {
+                let done = LoggedOut { success: true, revoked: false };
+                return with_cookies(&cookie::clear(&self.headers), &done);
+            }
+        };
+        let (own, from) = (self.own(), self.from().map(str::to_owned));
+        let leaving =
+            Leaving { presented: Presented { own, from, ..Presented::of(secret) }, is_cookie };
+        let directory = object_client::directory(&self.env)?;
+        let done: LoggedOut = object_client::ask(&directory, LOG_OUT, &leaving).await?;
+        with_cookies(&cookie::clear(&self.headers), &done)
     }
 
-    /// Clears the cookie, and revokes the secrets of every cookie of the same token.
+    /// Clears the cookie, and ends the log-ins of the same person's browsers.
     pub(super) async fn log_out_everywhere(&self, matched: &Matched, request: &Request) -> Answer {
-        object_client::succeeded(self.pass_on(matched, request).await?)?;
-        with_cookies(&cookie::clear(&self.headers))
+        let mut answer = object_client::succeeded(self.pass_on(matched, request).await?)?;
+        let done: LoggedOut = answer.json().await?;
+        with_cookies(&cookie::clear(&self.headers), &done)
     }
 }
 
-pub(super) fn with_cookies(cookies: &[String]) -> Answer {
-    let response: Response = ResponseBuilder::new().from_json(&Done { success: true })?;
+pub(super) fn with_cookies(cookies: &[String], body: &impl Serialize) -> Answer {
+    let response: Response = ResponseBuilder::new().from_json(body)?;
     for cookie in cookies {
         response.headers().append("set-cookie", cookie)?;
     }

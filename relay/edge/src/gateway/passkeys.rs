@@ -4,6 +4,7 @@
 use moorline_core::auth::{cookie, hash_secret, random_secret};
 use moorline_core::passkey::RelyingParty;
 use moorline_core::routes::{Call, Matched};
+use moorline_shared::rest::Done;
 use moorline_shared::time::Time;
 use worker::{Date, Request};
 
@@ -58,6 +59,7 @@ impl Gateway {
         let directory = object_client::directory(&self.env)?;
         let PasskeyLoggedIn { expires_at } =
             object_client::ask(&directory, PASSKEY_LOG_IN, &login).await?;
-        with_cookies(&cookie::set(&self.headers, &secret, expires_at - now))
+        let cookies = cookie::set(&self.headers, &secret, expires_at - now);
+        with_cookies(&cookies, &Done { success: true })
     }
 }

@@ -231,12 +231,32 @@ impl Tokens {
         self.with_store(|store| store.delete_cookie(&hash_secret(secret)))
     }
 
-    /// Deletes every cookie that stands for the token with this hash.
+    /// Ends the log-ins of a person's browsers: deletes their cookies, and revokes the tokens that are
+    /// their own and have no passkeys. Returns the hashes of the tokens concerned. `token` is the hash of
+    /// the caller's.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn drop_cookies(&self, token: &SecretHash) -> Result<(), StoreError> {
-        self.with_store(|store| store.delete_cookies(token))
+    pub fn log_out_everywhere(
+        &self,
+        token: &SecretHash,
+        person: &str,
+    ) -> Result<HashSet<SecretHash>, StoreError> {
+        self.with_store(|store| {
+            let mut tokens = store.delete_cookies(token, person)?;
+            tokens.extend(store.end_browser_tokens(None, Some(person))?);
+            Ok(tokens.into_iter().collect())
+        })
+    }
+
+    /// Revokes the token with this id if it is a browser's own and has no passkey. Returns true if it
+    /// did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_browser_token(&self, id: &str) -> Result<bool, StoreError> {
+        self.with_store(|store| store.end_browser_tokens(Some(id), None))
+            .map(|tokens| !tokens.is_empty())
     }
 
     fn used(&self) -> MutexGuard<'_, HashMap<String, Time>> {

@@ -23,17 +23,30 @@ use crate::auth::{CallerSecret, LeaseHolder};
 use crate::clock::wall_ms;
 
 /// A caller with a valid token.
-pub(super) struct Caller(pub(super) LeaseHolder);
+pub(super) struct Caller {
+    holder: LeaseHolder,
+    /// True if a ticket stands for the token in this request.
+    is_by_ticket: bool,
+}
 
 impl Deref for Caller {
     type Target = LeaseHolder;
 
     fn deref(&self) -> &LeaseHolder {
-        &self.0
+        &self.holder
     }
 }
 
 impl Caller {
+    pub(super) const fn new(holder: LeaseHolder) -> Self {
+        Self { holder, is_by_ticket: false }
+    }
+
+    /// Returns true if a ticket stands for the token in this request.
+    pub(super) const fn is_by_ticket(&self) -> bool {
+        self.is_by_ticket
+    }
+
     /// Returns an audit event of something that the caller does now.
     pub(super) fn event(&self, kind: AuditKind) -> AuditRecord {
         self.grant.event(wall_ms(), kind).from(self.address)
@@ -62,7 +75,8 @@ pub(super) fn caller(app: &App, route: &Route, parts: &Parts) -> Result<Caller, 
         let now = Time::from_ms(wall_ms());
         match app.tickets.redeem(&ticket, now) {
             Some(token) => {
-                return app.holder(CallerSecret { token, cookie: None }, parts, now);
+                let caller = app.holder(CallerSecret { token, cookie: None }, parts, now)?;
+                return Ok(Caller { is_by_ticket: true, ..caller });
             }
             // A bad ticket is ignored if the request has a token too.
             None if presented(&parts.headers).is_none() => return Err(ApiError::wrong_ticket()),

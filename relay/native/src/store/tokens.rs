@@ -22,6 +22,7 @@ impl Store {
             record.label,
             to_sql(record.created_at_ms),
             record.expires_at_ms.map(to_sql),
+            record.browser_of,
         ])?;
         Ok(())
     }
@@ -40,6 +41,7 @@ impl Store {
                 created_at_ms: from_sql(row.get(3)?),
                 expires_at_ms: row.get::<_, Option<i64>>(4)?.map(from_sql),
                 last_used_ms: row.get::<_, Option<i64>>(5)?.map(from_sql),
+                browser_of: row.get(6)?,
             })
         })?;
         Ok(records.collect::<Result<_, _>>()?)
@@ -60,6 +62,7 @@ impl Store {
                     scope: row.get(2)?,
                     label: row.get(3)?,
                     expires_at: expires_at.map(|at| Time::from_ms(from_sql(at))),
+                    browser_of: row.get(5)?,
                 })
             })
             .optional()?;
@@ -128,13 +131,34 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes every cookie that stands for a token, by the token's hash.
+    /// Deletes the cookies of a person's browsers. Returns the hash of each one's token. `token` is the
+    /// hash of the caller's.
     ///
     /// # Errors
     /// [`StoreError::Sqlite`].
-    pub fn delete_cookies(&self, token: &SecretHash) -> Result<(), StoreError> {
-        self.connection.prepare_cached(schema::DELETE_COOKIES)?.execute([token])?;
-        Ok(())
+    pub fn delete_cookies(
+        &self,
+        token: &SecretHash,
+        person: &str,
+    ) -> Result<Vec<SecretHash>, StoreError> {
+        let mut delete = self.connection.prepare_cached(schema::DELETE_COOKIES)?;
+        let tokens = delete.query_map(params![token, person], |row| row.get(0))?;
+        Ok(tokens.collect::<Result<_, _>>()?)
+    }
+
+    /// Revokes the token with this id, or those of a person's browsers, if they are browsers' own and
+    /// have no passkeys. Returns the hash of each.
+    ///
+    /// # Errors
+    /// [`StoreError::Sqlite`].
+    pub fn end_browser_tokens(
+        &self,
+        id: Option<&str>,
+        person: Option<&str>,
+    ) -> Result<Vec<SecretHash>, StoreError> {
+        let mut end = self.connection.prepare_cached(schema::END_BROWSER_TOKENS)?;
+        let tokens = end.query_map(params![id, person], |row| row.get(0))?;
+        Ok(tokens.collect::<Result<_, _>>()?)
     }
 
     /// Changes what a token allows, its label and its expiry.

@@ -7,9 +7,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::AppendHeaders;
 use moorline_shared::limits::TICKET_LIFETIME;
-use moorline_shared::rest::{AuditKind, Done, ErrorBody, Ticket};
+use moorline_shared::rest::{AuditKind, Done, ErrorBody, LoggedOut, Ticket};
 use moorline_shared::time::Time;
 
+use crate::auth::VerifyError;
 use crate::clock::wall_ms;
 use crate::http::error::{ApiError, HttpError};
 use crate::http::{App, Caller};
@@ -17,7 +18,7 @@ use moorline_core::api::responses::{BadQuery, Guarded, Open};
 use moorline_core::auth::{Credential, cookie, presented};
 use moorline_core::routes::{LoginQuery, cookie_expiry};
 
-pub(super) type WithCookies = (AppendHeaders<Vec<(HeaderName, String)>>, Json<Done>);
+pub(super) type WithCookies<T> = (AppendHeaders<Vec<(HeaderName, String)>>, Json<T>);
 
 /// Set a cookie
 ///
@@ -38,7 +39,7 @@ pub(in crate::http) fn log_in(
     app: &App,
     caller: &Caller,
     parts: &Parts,
-) -> Result<WithCookies, HttpError> {
+) -> Result<WithCookies<Done>, HttpError> {
     let headers = &parts.headers;
     if !cookie::may_keep(headers) {
         return Err(ApiError::no_cookie().into());
@@ -46,7 +47,9 @@ pub(in crate::http) fn log_in(
     let now = Time::from_ms(wall_ms());
     let query = parts.uri.query().unwrap_or_default();
     let expires_at = cookie_expiry(query, &caller.grant, now)?;
-    let cookies = |secret: &str| Ok(with_cookies(cookie::set(headers, secret, expires_at - now)));
+    let cookies = |secret: &str| {
+        Ok(with_cookies(cookie::set(headers, secret, expires_at - now), Done { success: true }))
+    };
     if let Some(Credential::Cookie(secret)) = presented(headers) {
         return match app.tokens.renew_cookie(secret, now, expires_at) {
             Ok(true) => cookies(secret),
@@ -60,46 +63,70 @@ pub(in crate::http) fn log_in(
     cookies(&secret)
 }
 
-/// Delete the cookie
+/// Log out
 ///
-/// Its secret opens nothing from then on, and what it has opened is closed.
+/// Deletes the cookie, and closes what it has opened. A token that the browser was given for a code of
+/// `moorline open` is its own: it is revoked, unless the request has only the cookie and a passkey stands
+/// for the token. Any other token stays valid.
 #[utoipa::path(
     delete, path = "/api/login", tag = "Access", operation_id = "logOut", security(()),
     responses(Open,
-        (status = 200, description = "`Set-Cookie` removes the cookie.", body = Done,
+        (status = 200, description = "`Set-Cookie` removes the cookie.", body = LoggedOut,
             headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
 )]
-pub(in crate::http) fn log_out(app: &App, parts: &Parts) -> Result<WithCookies, HttpError> {
+pub(in crate::http) fn log_out(
+    app: &App,
+    parts: &Parts,
+) -> Result<WithCookies<LoggedOut>, HttpError> {
+    let caller = app.caller(parts).ok();
     if let Some(Credential::Cookie(secret)) = presented(&parts.headers) {
-        let caller = app.caller(parts).ok();
         app.tokens.drop_cookie(secret).map_err(|error| ApiError::internal(&error))?;
-        app.leases.check();
-        caller.iter().for_each(|caller| app.record(caller.event(AuditKind::LoggedOut)));
     }
-    Ok(with_cookies(cookie::clear(&parts.headers)))
+    let revoked = caller.as_ref().map_or(Ok(false), |caller| end_own(app, caller))?;
+    app.leases.check();
+    caller.iter().for_each(|caller| app.record(caller.event(AuditKind::LoggedOut)));
+    Ok(with_cookies(cookie::clear(&parts.headers), LoggedOut { success: true, revoked }))
+}
+
+/// Revokes the caller's token if it is the browser's own. Returns true if it did. A passkey keeps the token
+/// of a cookie, but not one that the browser itself has.
+fn end_own(app: &App, caller: &Caller) -> Result<bool, ApiError> {
+    let Some(id) = caller.grant.browser_token() else { return Ok(false) };
+    let ended = match caller.secret.cookie {
+        Some(_) => app.tokens.end_browser_token(id),
+        None => app.tokens.revoke(id),
+    };
+    ended.map_err(|error| ApiError::internal(&error))
 }
 
 /// Log out everywhere
 ///
-/// Deletes the cookies of all browsers that have logged in with the same token, closes what they have
-/// opened, and ends the notices that they get while no page is open. The token itself stays valid.
+/// Deletes the cookies of all browsers that have logged in with the same token, or with a code that stood
+/// for it, closes what they have opened, and ends the notices that they get while no page is open. The
+/// tokens that browsers were given for codes are revoked, except those for which a passkey stands. The
+/// token itself stays valid.
 #[utoipa::path(
     delete, path = "/api/login/all", tag = "Access", operation_id = "logOutEverywhere",
     responses(Guarded,
-        (status = 200, description = "`Set-Cookie` removes the cookie.", body = Done,
+        (status = 200, description = "`Set-Cookie` removes the cookie.", body = LoggedOut,
             headers(("set-cookie" = String, description = "`moorline-<port>=; Max-Age=0`")))),
 )]
 pub(in crate::http) fn log_out_everywhere(
     app: &App,
     caller: &Caller,
     headers: &HeaderMap,
-) -> Result<WithCookies, HttpError> {
-    let token = &caller.secret.token;
-    app.tokens.drop_cookies(token).map_err(|error| ApiError::internal(&error))?;
+) -> Result<WithCookies<LoggedOut>, HttpError> {
+    let token = caller.secret.token;
+    let ended = app.tokens.log_out_everywhere(&token, caller.grant.person());
+    let mut ended = ended.map_err(|error| ApiError::internal(&error))?;
+    end_own(app, caller)?;
     app.leases.check();
     app.record(caller.event(AuditKind::LoggedOut).with("everywhere"));
-    app.push.forget_all_of(token)?;
-    Ok(with_cookies(cookie::clear(headers)))
+    ended.insert(token);
+    ended.iter().try_for_each(|token| app.push.forget_all_of(token))?;
+    let now = app.tokens.verify(&token, Time::from_ms(wall_ms()));
+    let revoked = matches!(now, Err(VerifyError::Refused));
+    Ok(with_cookies(cookie::clear(headers), LoggedOut { success: true, revoked }))
 }
 
 /// Make a ticket
@@ -119,7 +146,7 @@ pub(in crate::http) fn ticket(app: &App, caller: &Caller) -> Result<Json<Ticket>
     Ok(Json(Ticket { ticket, expires_in_ms }))
 }
 
-pub(super) fn with_cookies(cookies: Vec<String>) -> WithCookies {
+pub(super) fn with_cookies<T>(cookies: Vec<String>, body: T) -> WithCookies<T> {
     let headers = cookies.into_iter().map(|cookie| (SET_COOKIE, cookie)).collect();
-    (AppendHeaders(headers), Json(Done { success: true }))
+    (AppendHeaders(headers), Json(body))
 }

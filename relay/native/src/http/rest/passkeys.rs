@@ -147,7 +147,7 @@ pub(in crate::http) fn log_in(
     app: &App,
     parts: &Parts,
     presented: &LogInByPasskey,
-) -> Result<WithCookies, HttpError> {
+) -> Result<WithCookies<Done>, HttpError> {
     let rp = RelyingParty::of(&parts.headers)?;
     let now = Time::from_ms(wall_ms());
     let passkey = app.tokens.use_passkey(presented, &rp, now)?;
@@ -160,5 +160,6 @@ pub(in crate::http) fn log_in(
     let secret = app.tokens.issue_cookie(&passkey.token, now, expires_at);
     let secret = secret.map_err(|error| ApiError::internal(&error))?;
     app.record(passkey.event(caller.event(AuditKind::LoggedIn)));
-    Ok(with_cookies(cookie::set(&parts.headers, &secret, expires_at - now)))
+    let cookies = cookie::set(&parts.headers, &secret, expires_at - now);
+    Ok(with_cookies(cookies, Done { success: true }))
 }

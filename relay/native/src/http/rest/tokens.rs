@@ -40,7 +40,10 @@ pub(in crate::http) fn create(
     caller: &Caller,
     wanted: &CreateToken,
 ) -> Result<(StatusCode, Json<TokenCreated>), HttpError> {
-    let made = new_token(wanted, Time::from_ms(wall_ms()))?;
+    let mut made = new_token(wanted, Time::from_ms(wall_ms()))?;
+    if caller.is_by_ticket() {
+        made = made.for_browser_of(&caller.grant);
+    }
     app.tokens.put(&made)?;
     app.record(made.record.event(&caller.event(AuditKind::Shared)));
     let created = TokenCreated { token: made.text, summary: made.record.summary() };
