@@ -95,6 +95,8 @@ pub fn creation(
             display_name: grant.holder(),
         },
         challenge,
+        // No RS256 (-257), which Chromium's console asks for: `key` verifies no RSA signatures, and every
+        // device that can keep a passkey and check its user signs by ES256 or EdDSA.
         pub_key_cred_params: [key::ES256, key::EDDSA].map(algorithm).into(),
         timeout: lifetime_ms(),
         exclude_credentials: here.map(descriptor).collect(),

@@ -24,6 +24,8 @@ struct AuditState {
     waiting: VecDeque<AuditRecord>,
     refusals: Refusals,
     dropped: u64,
+    /// Events stored since the oldest were removed; `None` before they were for the first time.
+    since_trim: Option<u64>,
 }
 
 impl Audit {
@@ -53,33 +55,38 @@ impl Audit {
 
     /// Stores events until the relay shuts down, and what waits then.
     pub async fn run(&self, writer: &Writer, mut closing: watch::Receiver<bool>) {
-        let mut since_trim = AUDIT_TRIM_EVERY;
         loop {
             let is_last = tokio::select! {
                 () = self.arrived.notified() => false,
                 () = begun(&mut closing) => true,
             };
-            let (records, dropped) = {
-                let mut state = self.state();
-                (std::mem::take(&mut state.waiting), std::mem::take(&mut state.dropped))
-            };
-            if dropped > 0 {
-                tracing::warn!(dropped, "audit events were only logged: the store is too slow");
+            self.flush(writer).await;
+            if is_last {
+                return;
             }
-            since_trim += records.len() as u64;
-            let trims = since_trim >= AUDIT_TRIM_EVERY;
+        }
+    }
+
+    /// Stores the events that wait. When it returns, every event recorded before can be read.
+    pub async fn flush(&self, writer: &Writer) {
+        let (stored, dropped) = {
+            // Locked until the writer has them, so that nobody overtakes events that are on their way.
+            let mut state = self.state();
+            let records = std::mem::take(&mut state.waiting);
+            let since = state.since_trim.map(|since| since + records.len() as u64);
+            let trims = since.is_none_or(|since| since >= AUDIT_TRIM_EVERY);
+            state.since_trim = if trims { Some(0) } else { since };
             let stored = writer.run(move |store| {
                 records.iter().try_for_each(|record| store.put_audit(record))?;
                 if trims { store.trim_audit() } else { Ok(()) }
             });
-            match stored.await {
-                Ok(()) if trims => since_trim = 0,
-                Ok(()) => {}
-                Err(error) => tracing::warn!(%error, "audit events were only logged"),
-            }
-            if is_last {
-                return;
-            }
+            (stored, std::mem::take(&mut state.dropped))
+        };
+        if dropped > 0 {
+            tracing::warn!(dropped, "audit events were only logged: the store is too slow");
+        }
+        if let Err(error) = stored.await {
+            tracing::warn!(%error, "audit events were only logged");
         }
     }
 

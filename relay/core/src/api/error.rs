@@ -72,7 +72,7 @@ impl ApiError {
     /// Returns the seconds after which to try again, rounded up, for the header `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
-        self.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+        self.retry_after.map(rounded_up)
     }
 
     /// Returns true if the request presented a wrong token, cookie, ticket or
@@ -128,10 +128,11 @@ impl ApiError {
     pub fn too_many_wrong_tokens(wait: Duration) -> Self {
         let mut error =
             Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many wrong tokens")
-                .with_message(
-                    "This token and many before it were wrong, expired or revoked. Wait before \
-                     you try again.",
-                );
+                .with_message(format!(
+                    "This token and many before it were wrong, expired or revoked. Try again in \
+                     {} s.",
+                    rounded_up(wait)
+                ));
         error.retry_after = Some(wait);
         error
     }
@@ -495,4 +496,9 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
             .with_message("See the relay's log for details.")
     }
+}
+
+/// Returns whole seconds, rounded up.
+fn rounded_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

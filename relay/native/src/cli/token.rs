@@ -37,6 +37,7 @@ pub(super) struct TokenOptions {
 #[derive(Debug, Subcommand)]
 enum TokenAction {
     /// Make a token and print the address to open: the only time that it is shown.
+    #[command(alias = "create")]
     New {
         /// The scope: admin, host, project:ID:write, project:ID:read, session:ID:write or
         /// session:ID:read.

@@ -229,7 +229,7 @@ async fn own(
             rest::tokens::change(app, caller()?, id, &wanted)?.into_response()
         }
         Call::RevokeToken => rest::tokens::revoke(app, caller()?, id)?.into_response(),
-        Call::Audit => rest::audit::list(app, &incoming(path, &parts)?)?.into_response(),
+        Call::Audit => rest::audit::list(app, &incoming(path, &parts)?).await?.into_response(),
         Call::HostRules | Call::RevokeRule => {
             json(rest::hosts::rules(app, call, &incoming(path, &parts)?).await?)
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use moorline_shared::limits::TOO_MANY_CONNECTIONS;
 
-use super::ApiError;
+use super::{ApiError, rounded_up};
 
 /// The code for callers that exceed a rate or a number of connections.
 const TOO_MANY: &str = "too_many_requests";
@@ -16,16 +16,20 @@ impl ApiError {
     /// The caller's address or token sends too many requests.
     #[must_use]
     pub fn too_many_requests(wait: Duration) -> Self {
-        let message = "Wait as long as `Retry-After` says, and send fewer requests a second.";
-        Self::too_many("Too many requests", message, wait)
+        let message =
+            format!("Try again in {} s, and send fewer requests a second.", rounded_up(wait));
+        Self::too_many("Too many requests", &message, wait)
     }
 
     /// Too many sessions are started with the caller's token.
     #[must_use]
     pub fn too_many_starts(wait: Duration) -> Self {
-        let message = "Wait as long as `Retry-After` says: one session a second can be started with \
-                       a token, and some more at once.";
-        Self::too_many("Too many new sessions", message, wait)
+        let message = format!(
+            "Try again in {} s: one session a second can be started with a token, and some more at \
+             once.",
+            rounded_up(wait)
+        );
+        Self::too_many("Too many new sessions", &message, wait)
     }
 
     /// The caller's address has too many connections.

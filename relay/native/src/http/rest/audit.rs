@@ -16,8 +16,14 @@ use crate::http::error::HttpError;
     get, path = "/api/audit", tag = "Access", operation_id = "audit", params(AuditQuery),
     responses(Guarded, BadQuery, (status = 200, description = "A page of the events.", body = AuditList)),
 )]
-pub(in crate::http) fn list(app: &App, request: &Request) -> Result<Json<AuditList>, HttpError> {
+pub(in crate::http) async fn list(
+    app: &App,
+    request: &Request,
+) -> Result<Json<AuditList>, HttpError> {
     let page = AuditPage::of(request)?;
-    let events = app.registry.services().read(|store| store.audit(&page))?;
+    let services = app.registry.services();
+    // What a page has just done is in the list that it asks for then.
+    services.audit.flush(&services.writer).await;
+    let events = services.read(|store| store.audit(&page))?;
     Ok(Json(page.answer(events)))
 }
