@@ -34,14 +34,14 @@ pub fn App() -> AnyView {
 /// neither the cookie nor a token that the browser has stored, and stores none.
 fn framed(id: SessionId, kind: EmbedKind) -> AnyView {
     storage::turn_off();
-    let (access, _) = provide_state();
+    let (access, _) = provide_state(true);
     access.watch_address(PageAccess::accept);
     parts::embed_page(id, kind)
 }
 
 /// Provides what all pages need.
-fn provide_state() -> (PageAccess, Router) {
-    let access = PageAccess::provide();
+fn provide_state(framed: bool) -> (PageAccess, Router) {
+    let access = PageAccess::provide(framed);
     let _ = Preferences::provide();
     let _ = OverviewState::provide();
     let _: StoredValue<VisibleHeight, LocalStorage> =
@@ -54,7 +54,7 @@ fn provide_state() -> (PageAccess, Router) {
 
 /// Renders the pages in a tab of their own.
 fn whole() -> AnyView {
-    let (access, router) = provide_state();
+    let (access, router) = provide_state(false);
     login::begin(access);
     code::redeem(access);
     announce_questions();

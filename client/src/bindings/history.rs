@@ -33,6 +33,42 @@ pub fn replace(address: &str) {
     }
 }
 
+/// Returns the text that the current history entry keeps.
+#[must_use]
+pub fn state() -> Option<String> {
+    window()?.history().ok()?.state().ok()?.as_string()
+}
+
+/// Removes what the current history entry keeps.
+pub fn clear_state() {
+    set_state(&JsValue::NULL);
+}
+
+fn set_state(state: &JsValue) {
+    if let Some(history) = window().and_then(|window| window.history().ok()) {
+        // Fails only while the page unloads.
+        let _ = history.replace_state(state, "");
+    }
+}
+
+/// Listens for the page's end until dropped.
+#[must_use = "dropping it stops listening"]
+pub struct UnloadWatch {
+    _listener: Option<EventListener>,
+}
+
+/// Has the current history entry keep the text that `kept` returns when the page is left or loaded again.
+/// Only this server's pages can read it, and only at that entry. It survives where the browser blocks
+/// storage.
+pub fn watch_unload(kept: impl Fn() -> Option<String> + 'static) -> UnloadWatch {
+    let listener = window().map(|window| {
+        EventListener::new(&window, "beforeunload", move |_| {
+            set_state(&kept().map_or(JsValue::NULL, |text| JsValue::from_str(&text)));
+        })
+    });
+    UnloadWatch { _listener: listener }
+}
+
 /// Listens for back and forward navigation until dropped.
 #[must_use = "dropping it stops listening"]
 pub struct AddressWatch {

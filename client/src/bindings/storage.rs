@@ -3,6 +3,8 @@
 
 use std::cell::Cell;
 
+use gloo_events::EventListener;
+
 use web_sys::Storage;
 
 thread_local! {
@@ -38,6 +40,25 @@ fn storage(area: Area) -> Option<Storage> {
     }
     .ok()
     .flatten()
+}
+
+/// Returns true if the browser lets this page store something.
+#[must_use]
+pub fn is_allowed(area: Area) -> bool {
+    storage(area).is_some()
+}
+
+/// Listens for what other tabs store until dropped.
+#[must_use = "dropping it stops listening"]
+pub struct StorageWatch {
+    _listener: Option<EventListener>,
+}
+
+/// Calls `changed` whenever another tab of this browser has stored or removed something.
+pub fn watch(changed: impl Fn() + 'static) -> StorageWatch {
+    let window = web_sys::window().filter(|_| !IS_OFF.get());
+    let listener = window.map(|window| EventListener::new(&window, "storage", move |_| changed()));
+    StorageWatch { _listener: listener }
 }
 
 /// Returns the value stored under `key`, or `None` if there is none or storage is not allowed.

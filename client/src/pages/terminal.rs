@@ -40,6 +40,7 @@ use crate::pages::terminal::switcher::{SWITCHER_KEYS, Switcher, open_switcher};
 use crate::session::LinkView;
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
+use crate::session::login;
 use crate::session::overview::OverviewState;
 use crate::session::route::{PageRoute, Router};
 use crate::session::words;
@@ -123,7 +124,7 @@ fn note_pane(state: TerminalState) {
     });
 }
 
-/// Asks for another token if the relay refuses the current one.
+/// Checks the current token if the relay refuses it, and asks for another one if it is not valid.
 pub(super) fn ask_for_another_token(state: TerminalState) {
     let access = PageAccess::expect();
     effect(move || {
@@ -132,7 +133,7 @@ pub(super) fn ask_for_another_token(state: TerminalState) {
             _ => false,
         });
         if refused {
-            access.refuse();
+            login::check(access);
         }
     });
 }

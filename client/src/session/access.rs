@@ -3,31 +3,24 @@
 use leptos::prelude::*;
 
 use crate::bindings::clock;
+use crate::bindings::history::{self, UnloadWatch};
 use crate::bindings::page::{self, FragmentWatch};
-use crate::bindings::storage::{self, Area};
+use crate::bindings::storage::{self, Area, StorageWatch};
+use crate::session::no_access::{AccessFacts, NoAccess};
+use crate::session::pasted::split_fragment;
 
 /// The key of a token in the browser's storage.
 const TOKEN: &str = "moorline.token";
 /// The key under which the browser's storage has the time at which the cookie was renewed last, in
 /// milliseconds since 1970. It is there while the browser is logged in by a cookie.
 const COOKIE: &str = "moorline.cookie";
+/// The key under which the browser's storage says how its last access has ended, until it has another.
+const LEFT: &str = "moorline.left";
 
-/// The reason why the page has no access.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoAccess {
-    /// The browser has had none.
-    NeverHad,
-    /// The code in the address was used already or is too old.
-    CodeRefused,
-    /// The relay does not accept the token in the address.
-    TokenRefused,
-    /// The relay does not accept the cookie or token any more.
-    Ended,
-    /// The user has logged out of this browser.
-    LoggedOut,
-    /// The user has logged out everywhere.
-    LoggedOutEverywhere,
-}
+/// The time between two checks that have nothing to do with each other, in milliseconds.
+const CHECKS_APART_MS: f64 = 5_000.0;
+/// The number of checks in a row that build the page anew.
+const CHECKS: u8 = 3;
 
 /// The page's access, and whether the relay asks for another one.
 #[derive(Debug, Clone, Copy)]
@@ -37,28 +30,51 @@ pub struct PageAccess {
     /// True if there is no access.
     refused: RwSignal<bool>,
     /// The reason, if there is no access.
-    reason: StoredValue<NoAccess>,
-    /// The way in which the user is leaving, until the relay has answered.
-    leaving: StoredValue<Option<NoAccess>>,
-    /// True while a code or a token is being exchanged.
+    reason: RwSignal<NoAccess>,
+    /// True while the user is leaving, until the relay has answered.
+    leaving: StoredValue<bool>,
+    /// True while a code or a token is being exchanged or checked.
     opening: RwSignal<bool>,
-    /// True if the relay refused the last code.
-    code_refused: RwSignal<bool>,
+    /// True while the token is the address's and the relay has not accepted it yet.
+    unproven: StoredValue<bool>,
+    /// What was wrong with what the page was opened with, unless the relay has accepted something since.
+    wrong: StoredValue<Option<NoAccess>>,
+    /// True if this page has had access, or the browser had when the page was loaded.
+    had: StoredValue<bool>,
+    /// When the last check of a refusal began, and the number of checks that followed each other.
+    checks: StoredValue<(f64, u8)>,
+    /// True for a page in a frame, which has no log-in of its own.
+    framed: bool,
+}
+
+/// What a log-in has given to the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewAccess {
+    /// The browser's cookie, which was set or renewed just now.
+    Cookie,
+    /// A token, because the browser gets or keeps no cookie.
+    Token(String),
 }
 
 impl PageAccess {
     /// Takes the token from the page's address, or the one that the browser has stored, and provides
     /// the access to all components below.
     #[must_use]
-    pub fn provide() -> Self {
-        let token = given_token().or_else(|| storage::get(Area::Browser, TOKEN));
+    pub fn provide(framed: bool) -> Self {
+        let given = given_token();
+        let stored = storage::get(Area::Browser, TOKEN).or_else(|| take_kept(framed));
+        let had = stored.is_some() || renewed_at().is_some();
         let access = Self {
-            token: RwSignal::new(token),
+            unproven: StoredValue::new(given.is_some()),
+            token: RwSignal::new(given.or(stored)),
             refused: RwSignal::new(false),
-            reason: StoredValue::new(NoAccess::NeverHad),
-            leaving: StoredValue::new(None),
+            reason: RwSignal::new(NoAccess::NeverHad),
+            leaving: StoredValue::new(false),
             opening: RwSignal::new(false),
-            code_refused: RwSignal::new(false),
+            wrong: StoredValue::new(None),
+            had: StoredValue::new(had),
+            checks: StoredValue::new((0.0, 0)),
+            framed,
         };
         provide_context(access);
         access
@@ -75,10 +91,22 @@ impl PageAccess {
     pub fn watch_address(self, take: impl Fn(Self, String) + 'static) {
         let watch = page::watch_fragment(move || {
             if let Some(token) = given_token() {
+                self.unproven.set_value(true);
                 take(self, token);
             }
         });
         let _: StoredValue<FragmentWatch, LocalStorage> = StoredValue::new_local(watch);
+    }
+
+    /// Follows the log-ins and log-outs of the browser's other tabs. A browser that stores nothing keeps
+    /// the token with this tab, while the tab loads another page.
+    pub fn follow_browser(self) {
+        let watch = storage::watch(move || self.look_again());
+        let _: StoredValue<StorageWatch, LocalStorage> = StoredValue::new_local(watch);
+        if !storage::is_allowed(Area::Browser) {
+            let watch = history::watch_unload(move || self.token().map(|token| kept(&token)));
+            let _: StoredValue<UnloadWatch, LocalStorage> = StoredValue::new_local(watch);
+        }
     }
 
     /// Returns the token; `None` if requests carry the browser's cookie.
@@ -87,16 +115,34 @@ impl PageAccess {
         self.token.get_untracked()
     }
 
+    /// Returns true if the page has the token of an address, which the relay has not accepted yet.
+    #[must_use]
+    pub fn is_unproven(self) -> bool {
+        self.unproven.get_value()
+    }
+
+    /// Returns true for a page in a frame, which has no log-in of its own.
+    #[must_use]
+    pub const fn is_framed(self) -> bool {
+        self.framed
+    }
+
     /// Returns true if the page has no access; tracked.
     #[must_use]
     pub fn is_refused(self) -> bool {
         self.refused.get()
     }
 
-    /// Returns the reason why the page has no access, if it has none.
+    /// Returns true if the page has no access, or waits for the answer to a log-out.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        self.refused.get_untracked() || self.leaving.get_value()
+    }
+
+    /// Returns the reason why the page has no access, if it has none; tracked.
     #[must_use]
     pub fn end_reason(self) -> NoAccess {
-        self.reason.get_value()
+        self.reason.get()
     }
 
     /// Returns true while the page waits for an answer about its code or token; tracked.
@@ -105,45 +151,79 @@ impl PageAccess {
         self.opening.get()
     }
 
+    /// Returns true while the page waits for an answer about its code or token.
+    #[must_use]
+    pub fn is_opening_untracked(self) -> bool {
+        self.opening.get_untracked()
+    }
+
+    /// Counts a check of a refusal. Returns true if it is one too many in a row.
+    pub fn count_check(self, now_ms: f64) -> bool {
+        let (last_ms, count) = self.checks.get_value();
+        let count = if now_ms - last_ms < CHECKS_APART_MS { count.saturating_add(1) } else { 1 };
+        self.checks.set_value((now_ms, count));
+        count > CHECKS
+    }
+
     /// Sets whether the page waits for an answer about its code or token.
     pub fn set_opening(self, opening: bool) {
         self.opening.set(opening);
     }
 
-    /// Sets whether the relay refused the last code.
+    /// Notes that the relay accepts the page's token or cookie.
+    pub fn note_accepted(self) {
+        self.had.set_value(true);
+        self.unproven.set_value(false);
+        self.wrong.set_value(None);
+    }
+
+    /// Notes that the relay does not accept the code in the address, or accepts it after all. The page
+    /// stays as it would be without one.
     pub fn set_code_refused(self, refused: bool) {
-        self.code_refused.set(refused);
-        if refused {
-            self.reason.set_value(NoAccess::CodeRefused);
+        let wrong = refused.then_some(NoAccess::CodeRefused);
+        self.wrong.set_value(wrong);
+        if let Some(wrong) = wrong {
+            self.reason.set(wrong);
         }
+    }
+
+    /// Notes that the relay does not accept the token in the address. The page stays as it would be
+    /// without one.
+    pub fn refuse_given(self) {
+        self.unproven.set_value(false);
+        self.wrong.set_value(Some(NoAccess::TokenRefused));
+        self.token.set(storage::get(Area::Browser, TOKEN));
+        self.reason.set(NoAccess::TokenRefused);
     }
 
     /// Notes that the relay accepts neither the cookie nor the token.
     pub fn refuse(self) {
-        if self.refused.get_untracked() {
+        if self.is_over() {
             return;
         }
-        let had_access = self.token.with_untracked(Option::is_some) || renewed_at().is_some();
-        let reason = self.leaving.get_value().unwrap_or(
-            match (self.code_refused.get_untracked(), had_access) {
-                (true, _) => NoAccess::CodeRefused,
-                (false, true) => NoAccess::Ended,
-                (false, false) => NoAccess::NeverHad,
-            },
-        );
+        if self.unproven.get_value() {
+            self.wrong.set_value(Some(NoAccess::TokenRefused));
+        }
+        let (refused, had) = (self.wrong.get_value(), self.had.get_value());
+        let reason = AccessFacts { refused, left: left(), had }.reason();
         storage::remove(Area::Browser, COOKIE);
+        // Another tab may have been given another token since.
+        if reason == NoAccess::Ended && storage::get(Area::Browser, TOKEN) == self.token() {
+            store_left(reason);
+        }
         self.end(reason);
     }
 
-    /// Notes that the user is leaving, and how; `None` if that has failed. The relay ends the page's connections before it
-    /// answers, and that is then no surprise.
-    pub fn set_leaving(self, reason: Option<NoAccess>) {
-        self.leaving.set_value(reason);
+    /// Sets whether the user is leaving. The relay ends the page's connections before it answers, and
+    /// that is then no surprise.
+    pub fn set_leaving(self, leaving: bool) {
+        self.leaving.set_value(leaving);
     }
 
-    fn end(self, reason: NoAccess) {
-        self.leaving.set_value(None);
-        self.reason.set_value(reason);
+    /// Ends the page's access, and has it ask for another one.
+    pub fn end(self, reason: NoAccess) {
+        self.leaving.set_value(false);
+        self.reason.set(reason);
         self.refused.set(true);
     }
 
@@ -153,40 +233,54 @@ impl PageAccess {
         self.refused.set(false);
     }
 
-    /// Stores `token` and uses it from now on, because the browser gets or keeps no cookie.
+    /// Uses what a log-in has given, and stores that for the browser's other pages.
+    pub fn begin(self, new: NewAccess) {
+        self.note_accepted();
+        storage::remove(Area::Browser, LEFT);
+        match new {
+            NewAccess::Cookie => {
+                note_renewal();
+                storage::remove(Area::Browser, TOKEN);
+                self.token.set(None);
+                self.refused.set(false);
+            }
+            NewAccess::Token(token) => self.keep_token(token),
+        }
+    }
+
+    /// Stores `token` and uses it from now on.
     pub fn keep_token(self, token: String) {
         storage::remove(Area::Browser, COOKIE);
         storage::set(Area::Browser, TOKEN, &token);
         self.accept(token);
     }
 
-    /// Uses the browser's cookie from now on, which was set or renewed just now. The page has no
-    /// token any more.
-    pub fn use_cookie(self) {
-        // A whole number: the code for fractions would add to the download.
-        storage::set(Area::Browser, COOKIE, &(clock::wall_ms() as u64).to_string());
-        storage::remove(Area::Browser, TOKEN);
-        self.token.set(None);
-        self.refused.set(false);
-    }
-
-    /// Continues if the page has no access but another tab of this browser has been given some.
+    /// Ends the access if another tab of this browser has logged out. Continues if the page has no access
+    /// but another tab has been given some.
     pub fn look_again(self) {
+        let leave = left().filter(|left| left.is_leave());
         if !self.refused.get_untracked() {
+            if let Some(reason) = leave {
+                self.forget(reason);
+            }
             return;
         }
         let token = storage::get(Area::Browser, TOKEN);
         if token.is_some() && token != self.token() || renewed_at().is_some() {
             self.token.set(token);
             self.refused.set(false);
+        } else if let Some(reason) = leave {
+            self.reason.set(reason);
         }
     }
 
-    /// Removes what this browser has stored of its access. The page then asks for another one.
+    /// Removes what this browser has of its access, and tells its other tabs. The page then asks for
+    /// another one.
     pub fn forget(self, reason: NoAccess) {
         storage::remove(Area::Browser, TOKEN);
         storage::remove(Area::Browser, COOKIE);
-        self.code_refused.set(false);
+        store_left(reason);
+        self.wrong.set_value(None);
         self.token.set(None);
         self.end(reason);
     }
@@ -199,61 +293,43 @@ pub fn renewed_at() -> Option<u64> {
     storage::get(Area::Browser, COOKIE)?.parse().ok()
 }
 
+/// Notes that the cookie was set or renewed just now.
+pub fn note_renewal() {
+    // A whole number: the code for fractions would add to the download.
+    storage::set(Area::Browser, COOKIE, &(clock::wall_ms() as u64).to_string());
+}
+
+/// Returns how the browser's last access has ended, if it has no other.
+fn left() -> Option<NoAccess> {
+    NoAccess::read(&storage::get(Area::Browser, LEFT)?)
+}
+
+fn store_left(reason: NoAccess) {
+    if let Some(text) = reason.text() {
+        storage::set(Area::Browser, LEFT, text);
+    }
+}
+
+/// Returns the state of a history entry that keeps a token.
+fn kept(token: &str) -> String {
+    format!("{TOKEN}={token}")
+}
+
+/// Takes the token that this tab has kept while it loaded the page.
+fn take_kept(framed: bool) -> Option<String> {
+    if framed {
+        return None;
+    }
+    let state = history::state()?;
+    let token = state.strip_prefix(TOKEN)?.strip_prefix('=')?.to_owned();
+    history::clear_state();
+    Some(token)
+}
+
 /// Removes the token from the page's address, and returns it.
 fn given_token() -> Option<String> {
     let (given, rest) = split_fragment(&page::fragment());
     let given = given?;
     page::replace_fragment(&rest);
     Some(given)
-}
-
-/// Splits a fragment of fields separated by `&` into the token, given as `token=…`, and the other
-/// fields.
-fn split_fragment(fragment: &str) -> (Option<String>, String) {
-    let mut token = None;
-    let mut rest = Vec::new();
-    for field in fragment.split('&').filter(|field| !field.is_empty()) {
-        match field.strip_prefix("token=") {
-            Some(value) if is_token(value) => token = Some(value.to_owned()),
-            _ => rest.push(field),
-        }
-    }
-    (token, rest.join("&"))
-}
-
-/// Returns true if `text` can be a token. A token can also be the name of a WebSocket subprotocol.
-#[must_use]
-pub fn is_token(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+".contains(&byte);
-    !text.is_empty() && text.len() <= 512 && text.bytes().all(plain)
-}
-
-/// Returns the token in pasted text: the token itself, or an address that carries it.
-#[must_use]
-pub fn token_in(pasted: &str) -> Option<String> {
-    let pasted = pasted.trim();
-    let fragment = pasted.split_once('#').map_or("", |(_, fragment)| fragment);
-    split_fragment(fragment).0.or_else(|| is_token(pasted).then(|| pasted.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    #[test]
-    fn the_token_leaves_the_fragment() {
-        assert_eq!(split_fragment("token=abc"), (Some("abc".into()), String::new()));
-        assert_eq!(split_fragment("a=1&token=x-Y_&b"), (Some("x-Y_".into()), "a=1&b".into()));
-        assert_eq!(split_fragment(""), (None, String::new()));
-        assert_eq!(split_fragment("token="), (None, "token=".into()));
-    }
-
-    #[test]
-    fn a_pasted_address_will_do() {
-        assert_eq!(token_in(" http://127.0.0.1:3010/#token=abc.def\n"), Some("abc.def".into()));
-        assert_eq!(token_in("abc"), Some("abc".into()));
-        assert_eq!(token_in("not a token"), None);
-        assert_eq!(token_in("http://127.0.0.1:3010/"), None);
-    }
 }

@@ -87,8 +87,10 @@ pub fn ask(
     then: impl FnOnce(Result<String, RequestError>) + 'static,
 ) {
     let then = move |answer| {
-        if answer == Err(RequestError::Unauthorized) {
-            access.refuse();
+        match &answer {
+            Ok(_) => access.note_accepted(),
+            Err(RequestError::Unauthorized) => access.refuse(),
+            Err(_) => {}
         }
         then(answer);
     };

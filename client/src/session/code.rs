@@ -6,10 +6,12 @@ use leptos::prelude::*;
 use moorline_shared::rest::{CreateToken, TokenCreated};
 
 use crate::bindings::keyboard;
+use crate::bindings::origin::PageOrigin;
 use crate::bindings::page::{self, FragmentWatch};
-use crate::session::access::{PageAccess, is_token};
+use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::login;
+use crate::session::pasted::{elsewhere, is_token};
 
 /// Validity of the page's own token, in milliseconds.
 const TOKEN_LIFETIME_MS: u64 = 30 * 24 * 60 * 60 * 1000;
@@ -65,10 +67,16 @@ fn split_fragment(fragment: &str) -> (Option<String>, String) {
     (code, rest.join("&"))
 }
 
-/// Returns the code in a pasted address.
+/// Returns the code in an address that is pasted into a page of this origin. The address may be the one
+/// that the relay has on its own machine, because a code is only good for whoever uses it first.
 #[must_use]
-pub fn code_in(pasted: &str) -> Option<String> {
-    split_fragment(pasted.trim().split_once('#')?.1).0
+pub fn code_in(pasted: &str, origin: &str) -> Option<String> {
+    let (address, fragment) = pasted.trim().split_once('#')?;
+    let is_here = match elsewhere(address, origin) {
+        None => true,
+        Some(other) => PageOrigin::read(&other).is_some_and(PageOrigin::is_loopback),
+    };
+    split_fragment(fragment).0.filter(|_| is_here)
 }
 
 #[cfg(test)]
@@ -87,8 +95,14 @@ mod tests {
 
     #[test]
     fn a_pasted_address_may_have_a_code() {
-        assert_eq!(code_in(" http://127.0.0.1:3010/#code=abc.d\n"), Some("abc.d".into()));
-        assert_eq!(code_in("http://127.0.0.1:3010/#token=abc.d"), None);
-        assert_eq!(code_in("abc.d"), None);
+        let code_in = |pasted| code_in(pasted, "https://moor.example");
+        for address in ["http://127.0.0.1:3010/#code=abc.d\n", "https://moor.example/#code=abc.d"] {
+            assert_eq!(code_in(address), Some("abc.d".into()));
+        }
+        for none in
+            ["http://127.0.0.1:3010/#token=abc.d", "abc.d", "https://other.example/#code=abc.d"]
+        {
+            assert_eq!(code_in(none), None, "{none}");
+        }
     }
 }

@@ -4,12 +4,14 @@
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use moorline_shared::rest::LoggedOut;
 
 use crate::bindings::origin::PageOrigin;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::{clock, push};
-use crate::session::access::{NoAccess, PageAccess, renewed_at};
+use crate::session::access::{NewAccess, PageAccess, note_renewal, renewed_at};
 use crate::session::api::{self, ApiRequest, RequestError};
+use crate::session::no_access::NoAccess;
 
 /// The lifetime of the cookie, in milliseconds. A browser that shows no page for longer has to log in
 /// again.
@@ -20,11 +22,14 @@ const RENEW_MS: u64 = 12 * 60 * 60 * 1000;
 const CHECK_MS: u32 = 60 * 60 * 1000;
 
 /// Exchanges the token that the page was opened with or that an earlier version has stored, and every
-/// token that is put into the address later. Renews the cookie from then on.
+/// token that is put into the address later. Renews the cookie from then on, and ends with the log-ins of
+/// the browser's other tabs.
 pub fn begin(access: PageAccess) {
     access.watch_address(enter);
+    access.follow_browser();
     match access.token() {
-        Some(token) => enter(access, token),
+        Some(token) if access.is_unproven() => enter(access, token),
+        Some(token) => exchange_stored(access, token),
         None => renew_if_due(access),
     }
     let timer = Interval::new(CHECK_MS, move || renew_if_due(access));
@@ -38,19 +43,15 @@ pub fn begin(access: PageAccess) {
     let _: StoredValue<PageWatch, LocalStorage> = StoredValue::new_local(watch);
 }
 
-/// Exchanges `token`, while the page shows nothing else. If the relay cannot be reached, the page keeps
-/// the token, and exchanges it when it is loaded again.
+/// Logs in by the token of an address, while the page shows nothing else. If the relay cannot be reached,
+/// the page keeps the token, and exchanges it when it is loaded again.
 pub fn enter(access: PageAccess, token: String) {
-    if !gets_cookie(&page::origin()) {
-        access.keep_token(token);
-        return access.set_opening(false);
-    }
     access.set_opening(true);
     let kept = token.clone();
     let then = move |result| {
         match result {
             Ok(()) => {}
-            Err(RequestError::Unauthorized) => access.forget(NoAccess::TokenRefused),
+            Err(RequestError::Unauthorized) => access.refuse_given(),
             Err(_) => access.keep_token(kept),
         }
         access.set_opening(false);
@@ -58,53 +59,96 @@ pub fn enter(access: PageAccess, token: String) {
     log_in(access, token, Box::new(then));
 }
 
+/// Exchanges the token that the browser has stored, if it gets a cookie for it.
+fn exchange_stored(access: PageAccess, token: String) {
+    if !gets_cookie(&page::origin()) {
+        return;
+    }
+    access.set_opening(true);
+    exchange(token, move |result| {
+        match result {
+            // Another tab may have logged out meanwhile, and that is final.
+            Ok(new) if !access.is_over() => access.begin(new),
+            Err(RequestError::Unauthorized) => access.refuse(),
+            Ok(_) | Err(_) => {}
+        }
+        access.set_opening(false);
+    });
+}
+
 /// Exchanges `token` for the cookie and uses that. Uses the token if the browser gets or keeps no
 /// cookie. Calls `then` with the reason if the relay does not accept the token or does not answer.
 pub fn log_in(access: PageAccess, token: String, then: Box<dyn FnOnce(Result<(), RequestError>)>) {
+    exchange(token, move |result| then(result.map(|new| access.begin(new))));
+}
+
+fn exchange(token: String, then: impl FnOnce(Result<NewAccess, RequestError>) + 'static) {
     let given = Some(token.clone());
     if !gets_cookie(&page::origin()) {
         return api::ask_as(given, status_request(), move |answer| {
-            then(answer.map(|_| access.keep_token(token)));
+            then(answer.map(|_| NewAccess::Token(token)));
         });
     }
     api::ask_as(given, cookie_request(), move |answer| match answer {
         Ok(_) => api::ask_as(None, status_request(), move |answer| {
-            match answer {
-                Ok(_) => access.use_cookie(),
+            then(match answer {
+                Ok(_) => Ok(NewAccess::Cookie),
                 // The browser does not keep cookies.
-                Err(RequestError::Unauthorized) => access.keep_token(token),
-                Err(error) => return then(Err(error)),
-            }
-            then(Ok(()));
+                Err(RequestError::Unauthorized) => Ok(NewAccess::Token(token)),
+                Err(error) => Err(error),
+            });
         }),
-        Err(RequestError::Refused(_)) => {
-            access.keep_token(token);
-            then(Ok(()));
-        }
+        Err(RequestError::Refused(_)) => then(Ok(NewAccess::Token(token))),
         Err(error) => then(Err(error)),
     });
 }
 
-/// Logs this browser out, or every browser that has logged in with the same token. Calls `failed` with
-/// a sentence if the relay does not answer: only the relay can remove a cookie.
+/// Checks the page's access, because the relay has closed a connection for it. Its token may only allow
+/// less or more than before: then the page is built anew with the same one. After some times in a row,
+/// the token allows something, but not this page.
+pub fn check(access: PageAccess) {
+    if access.is_framed() {
+        return access.refuse();
+    }
+    if access.is_over() || access.is_opening_untracked() {
+        return;
+    }
+    let is_denied = access.count_check(clock::wall_ms());
+    access.set_opening(true);
+    api::ask_as(access.token(), status_request(), move |answer| {
+        match answer {
+            Err(RequestError::Unauthorized) => access.refuse(),
+            Ok(_) if is_denied && !access.is_over() => access.end(NoAccess::NotAllowed),
+            _ => {}
+        }
+        access.set_opening(false);
+    });
+}
+
+/// Logs this browser out, or every browser of the same person. Calls `failed` with a sentence if the relay
+/// does not answer: only the relay can remove a cookie or revoke a token.
 pub fn log_out(access: PageAccess, everywhere: bool, failed: impl FnOnce(String) + 'static) {
-    let (path, reason) = if everywhere {
-        ("/api/login/all", NoAccess::LoggedOutEverywhere)
-    } else {
-        ("/api/login", NoAccess::LoggedOut)
-    };
+    let path = if everywhere { "/api/login/all" } else { "/api/login" };
     let token = access.token();
     let notices_of = token.clone();
-    // A token that is kept here is gone once it is removed here.
-    let needs_relay = token.is_none() || everywhere;
     let request = move || {
-        access.set_leaving(Some(reason));
-        api::ask_as(token, ApiRequest::delete(path.to_owned()), move |answer| match answer {
-            Err(error) if needs_relay && error != RequestError::Unauthorized => {
-                access.set_leaving(None);
-                failed(format!("You are still logged in. {error}"));
-            }
-            _ => access.forget(reason),
+        access.set_leaving(true);
+        api::ask_as(token, ApiRequest::delete(path.to_owned()), move |answer| {
+            let revoked = match answer {
+                Ok(text) => api::parse::<LoggedOut>(&text).is_ok_and(|done| done.revoked),
+                Err(RequestError::Unauthorized) => true,
+                Err(error) => {
+                    access.set_leaving(false);
+                    failed(format!("You are still logged in. {error}"));
+                    // The relay may have closed connections before the answer was lost.
+                    return check(access);
+                }
+            };
+            access.forget(if everywhere {
+                NoAccess::LoggedOutEverywhere { revoked }
+            } else {
+                NoAccess::LoggedOut { revoked }
+            });
         });
     };
     if push::is_on() {
@@ -133,8 +177,9 @@ fn renew_if_due(access: PageAccess) {
         return;
     }
     api::ask(access, cookie_request(), move |answer| {
-        if answer.is_ok() {
-            access.use_cookie();
+        // Another tab may have logged out meanwhile.
+        if answer.is_ok() && !access.is_over() {
+            note_renewal();
         }
     });
 }

@@ -12,6 +12,7 @@ use moorline_shared::sse::SseEvent;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
 use crate::session::catalogue::{self, HostEntry, News, Piece, Sessions};
+use crate::session::login;
 use crate::session::{EventSubscription, StreamStatus};
 use crate::ui::sort::sorted;
 
@@ -69,7 +70,7 @@ impl OverviewState {
                 move |event| self.told(&event),
                 move |status| {
                     if status == (StreamStatus::Refused { code: close::UNAUTHORIZED }) {
-                        self.access.refuse();
+                        login::check(self.access);
                     }
                     self.status.set(status);
                 },

@@ -4,7 +4,7 @@ use leptos::task::spawn_local;
 use moorline_shared::rest::{AddPasskey, PasskeyAdded};
 
 use crate::bindings::passkey;
-use crate::session::access::PageAccess;
+use crate::session::access::{NewAccess, PageAccess};
 use crate::session::api::{self, ApiRequest, RequestError};
 use crate::session::login::COOKIE_MS;
 
@@ -30,7 +30,7 @@ fn present(access: PageAccess, signed: String, then: Then<()>) {
     api::ask_as(None, ApiRequest::post_json(path, signed), move |answer| {
         then(match answer {
             Ok(_) => {
-                access.use_cookie();
+                access.begin(NewAccess::Cookie);
                 Ok(())
             }
             Err(RequestError::Unauthorized) => {

@@ -23,6 +23,7 @@ mod extremes;
 mod failures;
 mod hands;
 mod journey;
+mod leaving;
 mod list;
 mod look;
 mod passkeys;

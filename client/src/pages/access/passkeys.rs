@@ -69,13 +69,15 @@ fn PasskeyForm(
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         set_busy.set(true);
+        set_problem.set(None);
+        note.set(None);
         let then = move |added: Result<_, String>| {
             let _ = set_busy.try_set(false);
             match added {
                 Ok(_) => {
-                    let _ = set_problem.try_set(None);
                     let _ = note.try_set(Some("The passkey is added.".to_owned()));
                     load(state, list);
+                    state.reload_lists();
                 }
                 Err(reason) => drop(set_problem.try_set(Some(reason))),
             }
@@ -129,6 +131,7 @@ fn row(
             state.ask(request, move |_: Done| {
                 let _ = note.try_set(Some(text));
                 load(state, list);
+                state.reload_lists();
                 // The button that was pressed goes with its row.
                 page::focus_main_soon();
             });

@@ -91,9 +91,20 @@ impl AccessState {
         });
     }
 
+    /// Reloads the tokens and the audit events, if this browser may see them.
+    pub(super) fn reload_lists(self) {
+        if self.is_admin_untracked() {
+            self.load_lists();
+        }
+    }
+
+    fn is_admin_untracked(self) -> bool {
+        let admin = TokenScope::Admin.text();
+        self.status.with_untracked(|status| status.as_ref().is_some_and(|it| it.scope == admin))
+    }
+
     fn load_lists(self) {
         self.ask(ApiRequest::get("/api/tokens".to_owned()), move |list: TokenList| {
-            let _ = self.now.try_set(clock::wall_ms());
             let _ = self.tokens.try_set(Some(list.tokens.into_iter().rev().collect()));
         });
         self.audit.load();
@@ -108,6 +119,7 @@ impl AccessState {
         api::ask(self.access, request, move |answer| {
             match answer.and_then(|text| api::parse(&text)) {
                 Ok(answer) => {
+                    let _ = self.now.try_set(clock::wall_ms());
                     let _ = self.problem.try_set(None);
                     then(answer);
                 }

@@ -29,6 +29,7 @@ use crate::session::conversation::{
     ImagesPlace, LogProgress, PromptImages, UserRequest,
 };
 use crate::session::embed::{EmbedFrame, HandedView};
+use crate::session::login;
 use crate::session::view::LinkView;
 
 /// What an agent says of itself, and the state of its turns.
@@ -344,7 +345,7 @@ impl ConversationState {
 
     fn show(self, view: ConversationView) {
         if view.link == (LinkView::Refused { code: close::UNAUTHORIZED }) {
-            self.access.refuse();
+            login::check(self.access);
         }
         let _ = self.view.try_set(view);
     }

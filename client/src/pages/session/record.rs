@@ -19,6 +19,7 @@ use crate::bindings::observe::FrameRequest;
 use crate::session::access::PageAccess;
 use crate::session::actions::Actions;
 use crate::session::api::{self, ApiRequest, Extent, RequestError};
+use crate::session::login;
 use crate::session::overview::OverviewState;
 use crate::session::route::Router;
 use crate::session::{EventSubscription, StreamStatus};
@@ -290,7 +291,7 @@ impl Record {
 
     fn stand(self, status: StreamStatus) {
         match status {
-            StreamStatus::Refused { code: close::UNAUTHORIZED } => self.access.refuse(),
+            StreamStatus::Refused { code: close::UNAUTHORIZED } => login::check(self.access),
             StreamStatus::Refused { .. } => self.lose(Presence::Deleted),
             StreamStatus::Ended => self.caught_up.set(true),
             _ => {}

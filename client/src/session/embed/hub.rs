@@ -15,9 +15,10 @@ use super::{EmbedFrame, FramedView, HandedView, PageAround, look};
 use crate::bindings::chunk::Chunk;
 use crate::bindings::clock;
 use crate::bindings::parent::{self, FocusWatch, MessageWatch, WindowMessage};
-use crate::session::access::{PageAccess, is_token};
+use crate::session::access::PageAccess;
 use crate::session::alarm::Alarm;
 use crate::session::drafts::{self, DraftPart};
+use crate::session::pasted::is_token;
 use crate::ui::preferences::Preferences;
 
 /// The page in a frame.

@@ -20,12 +20,12 @@ const READABLE: &str = "JSON.stringify([{...localStorage}, {...sessionStorage}, 
                         location.href])";
 
 /// The address of a relay under a name that is not this machine's own: there it gives cookies.
-fn named(relay: &Relay) -> String {
+pub(super) fn named(relay: &Relay) -> String {
     relay.url().replace("127.0.0.1", NAME)
 }
 
 /// Returns the status of a request of the page without a token.
-async fn status(tab: &Tab) -> Result<u16> {
+pub(super) async fn status(tab: &Tab) -> Result<u16> {
     tab.evaluate("fetch('/api/login').then(answer => answer.status)").await
 }
 
@@ -102,7 +102,7 @@ async fn a_token_is_exchanged_for_a_cookie_that_scripts_cannot_read() -> Result<
         until_shown(&tab, LOG_IN, "You are logged out").await?;
         ensure!(status(&tab).await? == 401, "the cookie is still valid");
         tab.reload().await?;
-        until_shown(&tab, LOG_IN, "no access yet").await
+        until_shown(&tab, LOG_IN, "You are logged out").await
     })
     .await
 }

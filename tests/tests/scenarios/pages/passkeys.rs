@@ -27,11 +27,16 @@ async fn a_passkey_is_added_and_logs_in() -> Result<()> {
         until_shown(&tab, ROW, "phone").await?;
         until_shown(&tab, ROW, "the relay's own token").await?;
         until_shown(&tab, ROW, "never used").await?;
+        until_shown(&tab, ROW, "added just now").await?;
+        until_shown(&tab, "[data-testid=passkey-note]", "is added").await?;
+        tab.until_there("[data-testid=audit-row][data-kind=passkey-added]").await?;
         let found = look::scan(&tab, "/access", &axe).await?;
         ensure!(found.is_empty(), "{}", found.join("\n"));
         // The device has one for this token.
         tab.click("[data-testid=add-passkey]").await?;
         until_shown(&tab, "#passkey-label-problem", "for the same token already").await?;
+        let note = "document.querySelector('[data-testid=passkey-note]').innerText";
+        ensure!(tab.evaluate::<String>(note).await?.is_empty(), "it is both added and refused");
 
         pick(&tab, "log-out").await?;
         until_shown(&tab, LOG_IN, "Use a passkey").await?;

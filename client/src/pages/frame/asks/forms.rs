@@ -68,12 +68,12 @@ pub fn LogOutEverywhere(
 ) -> impl IntoView {
     let actions = Actions::expect();
     let text = if actions.keeps_token() {
-        "This ends the access of every browser that has exchanged the same token for a cookie, and of \
-         this one. A browser that keeps the token itself, as this one does, can come back with it \
-         until the token is revoked."
+        "This ends the access of this browser, and of every other one that has logged in by \
+         `moorline open` or has exchanged the same token for a cookie. Whoever has a token that was \
+         pasted can come back with it until it is revoked."
     } else {
-        "This ends the access of every browser that has logged in with the same token, this one \
-         included. The token itself stays valid until it is revoked."
+        "This ends the access of every browser that has logged in with the same token or with a code \
+         for it, this one included. The token itself stays valid until it is revoked."
     };
     let agree = Callback::new(move |()| actions.log_out(true));
     view! { <Verdict text verb="Log out everywhere" agree close /> }
