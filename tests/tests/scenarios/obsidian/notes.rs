@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Vault, choose, draw, run, select, unload, until_notice, until_shown};
 use crate::chromium::Browser;
+use crate::pages::agents::{agent, prompt};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_block_shows_the_last_screen_and_is_live_after_a_click() -> Result<()> {
@@ -138,6 +139,45 @@ async fn a_block_that_is_rebuilt_again_and_again_is_never_empty() -> Result<()> 
         let head = vault.relay.api().status(&session).await?.head.0.to_string();
         let applied = "document.querySelector('[data-testid=terminal]').dataset.appliedSeq";
         tab.until_in_frame("the last entry", &format!("{applied} === {head:?}")).await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_outlives_the_block_in_which_it_was_begun() -> Result<()> {
+    let vault = Vault::start().await?;
+    let (session, _folder) = agent(&vault.relay).await?;
+    let block = |round: usize| format!("Edit {round}.\n```moorline\nsession: {session}\n```\n");
+    let drafted = |text: &str| {
+        format!("document.querySelector('[data-testid=composer]')?.value === {text:?}")
+    };
+    Browser::run_with_frames("a_draft_outlives_the_block", async |browser| {
+        let tab = vault.open(browser, TOKEN).await?;
+        draw(&tab, &block(0)).await?;
+        prompt(&vault.relay, &session, "say begun").await?;
+        tab.click(".moorline-preview").await?;
+        tab.until_framed_text("begun").await?;
+        tab.click_in_frame("[data-testid=composer]").await?;
+        tab.type_text("say half a sen").await?;
+        tab.until_in_frame("the draft", &drafted("say half a sen")).await?;
+        for round in 1..=3 {
+            draw(&tab, &block(round)).await?;
+            tab.until_there(".moorline-panel.is-drawn").await?;
+            tab.until_in_frame("the draft again", &drafted("say half a sen")).await?;
+            // A frame that goes while it loads says so on the console.
+            let all = "!!document.querySelector('[data-testid=pick-image]')";
+            tab.until_in_frame("all of the frame", all).await?;
+        }
+        tab.click_in_frame("[data-testid=composer]").await?;
+        tab.press("End").await?;
+        tab.type_text("tence").await?;
+        tab.click_in_frame("[data-testid=send-prompt]").await?;
+        tab.until_framed_text("half a sentence").await?;
+        // What was sent is no draft any more.
+        tab.until_in_frame("no draft", &drafted("")).await?;
+        draw(&tab, &block(4)).await?;
+        tab.until_in_frame("no draft again", &drafted("")).await?;
+        unload(&tab).await
     })
     .await
 }
