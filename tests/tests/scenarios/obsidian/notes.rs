@@ -160,12 +160,12 @@ async fn a_draft_outlives_the_block_in_which_it_was_begun() -> Result<()> {
         tab.click_in_frame("[data-testid=composer]").await?;
         tab.type_text("say half a sen").await?;
         tab.until_in_frame("the draft", &drafted("say half a sen")).await?;
+        // A frame that goes while it loads says so on the console.
+        let all = "!!document.querySelector('[data-testid=pick-image]')";
         for round in 1..=3 {
             draw(&tab, &block(round)).await?;
             tab.until_there(".moorline-panel.is-drawn").await?;
             tab.until_in_frame("the draft again", &drafted("say half a sen")).await?;
-            // A frame that goes while it loads says so on the console.
-            let all = "!!document.querySelector('[data-testid=pick-image]')";
             tab.until_in_frame("all of the frame", all).await?;
         }
         tab.click_in_frame("[data-testid=composer]").await?;
@@ -177,6 +177,7 @@ async fn a_draft_outlives_the_block_in_which_it_was_begun() -> Result<()> {
         tab.until_in_frame("no draft", &drafted("")).await?;
         draw(&tab, &block(4)).await?;
         tab.until_in_frame("no draft again", &drafted("")).await?;
+        tab.until_in_frame("all of the last frame", all).await?;
         unload(&tab).await
     })
     .await
