@@ -72,7 +72,7 @@ impl ApiError {
     /// Returns the seconds after which to try again, rounded up, for the header `Retry-After`.
     #[must_use]
     pub fn retry_after(&self) -> Option<u64> {
-        self.retry_after.map(rounded_up)
+        self.retry_after.map(rate::rounded_up)
     }
 
     /// Returns true if the request presented a wrong token, cookie, ticket or
@@ -121,20 +121,6 @@ impl ApiError {
     #[must_use]
     pub fn wrong_ticket() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", WRONG_TOKEN).with_message(TICKET_USED)
-    }
-
-    /// Too many wrong tokens have come from the caller's address.
-    #[must_use]
-    pub fn too_many_wrong_tokens(wait: Duration) -> Self {
-        let mut error =
-            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many wrong tokens")
-                .with_message(format!(
-                    "This token and many before it were wrong, expired or revoked. Try again in \
-                     {} s.",
-                    rounded_up(wait)
-                ));
-        error.retry_after = Some(wait);
-        error
     }
 
     /// The browser must not store a cookie on this connection.
@@ -496,9 +482,4 @@ impl ApiError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
             .with_message("See the relay's log for details.")
     }
-}
-
-/// Returns whole seconds, rounded up.
-fn rounded_up(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use moorline_shared::limits::TOO_MANY_CONNECTIONS;
 
-use super::{ApiError, rounded_up};
+use super::ApiError;
 
 /// The code for callers that exceed a rate or a number of connections.
 const TOO_MANY: &str = "too_many_requests";
@@ -13,6 +13,20 @@ const TOO_MANY: &str = "too_many_requests";
 const CONNECTION_WAIT: Duration = Duration::from_secs(5);
 
 impl ApiError {
+    /// Too many wrong tokens have come from the caller's address.
+    #[must_use]
+    pub fn too_many_wrong_tokens(wait: Duration) -> Self {
+        let mut error =
+            Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", "Too many wrong tokens")
+                .with_message(format!(
+                    "This token and many before it were wrong, expired or revoked. Try again in \
+                     {} s.",
+                    rounded_up(wait)
+                ));
+        error.retry_after = Some(wait);
+        error
+    }
+
     /// The caller's address or token sends too many requests.
     #[must_use]
     pub fn too_many_requests(wait: Duration) -> Self {
@@ -44,4 +58,9 @@ impl ApiError {
         error.retry_after = Some(wait);
         error
     }
+}
+
+/// Returns whole seconds, rounded up.
+pub(super) fn rounded_up(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
