@@ -38,6 +38,7 @@
 //!     from: Seq::ZERO,
 //!     head: Seq(1),
 //!     input_seq: Some(Seq::ZERO),
+//!     input_given: None,
 //! };
 //! client.handle(now, Input::Message(socket, ServerMessage::Resumed(resumed)));
 //! assert_eq!(client.status(), ClientStatus::CatchingUp { done: 0, total: 1 });

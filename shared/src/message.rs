@@ -174,6 +174,11 @@ pub struct Resumed {
     /// The last accepted piece of this client's input. `None` while the session's host is away:
     /// then the first `input-ack` reports it, and the client sends no input before that.
     pub input_seq: Option<Seq>,
+    /// The last piece of [`Resume::input_epoch`] that a host may have been given, if that epoch is
+    /// over and the relay knows. The client gives up the pieces up to here, and counts on from here:
+    /// the next one is piece 1 of the new epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_given: Option<Seq>,
 }
 
 /// The way in which a stream continues after `resume`.
@@ -361,6 +366,7 @@ mod tests {
             from: Seq(1),
             head: Seq(2),
             input_seq: Some(Seq(3)),
+            input_given: None,
         };
         server(
             r#"{"type":"resumed","outcome":"continue","epoch":9,"from":1,"head":2,"inputSeq":3}"#,

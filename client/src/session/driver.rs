@@ -180,7 +180,7 @@ impl<W: SessionEffects> SessionDriver<W> {
 
     /// Paints what an earlier page handed on, and continues there. Comes before the first `Dial`.
     pub fn restore(&mut self, cursor: Cursor, painted: &Snapshot) {
-        self.client.restore(cursor);
+        self.client.start_at(cursor);
         self.paint(painted);
     }
 

@@ -136,6 +136,7 @@ fn resumed(outcome: Outcome, epoch: Epoch, from: u64, head: u64, input: u64) -> 
         from: Seq(from),
         head: Seq(head),
         input_seq: Some(Seq(input)),
+        input_given: None,
     })
 }
 

@@ -1,13 +1,16 @@
 //! Client ids: the connection that holds each, and what is kept of it across connections.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
 use moorline_shared::limits::{CLIENTS_PER_SESSION, SESSION_INPUT_BYTES};
 use moorline_shared::session::Size;
 
 use super::input::{HeldInput, InputRefused};
+
+/// The most earlier epochs of which is known what hosts were given.
+const EARLIER_EPOCHS: usize = 4;
 
 /// Names one connected client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +37,10 @@ struct ClientEntry {
     peer: Option<PeerId>,
     size: Option<Size>,
     input: HeldInput,
+    /// The input that the client says to have sent: the epoch, and the last piece.
+    sent: Option<Cursor>,
+    /// For each of the last epochs, the piece before the one that is piece 1 of this epoch.
+    before: VecDeque<Cursor>,
     /// The last waiting piece that is in the store.
     stored: Option<Seq>,
     /// Its place in the order in which clients typed or resized; 0 if it never did.
@@ -44,9 +51,16 @@ struct ClientEntry {
 }
 
 impl ClientTable {
-    /// Gives `client_id` to the connection `peer`. If this drops another client that has input in
+    /// Gives `client_id` to the connection `peer`, whose client has `sent` input up to a piece, if it
+    /// says so. If this drops another client that has input in
     /// the store, returns that client and its last stored piece.
-    pub(super) fn claim(&mut self, peer: PeerId, client_id: &ClientId) -> Option<(ClientId, Seq)> {
+    pub(super) fn claim(
+        &mut self,
+        peer: PeerId,
+        client_id: &ClientId,
+        sent: Option<Cursor>,
+        epoch: Epoch,
+    ) -> Option<(ClientId, Seq)> {
         let mut forgotten = None;
         if self.by_id.len() >= CLIENTS_PER_SESSION && !self.by_id.contains_key(client_id) {
             let idle = self.by_id.iter().filter(|(_, claim)| claim.peer.is_none());
@@ -63,6 +77,10 @@ impl ClientTable {
         claim.peer = Some(peer);
         claim.answers = false;
         claim.input.host_is_new();
+        claim.sent = sent;
+        if let Some(sent) = sent {
+            claim.input.has_sent(if sent.epoch == epoch { sent.seq } else { Seq::ZERO });
+        }
         forgotten
     }
 
@@ -87,6 +105,32 @@ impl ClientTable {
     /// Returns the last accepted input of a client; `None` until the host has reported it.
     pub(super) fn accepted_seq(&self, client_id: &ClientId) -> Option<Seq> {
         self.by_id.get(client_id)?.input.accepted_seq()
+    }
+
+    /// Returns the last piece of a client in an earlier epoch that a host may have been given; `None`
+    /// if that is not known.
+    pub(super) fn given_before(&self, client_id: &ClientId, epoch: Epoch) -> Option<Seq> {
+        let before = &self.by_id.get(client_id)?.before;
+        before.iter().find(|before| before.epoch == epoch).map(|before| before.seq)
+    }
+
+    /// Records that a piece is queued for the host's link.
+    pub(super) fn queue(&mut self, client_id: &ClientId, piece: Seq) {
+        if let Some(claim) = self.by_id.get_mut(client_id) {
+            claim.input.queue(piece);
+        }
+    }
+
+    /// Records that nothing is queued any more: the host's link is gone.
+    pub(super) fn unqueue(&mut self) {
+        self.by_id.values_mut().for_each(|claim| claim.input.unqueue());
+    }
+
+    /// Records that the host is given a piece.
+    pub(super) fn give(&mut self, client_id: &ClientId, piece: Seq) {
+        if let Some(claim) = self.by_id.get_mut(client_id) {
+            claim.input.give(piece);
+        }
     }
 
     pub(super) fn size(&self, client_id: &ClientId) -> Option<Size> {
@@ -144,17 +188,23 @@ impl ClientTable {
     /// Begins a new link to the host. Returns the clients whose input the host must be asked about:
     /// those that are connected and those with waiting input.
     pub(super) fn host_is_new(&mut self) -> Vec<ClientId> {
+        self.unqueue();
         self.by_id.values_mut().for_each(|claim| claim.input.host_is_new());
         let asked = |claim: &ClientEntry| claim.peer.is_some() || claim.input.is_waiting();
         self.by_id.iter().filter(|(_, claim)| asked(claim)).map(|(id, _)| id.clone()).collect()
     }
 
-    /// Drops all input: it was typed into an earlier epoch.
-    pub(super) fn input_is_void(&mut self) {
+    /// Drops all input.
+    pub(super) fn drop_input(&mut self) {
         self.by_id.values_mut().for_each(|claim| {
             claim.input = HeldInput::default();
             claim.stored = None;
         });
+    }
+
+    /// Begins a new epoch, in which every client numbers its input anew.
+    pub(super) fn epoch_began(&mut self, before: Epoch, epoch: Epoch) {
+        self.by_id.values_mut().for_each(|claim| claim.epoch_began(before, epoch));
     }
 
     /// Records that the host has accepted a client's input up to `seq`. Returns the pieces that the
@@ -163,16 +213,35 @@ impl ClientTable {
         self.by_id.get_mut(client_id).map_or_else(Vec::new, |claim| claim.input.accepted(seq))
     }
 
-    /// Returns the waiting pieces that are not in the store yet, and marks them as stored.
-    pub(super) fn take_unstored(&mut self) -> Vec<(ClientId, Frame)> {
+    /// Returns the waiting pieces that are not in the store yet, each with true if a host may have
+    /// been given it, and marks them as stored.
+    pub(super) fn take_unstored(&mut self) -> Vec<(ClientId, Frame, bool)> {
         let mut pieces = Vec::new();
         for (client_id, claim) in &mut self.by_id {
             let stored = claim.stored.unwrap_or_default();
-            pieces
-                .extend(claim.input.after(stored).map(|piece| (client_id.clone(), piece.clone())));
+            pieces.extend(claim.input.after(stored).map(|piece| {
+                (client_id.clone(), piece.clone(), claim.input.may_be_given(piece.seq()))
+            }));
             claim.stored = claim.input.last();
         }
         pieces
+    }
+
+    /// If pieces of the client are in the store, although none waits any more, returns the last one.
+    /// They must be removed.
+    pub(super) fn take_dropped(&mut self, client_id: &ClientId) -> Option<Seq> {
+        let claim = self.by_id.get_mut(client_id).filter(|claim| !claim.input.is_waiting())?;
+        claim.stored.take()
+    }
+
+    /// Returns true if pieces of the client are in the store.
+    pub(super) fn has_stored(&self, client_id: &ClientId) -> bool {
+        self.by_id.get(client_id).is_some_and(|claim| claim.stored.is_some())
+    }
+
+    /// Returns true if a host may have been given this piece.
+    pub(super) fn may_be_given(&self, client_id: &ClientId, piece: Seq) -> bool {
+        self.by_id.get(client_id).is_none_or(|claim| claim.input.may_be_given(piece))
     }
 
     /// Records that input up to `seq` is accepted. Returns true if the client had input in the
@@ -185,10 +254,10 @@ impl ClientTable {
     }
 
     /// Takes a piece that was read from the store.
-    pub(super) fn restore(&mut self, client_id: &ClientId, piece: &Frame) {
+    pub(super) fn restore(&mut self, client_id: &ClientId, piece: &Frame, is_given: bool) {
         // A piece behind a gap is dropped: what it follows was not stored.
         let claim = self.by_id.entry(client_id.clone()).or_default();
-        if claim.input.hold(piece, false).is_ok() {
+        if claim.input.restore(piece, is_given).is_ok() {
             claim.stored = Some(piece.seq());
         }
     }
@@ -210,5 +279,25 @@ impl ClientTable {
     ) -> Result<bool, InputRefused> {
         let is_full = self.cost() + others_bytes > SESSION_INPUT_BYTES as u64;
         self.by_id.get_mut(client_id).map_or(Ok(false), |claim| claim.input.hold(piece, is_full))
+    }
+}
+
+impl ClientEntry {
+    fn epoch_began(&mut self, before: Epoch, epoch: Epoch) {
+        match self.input.given() {
+            Some(given) => {
+                // Piece 1 of this epoch moves on for all earlier ones.
+                self.before.iter_mut().for_each(|earlier| earlier.seq.0 += given.0);
+                self.before.push_back(Cursor { epoch: before, seq: given });
+                if self.before.len() > EARLIER_EPOCHS {
+                    self.before.pop_front();
+                }
+            }
+            None => self.before.clear(),
+        }
+        // The client may know the new epoch, from before this relay lost its memory.
+        let sent = self.sent.filter(|sent| sent.epoch == epoch);
+        self.input = HeldInput::in_new_epoch(sent.map_or(Seq::ZERO, |sent| sent.seq));
+        self.stored = None;
     }
 }

@@ -31,11 +31,64 @@ pub(super) struct HeldInput {
     cost: u64,
     /// The last piece that the host accepted; `None` until it has reported it on this link.
     accepted: Option<Seq>,
+    /// The last piece that a host may have been given in this epoch; `None` if this relay has lost
+    /// its memory since, and cannot know.
+    given: Option<Seq>,
+    /// The last piece that is queued for the host's link, if any was.
+    queued: Option<Seq>,
 }
 
 impl HeldInput {
     pub(super) const fn accepted_seq(&self) -> Option<Seq> {
         self.accepted
+    }
+
+    /// Begins an epoch in which hosts may have been given pieces up to `given`.
+    pub(super) fn in_new_epoch(given: Seq) -> Self {
+        Self { given: Some(given), ..Self::default() }
+    }
+
+    /// Returns the last piece that a host may have been given; `None` if that is not known.
+    pub(super) const fn given(&self) -> Option<Seq> {
+        self.given
+    }
+
+    /// Returns true if a host may have been given this piece, or is about to be.
+    pub(super) fn may_be_given(&self, piece: Seq) -> bool {
+        self.given.is_none_or(|given| piece <= given) || Some(piece) <= self.queued
+    }
+
+    /// Records that this piece is queued for the host's link.
+    pub(super) fn queue(&mut self, piece: Seq) {
+        self.queued = self.queued.max(Some(piece));
+    }
+
+    /// Records that nothing is queued any more: the link is gone.
+    pub(super) const fn unqueue(&mut self) {
+        self.queued = None;
+    }
+
+    /// Records that the host is given this piece.
+    pub(super) fn give(&mut self, piece: Seq) {
+        self.given = self.given.map(|given| given.max(piece));
+    }
+
+    /// Takes a client's word for what it has sent, unless more is known.
+    pub(super) fn has_sent(&mut self, seq: Seq) {
+        self.given.get_or_insert(seq);
+    }
+
+    /// Takes a piece that was read from the store, where it is stored whether a host may have been
+    /// given it. While hosts are away all pieces are stored, so one that no host was given tells
+    /// that none was given a later one.
+    pub(super) fn restore(&mut self, piece: &Frame, is_given: bool) -> Result<(), InputRefused> {
+        self.hold(piece, false)?;
+        if is_given {
+            self.given = None;
+        } else {
+            self.given.get_or_insert(Seq(piece.seq().0.saturating_sub(1)));
+        }
+        Ok(())
     }
 
     /// Returns the cost of all waiting pieces.
@@ -151,5 +204,18 @@ mod tests {
         assert_eq!(held.accepted(Seq(1)), lacks);
         held.accepted(Seq(3));
         assert_eq!(held.cost, 0);
+    }
+
+    #[test]
+    fn what_is_stored_tells_what_hosts_were_given() {
+        let mut held = HeldInput::default();
+        held.restore(&piece(4, b"x"), true).unwrap();
+        assert_eq!(held.given(), None, "more may have been given that was not stored");
+        held.restore(&piece(5, b"x"), false).unwrap();
+        held.restore(&piece(6, b"x"), false).unwrap();
+        assert_eq!(held.given(), Some(Seq(4)));
+        held.has_sent(Seq(9));
+        held.give(Seq(5));
+        assert_eq!((held.may_be_given(Seq(5)), held.may_be_given(Seq(6))), (true, false));
     }
 }

@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use moorline_shared::fold::ReportedState;
-use moorline_shared::id::{ClientId, Epoch, Seq};
+use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
 use moorline_shared::limits::{
     NO_RESUME, RESUME_DEADLINE, SILENT, TEXT_MESSAGE_BYTES, TEXT_MESSAGE_TOO_LARGE,
     TOO_MANY_REQUESTS,
@@ -290,7 +290,9 @@ impl Peer {
         }
         self.input.hold = resume.hold;
         if let Some(client_id) = resume.client_id.as_ref().filter(|_| self.terms.extended) {
-            session.claim(self.id, client_id);
+            let epoch = resume.input_epoch.unwrap_or(session.log().epoch());
+            self.input.sent = resume.input_sent.map(|seq| Cursor { epoch, seq });
+            session.claim(self.id, client_id, self.input.sent);
             self.client_id = Some(client_id.clone());
             self.input.answers = resume.answers && self.terms.scope == Scope::Write;
         }

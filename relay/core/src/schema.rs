@@ -156,6 +156,7 @@ CREATE TABLE used_passkey_challenges (
 ) WITHOUT ROWID;
 ",
     "ALTER TABLE tokens ADD COLUMN browser_of TEXT;",
+    "ALTER TABLE held ADD COLUMN given INTEGER NOT NULL DEFAULT 1;",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are
@@ -354,11 +355,16 @@ pub const DELETED: &str = "SELECT session FROM deleted WHERE host = ?1";
 /// Removes a deleted session that its host has forgotten: (session).
 pub const REMOVE_DELETED: &str = "DELETE FROM deleted WHERE session = ?1";
 
-/// Selects the input that waits for the host, oldest first for each client: (client, seq, data).
-pub const HELD: &str = "SELECT client, seq, data FROM held ORDER BY client, seq";
+/// Selects the input that waits for the host, oldest first for each client: (client, seq, data,
+/// 1 if a host may have been given it).
+pub const HELD: &str = "SELECT client, seq, data, given FROM held ORDER BY client, seq";
 
-/// Inserts or replaces a piece of input: (client, seq, data).
-pub const PUT_HELD: &str = "INSERT OR REPLACE INTO held (client, seq, data) VALUES (?1, ?2, ?3)";
+/// Inserts or replaces a piece of input: the columns in the order of [`HELD`].
+pub const PUT_HELD: &str =
+    "INSERT OR REPLACE INTO held (client, seq, data, given) VALUES (?1, ?2, ?3, ?4)";
+
+/// Records that the host is given input: (client, seq).
+pub const GIVE_HELD: &str = "UPDATE held SET given = 1 WHERE client = ?1 AND seq <= ?2";
 
 /// Removes the input that the host has accepted: (client, seq).
 pub const REMOVE_HELD: &str = "DELETE FROM held WHERE client = ?1 AND seq <= ?2";

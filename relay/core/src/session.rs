@@ -247,7 +247,11 @@ impl Session {
 
     /// Returns the next command for the host; call until `None`.
     pub fn poll_command(&mut self) -> Option<HostCommand> {
-        self.host.poll_command()
+        let command = self.host.poll_command();
+        if let Some(HostCommand::Input { client_id, piece }) = &command {
+            self.clients.table.give(client_id, piece.seq());
+        }
+        command
     }
 
     /// Returns true if too many commands wait for the host, which takes too few of them: its link
@@ -286,7 +290,7 @@ impl Session {
     pub fn delete(&mut self) {
         self.is_deleted = true;
         self.host.drop_input();
-        self.clients.table.input_is_void();
+        self.clients.table.drop_input();
         self.host.requests.refuse_all(WriteRefused::Ended);
         self.log.clear();
         self.snapshots.clear();

@@ -224,12 +224,16 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
     peer.binary(&mut session, NOW, piece.encoded());
     assert_eq!(held_changes(&mut session), [], "a host that is here is given it");
     session.handle(NOW, SessionInput::HostLeft);
-    let keep = HeldChange::Keep { client_id: client_id.clone(), piece: piece.clone() };
+    let keep = HeldChange::Keep {
+        client_id: client_id.clone(),
+        piece: piece.clone(),
+        is_given: true,
+    };
     assert_eq!(held_changes(&mut session), [keep]);
 
     let log = Log::new(Epoch(1));
     let mut session = restored(log, Lifecycle::Detached, &Profile::EDGE);
-    session.restore_held(&client_id, &piece);
+    session.restore_held(&client_id, &piece, true);
     link(&mut session);
     accept(&mut session, Seq::ZERO);
     accept(&mut session, Seq::ZERO);
@@ -241,4 +245,54 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
     accept(&mut session, Seq(1));
     let taken = held_changes(&mut session).pop();
     assert_eq!(taken, Some(HeldChange::Taken { client_id, seq: Seq(1) }));
+}
+
+#[test]
+fn input_that_no_host_was_given_is_known_in_the_next_epoch_even_to_a_relay_that_forgot() {
+    let client_id: ClientId = "client_1".parse().unwrap();
+    let mut session = linked(&Profile::EDGE);
+    let extended = || Terms::new(&Profile::EDGE, Scope::Write, true);
+    let input = |epoch| Resume {
+        client_id: Some(client_id.clone()),
+        input_sent: Some(Seq(3)),
+        input_epoch: Some(Epoch(epoch)),
+        hold: true,
+        ..Resume::default()
+    };
+    let mut peer = Peer::attach(&mut session, NOW, extended()).unwrap();
+    resume(&mut session, &mut peer, Resume { input_sent: Some(Seq::ZERO), ..input(1) });
+    hear(&mut session, HostMessage::InputAck { client_id: client_id.clone(), seq: Seq::ZERO });
+    while peer.poll_output(&mut session, NOW).is_some() {}
+    let piece = |seq| Frame::copy(Seq(seq), b"typed").unwrap();
+    peer.binary(&mut session, NOW, piece(1).encoded());
+    commands(&mut session);
+    session.handle(NOW, SessionInput::HostLeft);
+    peer.binary(&mut session, NOW, piece(2).encoded());
+
+    let kept: Vec<_> = held_changes(&mut session)
+        .into_iter()
+        .filter_map(|change| match change {
+            HeldChange::Keep { piece, is_given, .. } => Some((piece, is_given)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kept, [(piece(1), true), (piece(2), false)]);
+    let mut session = restored(Log::new(Epoch(1)), Lifecycle::Detached, &Profile::EDGE);
+    for (piece, is_given) in &kept {
+        session.restore_held(&client_id, piece, *is_given);
+    }
+    session.handle(NOW, SessionInput::HostArrived);
+    let (epoch, from, head, size) = (Epoch(2), Seq::ZERO, Seq::ZERO, Size::default());
+    hear(&mut session, HostMessage::Resumed { epoch, from, head, size });
+    let mut peer = Peer::attach(&mut session, NOW, extended()).unwrap();
+    resume(&mut session, &mut peer, input(1));
+    hear(&mut session, HostMessage::InputAck { client_id: client_id.clone(), seq: Seq::ZERO });
+    let outputs = std::iter::from_fn(|| peer.poll_output(&mut session, NOW));
+    let resumed = outputs.filter_map(|output| message(&output)).find_map(|message| match message {
+        ServerMessage::Resumed(resumed) => Some(resumed),
+        _ => None,
+    });
+    let resumed = resumed.unwrap();
+    assert_eq!((resumed.input_seq, resumed.input_given), (Some(Seq::ZERO), Some(Seq(1))));
+    assert_eq!(held_changes(&mut session), [HeldChange::Void]);
 }

@@ -134,12 +134,6 @@ impl Client {
         }
     }
 
-    /// Continues after `cursor`, instead of at the beginning. The owner has what was there already,
-    /// such as the screen of an earlier page. Call it before the first [`Input::Dial`].
-    pub fn restore(&mut self, cursor: Cursor) {
-        self.output = Receiver::new(Some(cursor));
-    }
-
     /// Handles an input of the owner.
     pub fn handle(&mut self, now: Time, input: Input) {
         match input {
@@ -295,12 +289,6 @@ impl Client {
         self.output.applied_seq()
     }
 
-    /// Sets whether input waits while the session's host is away, to be delivered once it is back.
-    /// By default it is refused. The relay learns of a change at the next connection.
-    pub const fn hold_input(&mut self, hold: bool) {
-        self.hold = hold;
-    }
-
     /// Discards input that was typed but never sent.
     pub fn discard_unsent_input(&mut self) {
         self.input.discard_unsent();
@@ -400,9 +388,7 @@ impl Client {
             extended.lifecycle = Lifecycle::Detached;
         }
         let given_up = if self.hold { 0 } else { self.input.blank() };
-        if given_up > 0 {
-            self.outbox.push_back(Output::GaveUp(given_up));
-        }
+        self.gave_up(given_up);
     }
 
     fn resumed(&mut self, resumed: &Resumed) {
@@ -414,6 +400,10 @@ impl Client {
         }
         let from = self.output.applied_seq();
         self.replay = (resumed.head > from).then_some(Replay { from, to: resumed.head });
+        if let Some(given) = resumed.input_given {
+            let given_up = self.input.continue_in(resumed.epoch, given);
+            self.gave_up(given_up);
+        }
         match resumed.input_seq {
             Some(seq) => self.input_ack(seq),
             None if self.hold && self.is_host_away() => self.input.hold(resumed.epoch),
@@ -442,8 +432,12 @@ impl Client {
             return;
         }
         let given_up = self.input.answer(cursor.epoch, seq);
-        if given_up > 0 {
-            self.outbox.push_back(Output::GaveUp(given_up));
+        self.gave_up(given_up);
+    }
+
+    fn gave_up(&mut self, pieces: usize) {
+        if pieces > 0 {
+            self.outbox.push_back(Output::GaveUp(pieces));
         }
     }
 
@@ -489,6 +483,8 @@ impl Client {
             catch_up: Some(if has_screen { CatchUp::Replay } else { CatchUp::Snapshot }),
             jump: true,
             hold: self.hold,
+            input_sent: Some(self.input.sent()),
+            input_epoch: self.input.epoch(),
             answers: self.answers,
             conversation: self.conversation,
         }

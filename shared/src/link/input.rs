@@ -26,6 +26,8 @@ pub struct SavedInput {
     pub acked: Seq,
     /// The pieces after it, as base64.
     pub pieces: Vec<SavedPiece>,
+    /// The last piece that was ever sent. Without it, all count as sent.
+    pub sent: Option<Seq>,
 }
 
 /// One piece of a [`SavedInput`].
@@ -63,7 +65,12 @@ impl InputQueue {
         // If the saved input is damaged, the rest of it is dropped.
         let _ = saved.pieces.iter().try_for_each(|piece| add(&mut pieces, &[&piece.0]));
         let sender = Sender::new(saved.acked, u64::MAX, u64::MAX);
-        Self { epoch: saved.epoch, fixed: pieces.head(), pieces, sender, gate: Gate::Shut }
+        // Only a piece that was sent loses its data.
+        let is_empty = |entry: &&Entry| data(entry).is_some_and(<[u8]>::is_empty);
+        let emptied = pieces.after(Seq::ZERO).filter(is_empty).last().map(Entry::seq);
+        let sent = saved.sent.unwrap_or(pieces.head()).max(emptied.unwrap_or_default());
+        let fixed = sent.clamp(saved.acked, pieces.head());
+        Self { epoch: saved.epoch, fixed, pieces, sender, gate: Gate::Shut }
     }
 
     /// Returns the state to save for [`InputQueue::new`].
@@ -72,7 +79,19 @@ impl InputQueue {
         let acked = Seq(self.pieces.tail().0 - 1);
         let pieces =
             self.waiting().map(|data| SavedPiece(bytes::Bytes::copy_from_slice(data))).collect();
-        SavedInput { epoch: self.epoch, acked, pieces }
+        SavedInput { epoch: self.epoch, acked, pieces, sent: Some(self.fixed) }
+    }
+
+    /// Returns the epoch that the pieces belong to; `None` if none was ever sent.
+    #[must_use]
+    pub const fn epoch(&self) -> Option<Epoch> {
+        self.epoch
+    }
+
+    /// Returns the last piece that was ever sent.
+    #[must_use]
+    pub const fn sent(&self) -> Seq {
+        self.fixed
     }
 
     /// Adds input that was typed.
@@ -89,15 +108,37 @@ impl InputQueue {
         data.chunks(FRAME_DATA_BYTES).try_for_each(|piece| add(&mut self.pieces, &[piece]))
     }
 
+    /// Takes the pieces over into another epoch, in which piece `given` + 1 is piece 1: no host was
+    /// given it or a later one. Returns the number of pieces up to `given`, which are given up: they
+    /// may have been delivered. Does nothing if the pieces belong to `epoch` already.
+    ///
+    /// The new numbers follow from the old ones alone, so a piece that was sent under its new number
+    /// by an earlier page has the same number here.
+    pub fn continue_in(&mut self, epoch: Epoch, given: Seq) -> usize {
+        if self.epoch.replace(epoch).is_none_or(|known| known == epoch) {
+            return 0;
+        }
+        let renumbered = |seq: Seq| Seq(seq.0.saturating_sub(given.0));
+        let count = self.pending().count();
+        let rest: Vec<Entry> = self.pieces.after(given).cloned().collect();
+        let acked = Seq(self.pieces.tail().0 - 1);
+        self.pieces = Log::starting_after(Epoch::default(), renumbered(acked));
+        let added = rest.iter().filter_map(data).try_for_each(|it| add(&mut self.pieces, &[it]));
+        debug_assert!(added.is_ok(), "they fitted before");
+        self.fixed = renumbered(self.fixed);
+        self.send_again();
+        count - self.pending().count()
+    }
+
     /// Handles the first acknowledgement on a connection: the session has taken everything up to
-    /// `seq`, and the rest can be sent. Returns the number of pieces that are given up because they
-    /// may or may not have been delivered: the epoch is another one, or the host has forgotten this
-    /// client.
+    /// `seq`, and the rest can be sent. Returns the number of sent pieces that are given up because
+    /// they may or may not have been delivered: the epoch is another one, or the host has forgotten
+    /// this client.
     pub fn answer(&mut self, epoch: Epoch, seq: Seq) -> usize {
         let same = self.epoch.is_none_or(|known| known == epoch);
         self.epoch = Some(epoch);
         let given_up = if !same {
-            self.clear(seq)
+            self.renumber(seq)
         } else {
             self.ack(seq);
             // Unsent pieces get new numbers if another page of this client has sent more.
@@ -299,10 +340,46 @@ mod tests {
         queue.disconnected();
         queue.push(b"new").unwrap();
         let mut other_epoch = queue.clone();
-        assert_eq!(other_epoch.answer(Epoch(2), Seq(0)), 2);
-        assert_eq!(sent(&mut other_epoch), []);
+        assert_eq!(other_epoch.answer(Epoch(2), Seq(0)), 1);
+        assert_eq!(sent(&mut other_epoch), [(1, b"new".to_vec())]);
         assert_eq!(queue.answer(EPOCH, Seq(0)), 1);
         assert_eq!(sent(&mut queue), [(1, b"new".to_vec())]);
+    }
+
+    #[test]
+    fn what_reached_no_host_counts_on_in_the_next_epoch() {
+        let mut queue = open_queue();
+        for piece in [b"a", b"b", b"c"] {
+            queue.push(piece).unwrap();
+            sent(&mut queue);
+        }
+        queue.ack(Seq(1));
+        queue.disconnected();
+        queue.push(b"new").unwrap();
+        let saved = queue.save();
+        for mut queue in [queue, InputQueue::new(&saved)] {
+            let mut repeated = queue.clone();
+            assert_eq!(queue.continue_in(Epoch(2), Seq(2)), 1, "the piece b may have arrived");
+            assert_eq!(queue.continue_in(Epoch(2), Seq(2)), 0);
+            assert_eq!(queue.answer(Epoch(2), Seq(0)), 0);
+            assert_eq!(sent(&mut queue), [(1, b"c".to_vec()), (2, b"new".to_vec())]);
+            // Another page has sent the same pieces before, and the first one was taken.
+            assert_eq!(repeated.continue_in(Epoch(2), Seq(2)), 1);
+            assert_eq!(repeated.answer(Epoch(2), Seq(1)), 0);
+            assert_eq!(sent(&mut repeated), [(2, b"new".to_vec())]);
+        }
+    }
+
+    #[test]
+    fn what_a_page_has_not_sent_is_certain_after_its_reload() {
+        let mut queue = open_queue();
+        queue.push(b"sent").unwrap();
+        sent(&mut queue);
+        queue.disconnected();
+        queue.push(b"unsent").unwrap();
+        let mut reloaded = InputQueue::new(&queue.save());
+        assert_eq!(reloaded.answer(Epoch(2), Seq(0)), 1);
+        assert_eq!(sent(&mut reloaded), [(1, b"unsent".to_vec())]);
     }
 
     #[test]

@@ -178,7 +178,7 @@ mod tests {
 
     fn resumed(outcome: Outcome, epoch: u64, from: u64) -> Resumed {
         let (epoch, from) = (Epoch(epoch), Seq(from));
-        Resumed { outcome, epoch, from, head: from, input_seq: None }
+        Resumed { outcome, epoch, from, head: from, input_seq: None, input_given: None }
     }
 
     fn streaming() -> Receiver {

@@ -29,6 +29,13 @@ pub struct Resume {
     /// Otherwise it is refused with [`ErrorCode::HostOffline`].
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub hold: bool,
+    /// The last piece of input that the client has ever sent, 0 if it has sent none. With it the
+    /// relay can tell, in a later epoch, which pieces no host was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_sent: Option<Seq>,
+    /// The epoch in which the client's input is numbered; `None` means the current one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_epoch: Option<Epoch>,
     /// True if the client answers the program's queries with [`ClientMessage::Reply`] while it is
     /// the one that typed or resized last. Otherwise the host answers.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

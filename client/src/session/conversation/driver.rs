@@ -159,7 +159,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
     /// `Dial`. A snapshot that cannot be read is ignored.
     pub fn restore(&mut self, cursor: Cursor, snapshot: &[u8]) {
         if let Ok(conversation) = Conversation::from_snapshot(snapshot) {
-            self.client.restore(cursor);
+            self.client.start_at(cursor);
             self.is_known = true;
             self.replace(conversation);
         }

@@ -72,6 +72,7 @@ impl Bench {
             from: Seq(head),
             head: Seq(head),
             input_seq: None,
+            input_given: None,
         }));
     }
 

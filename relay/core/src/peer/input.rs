@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use const_format::formatcp;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Cursor, Seq};
 use moorline_shared::limits::{INPUT_WAITS, NOT_A_FRAME, SESSION_INPUT_WAITS, SIZES};
 use moorline_shared::message::{ErrorCode, Scope, close};
 use moorline_shared::session::Size;
@@ -26,6 +26,8 @@ pub(super) struct PeerInput {
     pub(super) active: u64,
     /// The last piece of input that arrived.
     pub(super) received: Option<Seq>,
+    /// The last piece that the client says to have sent on any connection.
+    pub(super) sent: Option<Cursor>,
     /// True once input was refused because the host is away.
     pub(super) is_refused: bool,
 }

@@ -1,7 +1,7 @@
 //! The state of a peer that survives the loss of its relay's memory. The socket stays open
 //! meanwhile.
 
-use moorline_shared::id::{ClientId, Epoch, Seq};
+use moorline_shared::id::{ClientId, Cursor, Epoch, Seq};
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::link::{Credit, Sender};
 use moorline_shared::message::{Resume, SnapshotReason, close};
@@ -34,6 +34,8 @@ pub struct SavedPeer {
     #[serde(default)]
     grant: Option<Grant>,
     received_input: Option<Seq>,
+    #[serde(default)]
+    sent_input: Option<Cursor>,
     refused: bool,
     sent_bytes: u64,
     jumps: bool,
@@ -78,6 +80,7 @@ impl Peer {
             grant: self.grant.clone(),
             told_pending: self.told.pending.waits(),
             received_input: self.input.received,
+            sent_input: self.input.sent,
             refused: self.input.is_refused,
             sent_bytes: self.place.sent_bytes,
             jumps: self.place.jumps,
@@ -96,8 +99,13 @@ impl Peer {
         saved: SavedPeer,
     ) -> Result<Self, TooManyClients> {
         let mut peer = Self::attach(session, now, saved.terms)?;
+        // A host may have been given everything that the client has sent on this connection.
+        let sent = saved.sent_input.map(|sent| {
+            let received = saved.received_input.filter(|_| saved.epoch == Some(sent.epoch));
+            Cursor { seq: sent.seq.max(received.unwrap_or_default()), ..sent }
+        });
         if let Some(client_id) = &saved.client_id {
-            session.claim(peer.id, client_id);
+            session.claim(peer.id, client_id, sent);
             session.was_active(client_id, saved.active);
         }
         // Send the facts again, as they may have changed meanwhile. A client of IC-1 expects them
@@ -135,6 +143,7 @@ impl Peer {
             answers: saved.answers,
             active: saved.active,
             received: saved.received_input,
+            sent,
             is_refused: saved.refused,
         };
         peer.place = PeerPlace::new(saved.sender, saved.credit, saved.sent_bytes, saved.jumps);

@@ -1,7 +1,7 @@
 //! The messages that a peer sends of its session: the answer to `resume`, snapshots and entries.
 
 use bytes::Bytes;
-use moorline_shared::id::Seq;
+use moorline_shared::id::{Cursor, Seq};
 use moorline_shared::log::Entry;
 use moorline_shared::message::{Resumed, ServerMessage, SnapshotReason, close};
 use moorline_shared::time::Time;
@@ -68,8 +68,22 @@ impl Peer {
         if let Some(client_id) = self.client_id.as_ref().filter(|_| self.input.answers) {
             session.can_answer(self.id, client_id);
         }
-        let resumed = Resumed { outcome, epoch, from, head, input_seq };
+        let input_given = self.take_input_over(session);
+        let resumed = Resumed { outcome, epoch, from, head, input_seq, input_given };
         if self.terms.extended { Some(text(&ServerMessage::Resumed(resumed))) } else { None }
+    }
+
+    /// If the client's input is of an earlier epoch, continues it in this one. Returns the last piece
+    /// of that epoch that a host may have been given, if that is known.
+    fn take_input_over(&mut self, session: &Session) -> Option<Seq> {
+        let (epoch, before) = (session.log().epoch(), self.input.sent?);
+        if before.epoch == epoch {
+            return None;
+        }
+        let given = session.claims().given_before(self.client_id.as_ref()?, before.epoch);
+        let sent = given.map_or(0, |given| before.seq.0.saturating_sub(given.0));
+        self.input.sent = Some(Cursor { epoch, seq: Seq(sent) });
+        given
     }
 
     fn await_snapshot(&mut self, session: &mut Session, reason: SnapshotReason) {

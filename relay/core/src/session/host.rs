@@ -70,6 +70,7 @@ impl Session {
     /// Closes the link to a host that has left. A session that is not over is in `then`.
     pub(super) fn host_left(&mut self, then: Lifecycle) {
         self.host.left();
+        self.clients.table.unqueue();
         self.host.requests.refuse_all(WriteRefused::HostAway);
         self.store_held();
         self.snapshots.host_left(self.log.newest().head());
@@ -148,7 +149,7 @@ impl Session {
             self.begin_log(epoch, from);
             self.last_status = None;
             self.agent.log_began();
-            self.input_is_void();
+            self.input_is_void(current);
         } else if from > self.log.newest().head() {
             // The entries between were acknowledged once and are lost, as after a power failure.
             // Nobody has them, so the session goes on without.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use moorline_shared::event::Event;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Epoch, Seq};
 use moorline_shared::limits::SESSION_INPUT_BYTES;
 use moorline_shared::publish::{HostCommand, RequestId, WriteAnswer, WriteRefused};
 use moorline_shared::session::Size;
@@ -20,6 +20,15 @@ pub enum HeldChange {
         client_id: ClientId,
         /// The piece, numbered by that client.
         piece: Frame,
+        /// True if a host may have been given it.
+        is_given: bool,
+    },
+    /// The host is given this client's stored input up to `seq`.
+    Given {
+        /// The client that sent it.
+        client_id: ClientId,
+        /// The last piece.
+        seq: Seq,
     },
     /// Remove this client's input up to `seq`: it no longer waits.
     Taken {
@@ -78,9 +87,10 @@ impl Session {
         self.host.requests.give_up(request);
     }
 
-    /// Restores a stored piece. Call it for all pieces, in order, before anything else happens.
-    pub fn restore_held(&mut self, client_id: &ClientId, piece: &Frame) {
-        self.clients.table.restore(client_id, piece);
+    /// Restores a stored piece; `is_given` is that of its [`HeldChange::Keep`], or true after a
+    /// [`HeldChange::Given`]. Call it for all pieces, in order, before anything else happens.
+    pub fn restore_held(&mut self, client_id: &ClientId, piece: &Frame, is_given: bool) {
+        self.clients.table.restore(client_id, piece, is_given);
     }
 
     /// Passes a piece of input to the host: now, or once the host is back if the client asks to
@@ -96,8 +106,9 @@ impl Session {
         }
         if let Some(is_stored) = self.clients.table.take_back(client_id, &piece) {
             if is_stored {
+                let is_given = self.clients.table.may_be_given(client_id, piece.seq());
                 let client_id = client_id.clone();
-                self.held_changes.push_back(HeldChange::Keep { client_id, piece });
+                self.held_changes.push_back(HeldChange::Keep { client_id, piece, is_given });
             }
             return Ok(());
         }
@@ -108,7 +119,7 @@ impl Session {
             if let Some(size) = self.clients.table.size(client_id) {
                 self.resize(size);
             }
-            self.host.command(HostCommand::Input { client_id: client_id.clone(), piece });
+            self.give(client_id.clone(), piece);
         } else {
             self.store_held();
         }
@@ -144,23 +155,40 @@ impl Session {
             let client_id = client_id.clone();
             self.held_changes.push_back(HeldChange::Taken { client_id, seq });
         }
-        for piece in self.clients.table.accepted(client_id, seq) {
-            self.host.command(HostCommand::Input { client_id: client_id.clone(), piece });
+        let pieces = self.clients.table.accepted(client_id, seq);
+        if let Some(seq) = self.clients.table.take_dropped(client_id) {
+            self.held_changes.push_back(HeldChange::Taken { client_id: client_id.clone(), seq });
         }
+        if let Some(last) = pieces.last()
+            && self.clients.table.has_stored(client_id)
+        {
+            let (client_id, seq) = (client_id.clone(), last.seq());
+            self.held_changes.push_back(HeldChange::Given { client_id, seq });
+        }
+        for piece in pieces {
+            self.give(client_id.clone(), piece);
+        }
+    }
+
+    /// Queues a piece for the host.
+    fn give(&mut self, client_id: ClientId, piece: Frame) {
+        self.clients.table.queue(&client_id, piece.seq());
+        self.host.command(HostCommand::Input { client_id, piece });
     }
 
     /// Stores waiting input, so that it survives the loss of this relay's memory.
     pub(super) fn store_held(&mut self) {
         if self.log.policy().forgets {
             let pieces = self.clients.table.take_unstored().into_iter();
-            let keep = |(client_id, piece)| HeldChange::Keep { client_id, piece };
+            let keep = |(client_id, piece, is_given)| HeldChange::Keep { client_id, piece, is_given };
             self.held_changes.extend(pieces.map(keep));
         }
     }
 
-    /// Drops all input: it was typed into an earlier epoch.
-    pub(super) fn input_is_void(&mut self) {
-        self.clients.table.input_is_void();
+    /// Drops all input, which was typed into the epoch `before`. Its clients send it again, as far as
+    /// no host was given it.
+    pub(super) fn input_is_void(&mut self, before: Epoch) {
+        self.clients.table.epoch_began(before, self.log.newest().epoch());
         if self.log.policy().forgets {
             self.held_changes.push_back(HeldChange::Void);
         }

@@ -1,7 +1,7 @@
 //! What the peers of clients need of their session: a place in it, entries, and snapshots.
 
 use bytes::Bytes;
-use moorline_shared::id::{ClientId, Seq};
+use moorline_shared::id::{ClientId, Cursor, Seq};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::HostCommand;
 use moorline_shared::time::Time;
@@ -43,9 +43,11 @@ impl Session {
         &mut self.encoded
     }
 
-    /// Lets `peer` speak for `client_id`, and replaces a connection that did so before.
-    pub(crate) fn claim(&mut self, peer: PeerId, client_id: &ClientId) {
-        if let Some((client_id, seq)) = self.clients.table.claim(peer, client_id) {
+    /// Lets `peer` speak for `client_id`, and replaces a connection that did so before. `sent` is the
+    /// last piece of input that the client has ever sent, if it says so.
+    pub(crate) fn claim(&mut self, peer: PeerId, client_id: &ClientId, sent: Option<Cursor>) {
+        let epoch = self.log().epoch();
+        if let Some((client_id, seq)) = self.clients.table.claim(peer, client_id, sent, epoch) {
             self.held_changes.push_back(HeldChange::Taken { client_id, seq });
         }
         self.find_answerer();

@@ -273,12 +273,17 @@ pub(crate) struct Readings(BTreeMap<String, usize>);
 impl Readings {
     /// Adds what a program read: tokens like `<2:17>`. A cut-off last token counts as read.
     pub(crate) fn add(&mut self, read: &[u8]) {
-        for token in String::from_utf8_lossy(read).split_inclusive('>') {
-            *self.0.entry(token.into()).or_default() += 1;
+        for token in tokens(read) {
+            *self.0.entry(token).or_default() += 1;
         }
     }
 
     pub(crate) fn times(&self, token: &str) -> usize {
         self.0.get(token).copied().unwrap_or_default()
     }
+}
+
+/// Returns the tokens of typed text.
+pub(crate) fn tokens(typed: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(typed).split_inclusive('>').map(str::to_owned).collect()
 }

@@ -61,6 +61,17 @@ fn everything_arrives_once_though_the_relay_forgets_what_it_has_not_stored() {
 }
 
 #[test]
+fn input_that_reached_no_host_is_taken_in_the_next_epoch() {
+    run(Faults {
+        relay_restarts: false,
+        host_restarts: true,
+        floods: false,
+        edge: false,
+        replays: false,
+    });
+}
+
+#[test]
 fn a_new_incarnation_never_mixes_with_the_old_one() {
     run(Faults {
         relay_restarts: true,

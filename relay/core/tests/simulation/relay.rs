@@ -59,7 +59,7 @@ struct Store {
     snapshot: Option<Snapshot>,
     last_status: Option<LastStatus>,
     agent: Option<AgentDocument>,
-    held: BTreeMap<(ClientId, Seq), Frame>,
+    held: BTreeMap<(ClientId, Seq), (Frame, bool)>,
 }
 
 pub(crate) struct Relay {
@@ -112,13 +112,13 @@ impl Relay {
         });
         let saved: Vec<_> = saved.collect();
         self.session = restored(&self.store, self.edge);
+        self.restore_held();
         let restore = |(connection, saved): (u64, String)| {
             let saved = serde_json::from_str(&saved).expect("it was just written");
             let peer = Peer::restore(&mut self.session, now, saved);
             (connection, peer.expect("there is room for as many as before"))
         };
         self.peers = saved.into_iter().map(restore).collect();
-        self.restore_held();
         if host_is_here {
             self.session.handle(now, SessionInput::HostStayed { is_asked });
         }
@@ -130,8 +130,12 @@ impl Relay {
             let SessionEffect::Held(change) = output else { continue };
             let held = &mut self.store.held;
             match change {
-                HeldChange::Keep { client_id, piece } => {
-                    held.insert((client_id, piece.seq()), piece);
+                HeldChange::Keep { client_id, piece, is_given } => {
+                    held.insert((client_id, piece.seq()), (piece, is_given));
+                }
+                HeldChange::Given { client_id, seq } => {
+                    let given = held.range_mut((client_id.clone(), Seq::ZERO)..=(client_id, seq));
+                    given.for_each(|(_, (_, is_given))| *is_given = true);
                 }
                 HeldChange::Taken { client_id, seq } => {
                     held.retain(|(client, piece), _| *client != client_id || *piece > seq);
@@ -142,8 +146,8 @@ impl Relay {
     }
 
     fn restore_held(&mut self) {
-        for ((client_id, _), piece) in &self.store.held {
-            self.session.restore_held(client_id, piece);
+        for ((client_id, _), (piece, is_given)) in &self.store.held {
+            self.session.restore_held(client_id, piece, *is_given);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A person with a page: the real client machine, a slow screen, and typing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use moorline_shared::frame::Frame;
@@ -9,7 +9,7 @@ use moorline_shared::link::{Client, ClientStatus, Generation, Input, Output, Sav
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
 use moorline_shared::time::Time;
 
-use crate::host::{Screen, answer};
+use crate::host::{Screen, answer, tokens};
 use crate::relay::ToRelay;
 use crate::rng::Rng;
 
@@ -36,6 +36,8 @@ pub(crate) struct User {
     drawing: VecDeque<Drawing>,
     pub(crate) typed: usize,
     pub(crate) gave_up: bool,
+    /// The tokens that were sent to a relay.
+    pub(crate) sent: BTreeSet<String>,
 }
 
 impl User {
@@ -46,7 +48,13 @@ impl User {
         // One of the users has a terminal that leaves queries to the host.
         client.answer_queries(number < 2);
         let (screen, drawing) = (Screen::default(), VecDeque::new());
-        Self { number, id, client, screen, drawing, typed: 0, gave_up: false }
+        let sent = BTreeSet::new();
+        Self { number, id, client, screen, drawing, typed: 0, gave_up: false, sent }
+    }
+
+    /// Returns true if this user's input waits for a host that is away.
+    pub(crate) const fn holds(&self) -> bool {
+        self.number > 0
     }
 
     /// Loads the page again: its input is kept, its screen is empty.
@@ -54,7 +62,7 @@ impl User {
         let json = serde_json::to_string(&self.client.save_input()).expect("it is plain data");
         let saved: SavedInput = serde_json::from_str(&json).expect("it was just written");
         self.client = Client::new(self.id.clone(), seed, &saved);
-        self.client.hold_input(self.number > 0);
+        self.client.hold_input(self.holds());
         self.client.answer_queries(self.number < 2);
         self.screen = Screen::default();
         self.drawing.clear();
@@ -122,6 +130,7 @@ impl User {
                     actions.push(SocketAction::Send(ToRelay::Text(text), bytes));
                 }
                 Output::SendFrame(frame) => {
+                    self.sent.extend(tokens(frame.data()));
                     let encoded = frame.encoded();
                     let bytes = encoded.len();
                     actions.push(SocketAction::Send(ToRelay::Frame(encoded), bytes));

@@ -1,5 +1,7 @@
 //! The wires, the clock and the faults.
 
+use std::collections::BTreeSet;
+
 use moorline_core::peer::PeerOutput;
 use moorline_core::session::SessionInput;
 use moorline_shared::id::{Cursor, Epoch};
@@ -9,7 +11,7 @@ use moorline_shared::publish::{HostCommand, HostMessage};
 use moorline_shared::time::Time;
 
 use crate::decider::Deciders;
-use crate::host::{Deliveries, Host, Published, Readings};
+use crate::host::{Deliveries, Host, Published, Readings, tokens};
 use crate::pipe::Pipe;
 use crate::relay::{Relay, ToRelay};
 use crate::replayer::Replayer;
@@ -58,8 +60,11 @@ struct HostWire {
 }
 
 impl HostWire {
-    fn take_commands(&mut self, relay: &mut Relay) {
+    fn take_commands(&mut self, relay: &mut Relay, given: &mut BTreeSet<String>) {
         while let Some(command) = relay.session.poll_command() {
+            if let HostCommand::Input { piece, .. } = &command {
+                given.extend(tokens(piece.data()));
+            }
             self.down.send(command, 50);
         }
     }
@@ -71,6 +76,8 @@ pub(crate) struct World {
     now: Time,
     host: Host,
     readings: Readings,
+    /// The typed tokens that the relay has sent to a host.
+    given: BTreeSet<String>,
     /// The answers to queries of earlier programs, which got them once or not at all.
     lost_answers: Vec<String>,
     host_wire: Option<HostWire>,
@@ -97,6 +104,7 @@ impl World {
             now: Time::from_ms(0),
             host: Host::new(epoch),
             readings: Readings::default(),
+            given: BTreeSet::new(),
             lost_answers: Vec::new(),
             host_wire: None,
             deliveries: Deliveries::new(),
@@ -232,7 +240,7 @@ impl World {
         let Some(wire) = &mut self.host_wire else {
             return;
         };
-        wire.take_commands(&mut self.relay);
+        wire.take_commands(&mut self.relay, &mut self.given);
         for command in wire.down.deliver(&mut self.rng) {
             self.host.command(self.now, command);
         }
@@ -271,7 +279,7 @@ impl World {
     fn evict(&mut self) {
         // Commands that follow from an event are on their way when the event is over.
         if let Some(wire) = &mut self.host_wire {
-            wire.take_commands(&mut self.relay);
+            wire.take_commands(&mut self.relay, &mut self.given);
         }
         if let Some(watcher) = &mut self.watcher {
             watcher.cut(None);
@@ -409,6 +417,12 @@ impl World {
                 assert!(times <= 1, "{token} was read {times} times");
                 let may_be_lost = user.gave_up || ended;
                 assert!(times == 1 || may_be_lost, "{token} was accepted and never read");
+                let is_certain = user.holds() && !ended && times == 0;
+                let was_sent = !is_certain || user.sent.contains(&token);
+                assert!(was_sent, "{token} was never sent, and given up");
+                let forgets = self.faults.relay_restarts || self.faults.edge;
+                let was_given = !is_certain || forgets || self.given.contains(&token);
+                assert!(was_given, "{token} reached no host, and was given up");
             }
         }
     }

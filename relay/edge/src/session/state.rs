@@ -113,8 +113,8 @@ impl SessionState {
             record,
         };
         let mut session = Session::restored(stored, &Profile::EDGE);
-        for (client_id, piece) in database.held()? {
-            session.restore_held(&client_id, &piece);
+        for (client_id, piece, is_given) in database.held()? {
+            session.restore_held(&client_id, &piece, is_given);
         }
         Ok(Self {
             session,

@@ -132,7 +132,10 @@ impl SessionStore {
     /// Writes a change of the input that waits for the host.
     pub(super) fn write_held(&self, change: HeldChange) -> Result<(), SqlError> {
         match change {
-            HeldChange::Keep { client_id, piece } => self.database.put_held(&client_id, &piece),
+            HeldChange::Keep { client_id, piece, is_given } => {
+                self.database.put_held(&client_id, &piece, is_given)
+            }
+            HeldChange::Given { client_id, seq } => self.database.give_held(&client_id, seq),
             HeldChange::Taken { client_id, seq } => self.database.remove_held(&client_id, seq),
             HeldChange::Void => self.database.remove_all_held(),
         }

@@ -14,8 +14,9 @@ impl Client {
         self.input.pending()
     }
 
-    /// Starts at a cursor that an earlier client has reached, instead of with a snapshot. Call it
-    /// before the first dial.
+    /// Starts at a cursor that an earlier client has reached, instead of with a snapshot. The owner
+    /// has what was there already, such as the screen of an earlier page. Call it before the first
+    /// dial.
     pub fn start_at(&mut self, cursor: Cursor) {
         self.output = Receiver::new(Some(cursor));
     }
@@ -24,6 +25,12 @@ impl Client {
     /// [`Resume::conversation`](crate::message::Resume::conversation).
     pub const fn read_conversation(&mut self) {
         self.conversation = true;
+    }
+
+    /// Sets whether input waits while the session's host is away, to be delivered once it is back.
+    /// By default it is refused. The relay learns of a change at the next connection.
+    pub const fn hold_input(&mut self, hold: bool) {
+        self.hold = hold;
     }
 
     /// Sets whether the terminal answers queries with [`Client::reply`]. By default it does not,

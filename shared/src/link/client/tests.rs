@@ -19,7 +19,7 @@ fn live(now: Time) -> Client {
     client.handle(now, Input::Opened(SOCKET));
     let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
     let input_seq = Some(Seq(0));
-    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
     client.handle(now, Input::Message(SOCKET, ServerMessage::Resumed(resumed)));
     outputs(&mut client, now);
     assert_eq!(client.status(), ClientStatus::Live);
@@ -31,7 +31,7 @@ fn a_client_continues_where_an_earlier_page_was() {
     let now = Time::from_ms(0);
     let mut client = Client::new("client_1".parse().unwrap(), 1, &SavedInput::default());
     let cursor = Cursor { epoch: Epoch(1), seq: Seq(7) };
-    client.restore(cursor);
+    client.start_at(cursor);
     client.handle(now, Input::Dial);
     client.handle(now, Input::Opened(SOCKET));
     let sent = outputs(&mut client, now);
@@ -44,7 +44,7 @@ fn a_client_continues_where_an_earlier_page_was() {
     assert_eq!(resume.catch_up, Some(CatchUp::Replay));
     let resumed = |epoch, outcome, from| {
         let head = Seq(9);
-        ServerMessage::Resumed(Resumed { outcome, epoch, from, head, input_seq: Some(Seq(0)) })
+        ServerMessage::Resumed(Resumed { outcome, epoch, from, head, input_seq: Some(Seq(0)), input_given: None })
     };
     let mut other_life = client.clone();
     client.handle(now, Input::Message(SOCKET, resumed(Epoch(1), Outcome::Continue, Seq(7))));
@@ -126,7 +126,7 @@ fn back(client: &mut Client, now: Time) -> (Generation, Resume) {
 fn answered(client: &mut Client, now: Time, socket: Generation, input_seq: u64) -> Vec<Output> {
     let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
     let input_seq = Some(Seq(input_seq));
-    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
     client.handle(now, Input::Message(socket, ServerMessage::Resumed(resumed)));
     outputs(client, now)
 }
@@ -272,7 +272,7 @@ fn only_the_present_is_answered_and_only_by_who_answers() {
     assert!(asked);
     let (epoch, from, head) = (Epoch(1), Seq(0), Seq(3));
     let input_seq = Some(Seq(0));
-    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq };
+    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
     client.handle(start, Input::Message(Generation(2), ServerMessage::Resumed(resumed)));
     client.reply(Seq(3), answer.clone(), false);
     assert_eq!(replies(&mut client), [], "it is the past");
