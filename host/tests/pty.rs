@@ -28,11 +28,11 @@ fn sh(script: &str) -> Spawn {
 }
 
 fn code(code: i32) -> ExitStatus {
-    ExitStatus { code: Some(code), signal: None }
+    ExitStatus { code: Some(code), signal: None, reason: None }
 }
 
 fn signal(name: &str) -> ExitStatus {
-    ExitStatus { code: None, signal: Some(name.to_owned()) }
+    ExitStatus { code: None, signal: Some(name.to_owned()), reason: None }
 }
 
 async fn read(reader: &mut PtyReader) -> Option<Vec<u8>> {

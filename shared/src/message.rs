@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::event::Event;
 use crate::id::{Epoch, Seq};
+use crate::session::ExitStatus;
 use crate::tagged::tagged;
 pub use meta::{ExtendedMeta, Scope, SessionMeta};
 pub use request::{CancelMessage, DecideMessage, DoneMessage, PromptMessage};
@@ -141,10 +142,9 @@ tagged! {
         Exit {
             /// The log's last entry.
             seq: Seq,
-            /// The exit code; `None` for a process that was killed or lost.
-            code: Option<i32>,
-            /// The signal's name, such as `SIGKILL`.
-            signal: Option<String>,
+            /// How it ended; empty if it was lost.
+            #[serde(flatten)]
+            status: ExitStatus,
         },
         /// A request of the client cannot be carried out.
         Error {
@@ -329,11 +329,13 @@ mod tests {
             catch_up: Some(CatchUp::Replay),
             jump: true,
             hold: true,
+            input_sent: Some(Seq(2)),
+            input_epoch: Some(Epoch(9)),
             answers: true,
             conversation: true,
         };
         client(
-            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true,"answers":true,"conversation":true}"#,
+            r#"{"type":"resume","lastSeq":7,"epoch":1700000000000,"clientId":"client_1","catchUp":"replay","jump":true,"hold":true,"inputSent":2,"inputEpoch":9,"answers":true,"conversation":true}"#,
             &ClientMessage::Resume(resume),
         );
         client(r#"{"type":"snapshot-request"}"#, &ClientMessage::SnapshotRequest);
@@ -393,7 +395,10 @@ mod tests {
         server(KEEPALIVE_PONG, &ServerMessage::Pong { t: 0 });
         server(
             r#"{"type":"exit","seq":9,"code":null,"signal":"SIGKILL"}"#,
-            &ServerMessage::Exit { seq: Seq(9), code: None, signal: Some("SIGKILL".into()) },
+            &ServerMessage::Exit {
+                seq: Seq(9),
+                status: ExitStatus { signal: Some("SIGKILL".into()), ..ExitStatus::default() },
+            },
         );
         server(
             r#"{"type":"error","code":"bad_message","message":"Invalid JSON"}"#,

@@ -25,7 +25,7 @@ use crate::event::Activity;
 #[cfg(feature = "openapi")]
 use crate::fold::ApprovalEntry;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId};
-use crate::session::{ForkedFrom, Lifecycle};
+use crate::session::{ExitReason, ForkedFrom, Lifecycle};
 use crate::tmux::TmuxSpec;
 pub use agent::{
     ActionAccepted, AgentOverview, ApprovalCard, ApprovalCards, ChangePrompt, ConfigureAgent,
@@ -167,6 +167,9 @@ pub struct SessionSummary {
     pub exit_code: Option<i32>,
     /// The signal's name, if the process was killed.
     pub exit_signal: Option<String>,
+    /// The reason of an end without code and signal, such as a pane that was closed in tmux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_reason: Option<ExitReason>,
     /// When the session was created, as RFC 3339.
     pub created_at: String,
     /// When there was last output or input, as RFC 3339.

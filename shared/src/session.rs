@@ -52,6 +52,29 @@ pub struct ExitStatus {
     pub code: Option<i32>,
     /// The signal's name, such as `SIGKILL`, if the process was killed.
     pub signal: Option<String>,
+    /// The reason of an end of which neither is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ExitReason>,
+}
+
+/// The reason why a session is over whose process is not the host's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ExitReason {
+    /// The pane was closed in tmux: its program has ended, or a user closed it.
+    PaneClosed,
+    /// The tmux server has ended, with all of its panes.
+    ServerEnded,
+    /// A reason that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<ExitReason> for ExitStatus {
+    fn from(reason: ExitReason) -> Self {
+        Self { reason: Some(reason), ..Self::default() }
+    }
 }
 
 /// The point of a log at which a fork begins.

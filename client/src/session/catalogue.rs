@@ -183,6 +183,7 @@ pub(crate) mod tests {
             last_exit_code: None,
             exit_code: None,
             exit_signal: None,
+            exit_reason: None,
             created_at: String::new(),
             last_activity: String::new(),
             clients: 0,

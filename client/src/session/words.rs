@@ -5,7 +5,7 @@ use moorline_shared::id::SessionId;
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::message::close;
 use moorline_shared::rest::SessionSummary;
-use moorline_shared::session::{ExitStatus, Lifecycle};
+use moorline_shared::session::{ExitReason, ExitStatus, Lifecycle, TMUX_DRIVER};
 use moorline_shared::text::plain_text;
 
 use crate::session::Notice;
@@ -42,13 +42,19 @@ pub fn questions(count: usize) -> String {
     }
 }
 
-/// Says in short how a process ended: `exit 0`, `SIGKILL`, `host gone`.
+/// Says in short how a process ended: `exit 0`, `SIGKILL`, `pane closed`, `host gone`.
 #[must_use]
 pub fn exit(exit: &ExitStatus) -> String {
     match (exit.code, &exit.signal) {
         (_, Some(signal)) => signal.clone(),
         (Some(code), None) => format!("exit {code}"),
-        (None, None) => "host gone".to_owned(),
+        (None, None) => match exit.reason {
+            Some(ExitReason::PaneClosed) => "pane closed",
+            Some(ExitReason::ServerEnded) => "tmux server ended",
+            Some(ExitReason::Unknown) => "ended",
+            None => "host gone",
+        }
+        .to_owned(),
     }
 }
 
@@ -59,10 +65,29 @@ pub fn exit_sentence(exit: &ExitStatus) -> String {
         (_, Some(signal)) => format!("The process was ended by {signal}."),
         (Some(0), None) => "The process ended normally, with exit code 0.".to_owned(),
         (Some(code), None) => format!("The process ended with exit code {code}."),
-        (None, None) => {
-            "The process is gone: the machine or the host that ran it went away.".to_owned()
+        (None, None) => match exit.reason {
+            Some(ExitReason::PaneClosed) => {
+                "The pane was closed in tmux, and its program has ended."
+            }
+            Some(ExitReason::ServerEnded) => "The tmux server has ended, and all of its panes.",
+            Some(ExitReason::Unknown) => "The process ended.",
+            None => "The process is gone: the machine or the host that ran it went away.",
         }
+        .to_owned(),
     }
+}
+
+/// Returns true if an end is an ordinary one.
+#[must_use]
+pub fn ended_well(exit: &ExitStatus) -> bool {
+    exit.code == Some(0) || exit.reason == Some(ExitReason::PaneClosed)
+}
+
+/// Returns how a session in a list ended.
+#[must_use]
+pub fn exit_status(session: &SessionSummary) -> ExitStatus {
+    let signal = session.exit_signal.clone();
+    ExitStatus { code: session.exit_code, signal, reason: session.exit_reason }
 }
 
 /// Returns a session's state for a list.
@@ -74,11 +99,11 @@ pub fn state(session: &SessionSummary) -> String {
             None => session.status.as_str().to_owned(),
         },
         Lifecycle::Detached => "host offline".to_owned(),
+        // The host came back without it.
+        Lifecycle::Lost if session.driver == TMUX_DRIVER => "pane gone".to_owned(),
         Lifecycle::Lost => "host gone".to_owned(),
         Lifecycle::Expired => "expired".to_owned(),
-        Lifecycle::Exited => {
-            exit(&ExitStatus { code: session.exit_code, signal: session.exit_signal.clone() })
-        }
+        Lifecycle::Exited => exit(&exit_status(session)),
     }
 }
 
@@ -93,7 +118,7 @@ pub fn tone(session: &SessionSummary) -> &'static str {
         Lifecycle::Live if session.status == Activity::Idle => "idle",
         Lifecycle::Live => "live",
         Lifecycle::Detached => "away",
-        Lifecycle::Exited if session.exit_code == Some(0) => "good",
+        Lifecycle::Exited if ended_well(&exit_status(session)) => "good",
         Lifecycle::Exited | Lifecycle::Lost | Lifecycle::Expired => "bad",
     }
 }
@@ -223,9 +248,9 @@ mod tests {
 
     #[test]
     fn endings_say_how() {
-        let killed = ExitStatus { code: None, signal: Some("SIGKILL".into()) };
+        let killed = ExitStatus { code: None, signal: Some("SIGKILL".into()), reason: None };
         assert_eq!(exit(&killed), "SIGKILL");
-        assert_eq!(exit(&ExitStatus { code: Some(3), signal: None }), "exit 3");
+        assert_eq!(exit(&ExitStatus { code: Some(3), signal: None, reason: None }), "exit 3");
         assert_eq!(exit(&ExitStatus::default()), "host gone");
     }
 

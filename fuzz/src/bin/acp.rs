@@ -62,7 +62,7 @@ impl World {
             (Some("< "), said) => self.handle(AgentInput::Line(said.into())),
             (Some("> "), line) => self.lead_to(line),
             (Some("= "), "killed") => {
-                let exit = ExitStatus { code: None, signal: Some("SIGKILL".into()) };
+                let exit = ExitStatus { code: None, signal: Some("SIGKILL".into()), reason: None };
                 self.handle(AgentInput::Exited { exit, last_words: None });
             }
             (Some("= "), "stored") => {

@@ -271,7 +271,11 @@ fn io_error(error: pty_process::Error) -> io::Error {
 /// Waits for the process, so that it does not stay a zombie, and publishes its exit status.
 async fn reap(mut child: Child, ended: watch::Sender<Exit>) {
     let status = match child.wait().await {
-        Ok(status) => ExitStatus { code: status.code(), signal: status.signal().map(signal_name) },
+        Ok(status) => ExitStatus {
+            code: status.code(),
+            signal: status.signal().map(signal_name),
+            reason: None,
+        },
         Err(error) => {
             tracing::error!(%error, "a process cannot be waited for");
             ExitStatus::default()

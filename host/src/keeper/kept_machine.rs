@@ -150,7 +150,7 @@ impl KeptMachine {
             KeeperFrame::Errors { data } => KeptEvent::Errors(data),
             KeeperFrame::Exited { code, signal } => {
                 let signal = signal.map(signal_name);
-                KeptEvent::Exited(ExitStatus { code, signal })
+                KeptEvent::Exited(ExitStatus { code, signal, reason: None })
             }
             KeeperFrame::Refused { code, .. } => {
                 self.close();

@@ -58,6 +58,7 @@ impl Session {
             status: Activity::Exited,
             exit_code: exit.code,
             signal: exit.signal.clone(),
+            reason: exit.reason,
             cwd: state.cwd.take(),
             uptime: self.uptime_ms(),
             ..Status::default()

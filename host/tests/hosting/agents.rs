@@ -189,7 +189,7 @@ async fn an_agent_works_asks_dies_and_is_resumed() {
         "{transcript}"
     );
 
-    assert_eq!(session.close().await, ExitStatus { code: Some(0), signal: None });
+    assert_eq!(session.close().await, ExitStatus { code: Some(0), signal: None, reason: None });
     let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
     assert_eq!(log, "resumed\nclosed\n", "it was given time to end");
     let children = std::fs::read_to_string(folder.path().join("children")).unwrap();

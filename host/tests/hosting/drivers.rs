@@ -147,7 +147,7 @@ async fn a_session_without_a_terminal_puts_out_and_takes_all_that_others_do() {
         soon("the end", copy.hear(&mut link)).await;
         copy.ack(&link).await;
     }
-    assert_eq!(copy.exit, Some(ExitStatus { code: Some(7), signal: None }));
+    assert_eq!(copy.exit, Some(ExitStatus { code: Some(7), signal: None, reason: None }));
     let last = copy.events.last().unwrap().read::<Status>().unwrap();
     assert_eq!((last.status, last.exit_code), (Activity::Exited, Some(7)));
     assert_eq!(last.cwd.as_deref(), Some("/away"));

@@ -94,7 +94,7 @@ impl Counts {
         if std::mem::take(&mut self.is_changed) {
             return Some(DriverOutput::Checkpoint);
         }
-        let exit = ExitStatus { code: Some(0), signal: None };
+        let exit = ExitStatus { code: Some(0), signal: None, reason: None };
         self.is_over.then_some(DriverOutput::End(exit))
     }
 }

@@ -151,7 +151,8 @@ impl Told {
                 vec![DriverOutput::Withdraw { approval_id, reason }]
             }
             "bye" => {
-                let end = DriverOutput::End(ExitStatus { code: Some(7), signal: None });
+                let end =
+                    DriverOutput::End(ExitStatus { code: Some(7), signal: None, reason: None });
                 vec![self.snapshot(), end]
             }
             _ => vec![],
@@ -272,6 +273,8 @@ impl SessionControl for LineControl {
     }
 
     fn close(&self) {
-        self.send_later(|_| DriverOutput::End(ExitStatus { code: None, signal: None }));
+        self.send_later(|_| {
+            DriverOutput::End(ExitStatus { code: None, signal: None, reason: None })
+        });
     }
 }

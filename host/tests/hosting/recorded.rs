@@ -193,7 +193,8 @@ impl Replay {
                 Recorded::ToAgent(line) => self.compare(line, &lines[place + 1..]),
                 Recorded::FromAgent(line) => self.handle(AgentInput::Line(line.clone())),
                 Recorded::Killed => {
-                    let exit = ExitStatus { code: None, signal: Some("SIGKILL".into()) };
+                    let exit =
+                        ExitStatus { code: None, signal: Some("SIGKILL".into()), reason: None };
                     self.handle(AgentInput::Exited { exit, last_words: None });
                 }
             }

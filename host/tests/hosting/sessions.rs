@@ -48,7 +48,7 @@ async fn a_session_is_published_to_its_end_and_then_forgotten() {
     say(&link, HostCommand::Input { client_id, piece }).await;
     copy.read_to_end(&mut link).await;
     assert_eq!(copy.epoch, hosted.epoch);
-    assert_eq!(copy.exit, Some(ExitStatus { code: Some(3), signal: None }));
+    assert_eq!(copy.exit, Some(ExitStatus { code: Some(3), signal: None, reason: None }));
     assert_eq!(String::from_utf8_lossy(&copy.output), "it\r\ngot it\r\n");
     assert_eq!(
         copy.kinds(),

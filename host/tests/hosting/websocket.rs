@@ -199,7 +199,7 @@ async fn a_session_is_exact_over_tcp_however_often_it_is_cut() {
 
 fn exited() -> HostMessage {
     use moorline_shared::session::ExitStatus;
-    HostMessage::Exited { status: ExitStatus { code: Some(0), signal: None } }
+    HostMessage::Exited { status: ExitStatus { code: Some(0), signal: None, reason: None } }
 }
 
 #[tokio::test]

@@ -168,11 +168,11 @@ fn keeper_of(kept: &Kept) -> u32 {
 }
 
 fn signal(name: &str) -> ExitStatus {
-    ExitStatus { code: None, signal: Some(name.to_owned()) }
+    ExitStatus { code: None, signal: Some(name.to_owned()), reason: None }
 }
 
 fn code(code: i32) -> ExitStatus {
-    ExitStatus { code: Some(code), signal: None }
+    ExitStatus { code: Some(code), signal: None, reason: None }
 }
 
 /// Returns bytes of an endless stream in which no part of this test's size repeats.

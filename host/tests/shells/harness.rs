@@ -209,7 +209,7 @@ impl Shell {
         self.type_keys(&format!("exit {code}\r")).await;
         assert!(!self.read_until(|_| false).await);
         let status = timeout(PATIENCE, self.pty.writer.wait()).await.unwrap();
-        assert_eq!(status, ExitStatus { code: Some(code), signal: None });
+        assert_eq!(status, ExitStatus { code: Some(code), signal: None, reason: None });
         self.snapshot()
     }
 }

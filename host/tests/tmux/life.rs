@@ -1,6 +1,6 @@
 //! The ends of panes, servers and hosts.
 
-use moorline_shared::session::ExitStatus;
+use moorline_shared::session::{ExitReason, ExitStatus};
 use moorline_shared::tmux::TmuxSpec;
 
 use super::server::{TestServer, pane_spec, wait_until};
@@ -16,6 +16,8 @@ async fn a_pane_ends_with_its_program() {
     shown.until("the end", |heard| heard.end.is_some()).await;
     shown.until_text("goodbye").await;
     assert_eq!(shown.heard(|heard| heard.errors.clone()), [""; 0]);
+    let closed = Some(ExitReason::PaneClosed.into());
+    assert_eq!(shown.heard(|heard| heard.end.clone()), closed);
 }
 
 #[tokio::test]
@@ -27,7 +29,7 @@ async fn a_dead_pane_tells_how_its_program_has_ended() {
     shown.until_text("$ ").await;
     shown.type_in(b"exit 3\r").await;
     shown.until("the end", |heard| heard.end.is_some()).await;
-    let code = Some(ExitStatus { code: Some(3), signal: None });
+    let code = Some(ExitStatus { code: Some(3), signal: None, reason: None });
     assert_eq!(shown.heard(|heard| heard.end.clone()), code);
     let refused = server.refused(&driver, pane_spec("%0")).await.to_string();
     assert_eq!(refused, "the program of the pane %0 has ended");
@@ -42,6 +44,8 @@ async fn a_server_that_is_killed_is_told() {
     server.tmux(&["kill-server"]);
     shown.until("the end", |heard| heard.end.is_some()).await;
     assert_eq!(shown.heard(|heard| heard.errors.clone()), ["tmux_ended"]);
+    let ended = Some(ExitReason::ServerEnded.into());
+    assert_eq!(shown.heard(|heard| heard.end.clone()), ended);
     assert!(!shown.control.writable().await);
 }
 

@@ -12,7 +12,7 @@ use moorline_shared::id::Seq;
 use moorline_shared::limits::{FRAME_DATA_BYTES, PLAIN_INPUT_BYTES};
 use moorline_shared::message::{CatchUp, ClientMessage, Resume, Scope, Snapshot, close};
 use moorline_shared::publish::{RequestId, WriteAnswer, WriteRefused};
-use moorline_shared::session::{ExitStatus, Lifecycle};
+use moorline_shared::session::{ExitReason, ExitStatus, Lifecycle};
 use moorline_shared::text::TextDecoder;
 use moorline_shared::time::Time;
 use serde::{Deserialize, Serialize};
@@ -175,6 +175,12 @@ fn ended(session: &Session) -> Option<String> {
         Lifecycle::Exited => match session.exit() {
             ExitStatus { signal: Some(signal), .. } => format!("It was ended by {signal}."),
             ExitStatus { code: Some(code), .. } => format!("It exited with code {code}."),
+            ExitStatus { reason: Some(ExitReason::PaneClosed), .. } => {
+                "Its pane was closed in tmux.".to_owned()
+            }
+            ExitStatus { reason: Some(ExitReason::ServerEnded), .. } => {
+                "Its tmux server has ended.".to_owned()
+            }
             ExitStatus { .. } => "It exited.".to_owned(),
         },
         Lifecycle::Lost => "Its host no longer has it.".to_owned(),

@@ -161,6 +161,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         last_exit_code: exit.code,
         exit_code: exit.code,
         exit_signal: exit.signal,
+        exit_reason: exit.reason,
         created_at: rfc3339(record.created_at_ms),
         last_activity: rfc3339(record.last_activity_ms),
         clients,

@@ -406,6 +406,7 @@ impl Session {
                 let exit = self.exit();
                 status.status = Activity::Exited;
                 (status.exit_code, status.signal) = (exit.code, exit.signal);
+                status.reason = exit.reason;
             }
             Lifecycle::Lost | Lifecycle::Expired => status.status = Activity::Error,
         }

@@ -224,11 +224,8 @@ fn input_that_a_host_has_not_taken_when_it_leaves_outlives_the_relays_memory_too
     peer.binary(&mut session, NOW, piece.encoded());
     assert_eq!(held_changes(&mut session), [], "a host that is here is given it");
     session.handle(NOW, SessionInput::HostLeft);
-    let keep = HeldChange::Keep {
-        client_id: client_id.clone(),
-        piece: piece.clone(),
-        is_given: true,
-    };
+    let keep =
+        HeldChange::Keep { client_id: client_id.clone(), piece: piece.clone(), is_given: true };
     assert_eq!(held_changes(&mut session), [keep]);
 
     let log = Log::new(Epoch(1));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::spec::AgentSpec;
 use crate::id::{Epoch, Seq, SessionId};
 use crate::operation::{Operation, OperationPreview, OperationResult};
-use crate::session::ForkedFrom;
+use crate::session::{ExitReason, ForkedFrom};
 use crate::tmux::TmuxSession;
 
 /// The first event of an event stream.
@@ -238,6 +238,9 @@ pub struct Status {
     /// The signal that ended the process, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
+    /// The reason of an end without code and signal, such as a pane that was closed in tmux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ExitReason>,
     /// The command that is running, if the shell reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,

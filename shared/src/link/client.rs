@@ -355,8 +355,8 @@ impl Client {
                 Verdict::Duplicate => {}
                 Verdict::Gap => self.give_up(now),
             },
-            ServerMessage::Exit { code, signal, .. } => {
-                self.ended = Some(ExitStatus { code, signal });
+            ServerMessage::Exit { status, .. } => {
+                self.ended = Some(status);
                 self.connection.stop();
                 self.disconnected(now);
                 self.offline_since = None;

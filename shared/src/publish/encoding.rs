@@ -298,7 +298,9 @@ mod tests {
             r#"{"type":"resized","cols":80,"rows":24}"#,
         );
         message(
-            &HostMessage::Exited { status: ExitStatus { code: Some(1), signal: None } },
+            &HostMessage::Exited {
+                status: ExitStatus { code: Some(1), signal: None, reason: None },
+            },
             r#"{"type":"exited","code":1,"signal":null}"#,
         );
         let snapshot = Snapshot {

@@ -55,7 +55,11 @@ async fn a_host_that_is_stopped_takes_its_sessions_along() -> Result<()> {
     let session = relay.api().run_ready(expected::counter()).await?;
     let follower = Follower::live(Following::new(relay.address(), &session, 1)).await?;
     relay.stop_host().await?;
-    let hung_up = ClientStatus::Ended(ExitStatus { code: None, signal: Some("SIGHUP".to_owned()) });
+    let hung_up = ClientStatus::Ended(ExitStatus {
+        code: None,
+        signal: Some("SIGHUP".to_owned()),
+        reason: None,
+    });
     follower.until("the end", |seen| seen.status == hung_up).await?;
     // The relay sees to it that there is one again.
     relay.api().run_ready(expected::counter()).await?;

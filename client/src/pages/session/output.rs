@@ -3,7 +3,7 @@
 use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::rest::SendPrompt;
-use moorline_shared::session::{ExitStatus, Lifecycle};
+use moorline_shared::session::Lifecycle;
 
 use super::record::Record;
 use crate::session::access::PageAccess;
@@ -82,7 +82,7 @@ fn Ended() -> impl IntoView {
     let actions = Actions::expect();
     let how = move || {
         let session = record.summary();
-        let exit = session.map(|s| ExitStatus { code: s.exit_code, signal: s.exit_signal.clone() });
+        let exit = session.map(|session| words::exit_status(&session));
         exit.map(|exit| words::exit_sentence(&exit))
     };
     view! {

@@ -159,8 +159,12 @@ impl Timeline {
             (Activity::Idle, _) => self.close_command(seq, at, status.exit_code),
             (Activity::Exited, _) => {
                 self.close_command(seq, at, None);
-                let exit = ExitStatus { code: status.exit_code, signal: status.signal.clone() };
-                let tone = if exit.code == Some(0) { "good" } else { "bad" };
+                let exit = ExitStatus {
+                    code: status.exit_code,
+                    signal: status.signal.clone(),
+                    reason: status.reason,
+                };
+                let tone = if words::ended_well(&exit) { "good" } else { "bad" };
                 self.note(seq, at, tone, "Ended", words::exit(&exit));
             }
             (Activity::Error, _) => {

@@ -2,7 +2,7 @@
 
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
-use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::session::{ExitReason, ExitStatus, Size};
 use moorline_shared::time::Time;
 
 use crate::bindings::clock;
@@ -48,12 +48,22 @@ fn say(view: &SessionView, no_network: bool, now: Time) -> StatusText {
             let seconds = (*until - now).as_millis().div_ceil(1000);
             said("away", "Offline", format!("retry in {seconds} s"), true)
         }
-        LinkView::Ended(exit) if *exit == ExitStatus::default() => {
-            said("bad", "Host gone", String::new(), false)
-        }
         LinkView::Ended(exit) => {
-            let tone = if exit.code == Some(0) { "good" } else { "bad" };
-            said(tone, "Ended", words::exit(exit), false)
+            let tone = if words::ended_well(exit) { "good" } else { "bad" };
+            match (exit, exit.reason) {
+                (_, Some(ExitReason::PaneClosed)) => {
+                    said(tone, "Pane closed", String::new(), false)
+                }
+                (_, Some(ExitReason::ServerEnded)) => {
+                    said(tone, "tmux server ended", String::new(), false)
+                }
+                // The host came back without it.
+                (exit, None) if *exit == ExitStatus::default() => {
+                    let gone = if view.is_pane { "Pane gone" } else { "Host gone" };
+                    said(tone, gone, String::new(), false)
+                }
+                _ => said(tone, "Ended", words::exit(exit), false),
+            }
         }
         // The page shows the reason.
         LinkView::Refused { .. } => said("bad", "Not connected", String::new(), false),
@@ -237,5 +247,14 @@ mod tests {
         assert_eq!(say(&away, false, Time::default()).state, "Offline");
         let lost = view(LinkView::Ended(ExitStatus::default()));
         assert_eq!(say(&lost, false, Time::default()).state, "Host gone");
+        for (reason, state) in [
+            (ExitReason::PaneClosed, "Pane closed"),
+            (ExitReason::ServerEnded, "tmux server ended"),
+        ] {
+            assert_eq!(
+                say(&view(LinkView::Ended(reason.into())), false, Time::default()).state,
+                state
+            );
+        }
     }
 }

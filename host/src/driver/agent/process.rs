@@ -335,7 +335,7 @@ impl ProcessGroup {
 
 /// Returns the way in which a process has ended.
 pub(super) fn exit_status(status: std::process::ExitStatus) -> ExitStatus {
-    ExitStatus { code: status.code(), signal: status.signal().map(signal_name) }
+    ExitStatus { code: status.code(), signal: status.signal().map(signal_name), reason: None }
 }
 
 /// The end of what a process has written to its standard error.

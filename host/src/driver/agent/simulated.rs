@@ -448,7 +448,7 @@ impl AgentHands {
         let Some(kept) = outside.kept.get_mut(&process.socket) else { return };
         let unread = &kept.output[(process.received - kept.acknowledged) as usize..];
         if unread.is_empty() && kept.has_exited {
-            let exit = ExitStatus { code: Some(1), signal: None };
+            let exit = ExitStatus { code: Some(1), signal: None, reason: None };
             let input = AgentInput::Exited { exit, last_words: None };
             let change = self.shared.process_changed(None, input);
             let ended = self.process.take().map(|process| (process.socket, change));

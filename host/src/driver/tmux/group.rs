@@ -13,6 +13,7 @@ use std::time::Duration;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::TMUX_PANES;
+use moorline_shared::session::ExitReason;
 use moorline_shared::tmux::{TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxSpec};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
@@ -36,9 +37,6 @@ const BACKOFF: [Duration; 3] =
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Most events of a connection that wait.
 const EVENTS_WAITING: usize = 64;
-
-/// Said to users of a session whose server is gone.
-const SERVER_ENDED: &str = "The tmux server has ended.";
 
 /// What a group is in: all groups of a driver.
 pub(super) trait GroupHome: Debug + Send + Sync {
@@ -332,7 +330,7 @@ impl TmuxGroup {
             Err(TmuxError::Refused(reason)) => {
                 tracing::info!(reason, "the tmux server has ended");
                 for open in self.state().panes.values() {
-                    open.pane.close(Some(SERVER_ENDED));
+                    open.pane.close(ExitReason::ServerEnded);
                 }
             }
             // It may answer later.
@@ -355,7 +353,7 @@ impl TmuxGroup {
             state.left_alone.retain(alive);
             for open in state.panes.values() {
                 match (list.pane(&open.pane.id, Some(&self.session)), &shown) {
-                    (None, _) => open.pane.close(None),
+                    (None, _) => open.pane.close(ExitReason::PaneClosed),
                     (Some(listed), Some(shown)) if listed.session == self.session => {
                         open.pane.listed(listed, shown);
                     }

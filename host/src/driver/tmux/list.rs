@@ -108,6 +108,7 @@ impl PaneList {
             exit: ExitStatus {
                 code: status.parse().ok(),
                 signal: signal.parse().ok().map(signal_name),
+                reason: None,
             },
             has_pipe: is(pipe),
             fifo: (!own_pipe.is_empty()).then(|| own_pipe.into()),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use moorline_shared::event::{Activity, EventFields, SessionError, Status, TmuxLayout};
 use moorline_shared::limits::FRAME_DATA_BYTES;
-use moorline_shared::session::{ExitStatus, Size};
+use moorline_shared::session::{ExitReason, ExitStatus, Size};
 use moorline_shared::tmux::TmuxSession;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
@@ -214,13 +214,13 @@ impl Pane {
         }
     }
 
-    /// Ends the session, with a sentence for the user if the reason is not the program's.
-    pub(super) fn close(&self, reason: Option<&str>) {
+    /// Ends the session. An end that is not the pane's own is told in a sentence.
+    pub(super) fn close(&self, reason: ExitReason) {
         let mut state = self.state();
-        if let Some(reason) = reason.filter(|_| state.end.is_none()) {
-            self.report(&mut state, "tmux_ended", reason);
+        if reason == ExitReason::ServerEnded && state.end.is_none() {
+            self.report(&mut state, "tmux_ended", "The tmux server has ended.");
         }
-        self.end(&mut state, ExitStatus::default());
+        self.end(&mut state, reason.into());
     }
 
     fn end(&self, state: &mut PaneState, exit: ExitStatus) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
 use moorline_shared::failure::HostFailure;
-use moorline_shared::session::{Size, TMUX_DRIVER};
+use moorline_shared::session::{ExitReason, Size, TMUX_DRIVER};
 use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer, TmuxSpec};
 use serde::{Deserialize, Serialize};
 
@@ -296,7 +296,7 @@ impl PaneOutput {
 impl Drop for PaneOutput {
     fn drop(&mut self) {
         // Nobody reads it any more.
-        self.pane.close(None);
+        self.pane.close(ExitReason::PaneClosed);
         self.forget();
     }
 }
@@ -347,6 +347,6 @@ impl SessionControl for PaneControl {
     }
 
     fn close(&self) {
-        self.pane.close(None);
+        self.pane.close(ExitReason::PaneClosed);
     }
 }

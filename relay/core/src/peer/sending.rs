@@ -178,8 +178,7 @@ impl Peer {
             self.phase = PeerPhase::Closed;
             return PeerOutput::Close { code: close::NORMAL, reason: "the session has ended" };
         }
-        let exit = session.exit();
         let seq = session.log().head();
-        text(&ServerMessage::Exit { seq, code: exit.code, signal: exit.signal })
+        text(&ServerMessage::Exit { seq, status: session.exit() })
     }
 }

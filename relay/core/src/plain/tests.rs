@@ -148,7 +148,7 @@ fn numbered_input_counts_against_the_same_bound() {
 
 #[test]
 fn who_comes_to_a_session_that_is_over_is_told_why() {
-    let exit = ExitStatus { code: Some(3), signal: None };
+    let exit = ExitStatus { code: Some(3), signal: None, reason: None };
     let record = SessionRecord { exit: Some(exit), ..support::record(Lifecycle::Exited) };
     let (newest, index) = (Log::new(Epoch(1)), Stored::new(Epoch(1), []));
     let (snapshot, last_status, agent) = (None, None, None);

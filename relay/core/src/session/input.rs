@@ -180,7 +180,8 @@ impl Session {
     pub(super) fn store_held(&mut self) {
         if self.log.policy().forgets {
             let pieces = self.clients.table.take_unstored().into_iter();
-            let keep = |(client_id, piece, is_given)| HeldChange::Keep { client_id, piece, is_given };
+            let keep =
+                |(client_id, piece, is_given)| HeldChange::Keep { client_id, piece, is_given };
             self.held_changes.extend(pieces.map(keep));
         }
     }

@@ -225,7 +225,7 @@ impl Host {
 
     pub(crate) fn exit(&mut self) {
         self.has_exited = true;
-        self.publisher.exited(ExitStatus { code: Some(0), signal: None });
+        self.publisher.exited(ExitStatus { code: Some(0), signal: None, reason: None });
     }
 
     /// Has the program read a part of what was typed.

@@ -23,6 +23,7 @@ impl ObjectDatabase {
         let exit = record.exit.as_ref();
         let (command, env) = (json(&record.command), json(&record.env));
         let (agent, tmux) = (json(&record.agent), json(&record.tmux));
+        let reason = json(&exit.and_then(|exit| exit.reason));
         let lifecycle = json(&record.lifecycle);
         self.run(
             schema::PUT_SESSION,
@@ -46,6 +47,7 @@ impl ObjectDatabase {
                 record.host.as_ref().map(HostId::as_str).into(),
                 agent.as_str().into(),
                 tmux.as_str().into(),
+                reason.as_str().into(),
             ],
         )
     }
@@ -145,8 +147,11 @@ fn json(value: &impl Serialize) -> String {
 }
 
 fn record(row: &ResultRow) -> Result<SessionRecord> {
-    let exit =
-        ExitStatus { code: row.optional(12)?, signal: row.optional_text(13)?.map(str::to_owned) };
+    let exit = ExitStatus {
+        code: row.optional(12)?,
+        signal: row.optional_text(13)?.map(str::to_owned),
+        reason: row.json(19)?,
+    };
     let size = |column| row.optional(column)?.ok_or(SqlError::Column(column));
     Ok(SessionRecord {
         id: row.parsed(0)?,

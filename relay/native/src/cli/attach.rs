@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use moorline_shared::id::SessionId;
+use moorline_shared::session::ExitReason;
 
 use super::completion;
 use super::relay::{Relay, RelayOptions};
@@ -63,7 +64,16 @@ fn report(session: &SessionId, end: &End) -> ExitCode {
             (None, Some(signal)) => {
                 (format!("The session was ended by {signal}.\n"), ExitCode::FAILURE)
             }
-            (None, None) => ("The session was lost.\n".to_owned(), ExitCode::FAILURE),
+            (None, None) => match status.reason {
+                Some(ExitReason::PaneClosed) => {
+                    ("The pane was closed in tmux.\n".to_owned(), ExitCode::SUCCESS)
+                }
+                Some(ExitReason::ServerEnded) => {
+                    ("The tmux server has ended.\n".to_owned(), ExitCode::FAILURE)
+                }
+                Some(ExitReason::Unknown) => ("The session ended.\n".to_owned(), ExitCode::SUCCESS),
+                None => ("The session was lost.\n".to_owned(), ExitCode::FAILURE),
+            },
         },
     };
     note(&text);

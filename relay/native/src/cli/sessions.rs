@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use moorline_shared::event::Activity;
 use moorline_shared::id::HostId;
 use moorline_shared::rest::{CreateSession, SessionSummary};
-use moorline_shared::session::Lifecycle;
+use moorline_shared::session::{ExitReason, Lifecycle, TMUX_DRIVER};
 
 use super::attach::attach_to;
 use super::completion;
@@ -157,8 +157,14 @@ fn status(session: &SessionSummary) -> String {
         (Lifecycle::Exited, _, _) => match (session.exit_code, &session.exit_signal) {
             (Some(code), _) => format!("exited: {code}"),
             (None, Some(signal)) => format!("ended by {signal}"),
-            (None, None) => "exited".into(),
+            (None, None) => match session.exit_reason {
+                Some(ExitReason::PaneClosed) => "pane closed".into(),
+                Some(ExitReason::ServerEnded) => "tmux server ended".into(),
+                Some(ExitReason::Unknown) | None => "exited".into(),
+            },
         },
+        // Its host came back without the pane.
+        (Lifecycle::Lost, _, _) if session.driver == TMUX_DRIVER => "pane gone".into(),
         (lifecycle, _, _) => format!("{lifecycle:?}").to_lowercase(),
     }
 }

@@ -45,6 +45,7 @@ impl Store {
             record.host.as_ref().map(HostId::as_str),
             text(&record.agent),
             text(&record.tmux),
+            text(&exit.and_then(|exit| exit.reason)),
         ])?;
         Ok(())
     }
@@ -107,7 +108,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
     let id = SessionId::try_from(id).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
     })?;
-    let exit = ExitStatus { code: row.get(12)?, signal: row.get(13)? };
+    let exit = ExitStatus { code: row.get(12)?, signal: row.get(13)?, reason: json(row, 19)? };
     Ok(SessionRecord {
         id,
         epoch: Epoch(from_sql(row.get(1)?)),

@@ -64,7 +64,7 @@ fn record() -> SessionRecord {
         created_at_ms: 1_700_000_000_000,
         last_activity_ms: 1_700_000_000_001,
         lifecycle: Lifecycle::Exited,
-        exit: Some(ExitStatus { code: None, signal: Some("SIGKILL".into()) }),
+        exit: Some(ExitStatus { code: None, signal: Some("SIGKILL".into()), reason: None }),
         head: Seq(2),
         agent: Some(AgentSpec { agent: Some("codex".into()), ..AgentSpec::default() }),
         tmux: Some(TmuxSpec { pane: Some("%1".into()), ..TmuxSpec::default() }),

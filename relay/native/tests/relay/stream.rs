@@ -16,7 +16,7 @@ fn resumed(message: ServerMessage) -> Option<Outcome> {
 
 fn exit(message: ServerMessage) -> Option<Option<i32>> {
     match message {
-        ServerMessage::Exit { code, .. } => Some(code),
+        ServerMessage::Exit { status, .. } => Some(status.code),
         _ => None,
     }
 }

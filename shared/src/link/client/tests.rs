@@ -19,7 +19,8 @@ fn live(now: Time) -> Client {
     client.handle(now, Input::Opened(SOCKET));
     let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
     let input_seq = Some(Seq(0));
-    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
+    let resumed =
+        Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
     client.handle(now, Input::Message(SOCKET, ServerMessage::Resumed(resumed)));
     outputs(&mut client, now);
     assert_eq!(client.status(), ClientStatus::Live);
@@ -44,7 +45,14 @@ fn a_client_continues_where_an_earlier_page_was() {
     assert_eq!(resume.catch_up, Some(CatchUp::Replay));
     let resumed = |epoch, outcome, from| {
         let head = Seq(9);
-        ServerMessage::Resumed(Resumed { outcome, epoch, from, head, input_seq: Some(Seq(0)), input_given: None })
+        ServerMessage::Resumed(Resumed {
+            outcome,
+            epoch,
+            from,
+            head,
+            input_seq: Some(Seq(0)),
+            input_given: None,
+        })
     };
     let mut other_life = client.clone();
     client.handle(now, Input::Message(SOCKET, resumed(Epoch(1), Outcome::Continue, Seq(7))));
@@ -126,7 +134,8 @@ fn back(client: &mut Client, now: Time) -> (Generation, Resume) {
 fn answered(client: &mut Client, now: Time, socket: Generation, input_seq: u64) -> Vec<Output> {
     let (epoch, from, head) = (Epoch(1), Seq(0), Seq(0));
     let input_seq = Some(Seq(input_seq));
-    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
+    let resumed =
+        Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
     client.handle(now, Input::Message(socket, ServerMessage::Resumed(resumed)));
     outputs(client, now)
 }
@@ -272,7 +281,8 @@ fn only_the_present_is_answered_and_only_by_who_answers() {
     assert!(asked);
     let (epoch, from, head) = (Epoch(1), Seq(0), Seq(3));
     let input_seq = Some(Seq(0));
-    let resumed = Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
+    let resumed =
+        Resumed { outcome: Outcome::Continue, epoch, from, head, input_seq, input_given: None };
     client.handle(start, Input::Message(Generation(2), ServerMessage::Resumed(resumed)));
     client.reply(Seq(3), answer.clone(), false);
     assert_eq!(replies(&mut client), [], "it is the past");

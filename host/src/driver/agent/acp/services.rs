@@ -90,7 +90,7 @@ pub enum ServiceAnswer {
 
 /// Returns how a command has ended whose terminal was closed with its host.
 pub(in super::super) fn hung_up() -> ExitStatus {
-    ExitStatus { code: None, signal: Some("SIGHUP".to_owned()) }
+    ExitStatus { code: None, signal: Some("SIGHUP".to_owned()), reason: None }
 }
 
 /// Reads a request for files or terminals. Returns `None` for another method, and an error if the

@@ -47,7 +47,7 @@ pub(super) fn allow(option: &str) -> ApprovalDecision {
 }
 
 pub(super) fn exit_code(code: i32) -> ExitStatus {
-    ExitStatus { code: Some(code), signal: None }
+    ExitStatus { code: Some(code), signal: None, reason: None }
 }
 
 impl Bench {
