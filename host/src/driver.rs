@@ -262,6 +262,9 @@ pub trait SessionControl: Debug + Send + Sync {
     /// The system's error; then the size is unchanged.
     fn resize(&self, size: Size) -> io::Result<()>;
 
+    /// Hears whether a client shows the session. Only for panes of tmux.
+    fn watched(&self, _watched: bool) {}
+
     /// Asks for a [`DriverOutput::Snapshot`]. Only for [`SnapshotSource::Driver`].
     fn request_snapshot(&self) {}
 

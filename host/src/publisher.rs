@@ -103,6 +103,8 @@ pub enum PublisherTask {
     Appended(Seq),
     /// Resize the session's terminal.
     Resize(Size),
+    /// Note whether a client shows the session.
+    Watched(bool),
     /// Make a snapshot of the screen, and pass it to [`Publisher::snapshot`].
     MakeSnapshot,
     /// Ask the emulator for its answers to the pending queries, and pass them to
@@ -262,6 +264,9 @@ impl Publisher {
             }
             HostCommand::Append { event } => self.append_told(Event { timestamp: now_ms, ..event }),
             HostCommand::Act { number, action } => self.act(number, action),
+            HostCommand::Watched { watched } => {
+                self.tasks.push_back(PublisherTask::Watched(watched));
+            }
             HostCommand::Resize { size } => {
                 if size != self.size && !self.size_is_fixed {
                     self.size = size;

@@ -303,6 +303,7 @@ impl HostedState {
             match task {
                 PublisherTask::Appended(seq) => self.view.appended(&self.publisher, seq),
                 PublisherTask::Resize(size) => self.resize(size),
+                PublisherTask::Watched(watched) => self.control.watched(watched),
                 PublisherTask::MakeSnapshot => self.want_snapshot(),
                 PublisherTask::Answer => self.view.want_answers(),
                 PublisherTask::Act(number, action) => self.act(number, *action),

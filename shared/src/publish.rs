@@ -148,6 +148,12 @@ tagged! {
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             more: bool,
         },
+        /// Tells whether any client shows the session. Only for panes of tmux, whose windows a user
+        /// may have given the size of a page.
+        Watched {
+            /// True if a client shows it.
+            watched: bool,
+        },
         /// Asks for a [`HostMessage::Snapshot`] or [`HostMessage::SnapshotFailed`].
         SnapshotRequest,
         /// Ends the session's process.

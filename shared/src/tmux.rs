@@ -30,6 +30,9 @@ pub struct TmuxSpec {
     /// tmux creates a session and names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    /// True to create a window in `session` if that exists, instead of opening its active pane.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_window: bool,
 }
 
 /// The reason why a [`TmuxSpec`] names nothing that tmux could have.
@@ -245,6 +248,11 @@ pub enum TmuxAction {
         /// The pane.
         pane: String,
     },
+    /// Opens a pane that no session shows, as a session beside the others.
+    Open {
+        /// The pane.
+        pane: String,
+    },
     /// Closes a pane, and ends its program.
     ClosePane {
         /// The pane.
@@ -330,6 +338,7 @@ impl TmuxAction {
             Self::Split { pane, .. }
             | Self::Select { pane }
             | Self::Zoom { pane }
+            | Self::Open { pane }
             | Self::ClosePane { pane } => (is_id(pane, '%'), None),
             Self::SelectWindow { window }
             | Self::CloseWindow { window }

@@ -257,11 +257,19 @@ pub fn place_of_focus(selector: &str) -> Option<u32> {
     })
 }
 
+/// Returns true if no element has the focus, as after the one that had it has left the page.
+#[must_use]
+pub fn focus_is_free() -> bool {
+    let document = window().and_then(|window| window.document());
+    let focused = document.and_then(|document| document.active_element());
+    focused.is_none_or(|focused| focused.tag_name() == "BODY")
+}
+
 /// Moves the focus to the element at `index` among those that match `selector`, or to the last of them if
 /// there are fewer. Does nothing if none matches, or if another element has the focus.
 pub fn focus_place(selector: &str, index: u32) {
     let Some(document) = window().and_then(|window| window.document()) else { return };
-    let free = document.active_element().is_none_or(|active| active.tag_name() == "BODY");
+    let free = focus_is_free();
     let Ok(all) = document.query_selector_all(selector) else { return };
     let node = all.get(index.min(all.length().saturating_sub(1)));
     if let Some(element) =
@@ -276,7 +284,7 @@ pub fn focus_place(selector: &str, index: u32) {
 pub fn focus_main_soon() {
     leptos::prelude::request_animation_frame(|| {
         let Some(document) = window().and_then(|window| window.document()) else { return };
-        let free = document.active_element().is_none_or(|active| active.tag_name() == "BODY");
+        let free = focus_is_free();
         let main = document.query_selector("main").ok().flatten();
         if let Some(main) =
             main.and_then(|main| main.dyn_into::<HtmlElement>().ok()).filter(|_| free)

@@ -145,6 +145,15 @@ fn NewButtons(start_shell: Callback<()>) -> impl IntoView {
             >
                 <Icon name=IconName::Sliders />
             </button>
+            <button
+                class="button primary"
+                data-testid="open-tmux"
+                title="Open from tmux… (t)"
+                aria-label="Open from tmux…"
+                on:click=move |_| desk.ask(Ask::Tmux)
+            >
+                <Icon name=IconName::SplitRight />
+            </button>
         </div>
     }
 }
@@ -155,7 +164,7 @@ fn Hints() -> impl IntoView {
     view! {
         <When condition=move || !desk.is_empty()>
             <p class="keys" aria-hidden="true">
-                <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"j"</kbd> <kbd class="near">"k"</kbd>
+                <kbd>"n"</kbd> " shell" <kbd>"c"</kbd> " command" <kbd>"t"</kbd> " tmux" <kbd>"j"</kbd> <kbd class="near">"k"</kbd>
                 " move" <kbd>"⏎"</kbd> " open" <kbd>"d"</kbd> " details" <kbd>"x"</kbd> " select" <kbd>"."</kbd>
                 " more" <kbd>"/"</kbd> " search"
             </p>

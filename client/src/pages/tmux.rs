@@ -16,6 +16,7 @@ use leptos::prelude::*;
 use moorline_shared::id::SessionId;
 
 use crate::bindings::media::{self, MediaWatch};
+use crate::bindings::page;
 use crate::pages::frame::back::BackLink;
 use crate::pages::terminal::key_bar::KeyBar;
 use crate::pages::terminal::state::TerminalState;
@@ -119,6 +120,16 @@ fn follow(state: TmuxState, shown: Memo<Option<SessionId>>) {
         if is_live.get() {
             state.ask();
         }
+    });
+    // A pane that is moved within the page loses the keyboard.
+    let panes = Memo::new(move |_| (state.is_single(), state.panes()));
+    effect(move || {
+        panes.track();
+        request_animation_frame(move || {
+            if state.focus.try_get_untracked().is_some() && page::focus_is_free() {
+                state.focus_terminal();
+            }
+        });
     });
     // The focus is given to a terminal that is on the page already. Others take it once they begin.
     effect(move || {

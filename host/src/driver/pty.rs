@@ -119,7 +119,10 @@ pub(super) fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf
 }
 
 /// Returns the path with `~` expanded as shells do.
-fn absolute(path: &Path, environment: &Environment) -> Result<PathBuf, SpawnError> {
+pub(in crate::driver) fn absolute(
+    path: &Path,
+    environment: &Environment,
+) -> Result<PathBuf, SpawnError> {
     if path.is_absolute() {
         return Ok(path.to_owned());
     }

@@ -183,14 +183,19 @@ pub fn name(record: &SessionRecord) -> String {
     }
     let agent = record.agent.as_ref().and_then(|spec| spec.agent.as_deref());
     if let Some(TmuxSpec { pane: Some(pane), session, .. }) = &record.tmux {
-        // As tmux names it: what runs in a pane changes.
+        // As tmux counts it: what runs in a pane changes.
         let session = session.as_deref().unwrap_or("tmux");
-        return plain_text(&format!("{session} {pane}"), NAME_CHARACTERS);
+        let number = pane.trim_start_matches('%');
+        return plain_text(&format!("{session} pane {number}"), NAME_CHARACTERS);
     }
-    let tmux = record.tmux.as_ref().map(|spec| spec.session.as_deref().unwrap_or("tmux"));
+    if let Some(TmuxSpec { session: Some(session), .. }) = &record.tmux {
+        return plain_text(session, NAME_CHARACTERS);
+    }
+    let tmux = record.tmux.as_ref().map(|_| "tmux");
     let program = record.command.first().map(|program| last_part(program)).or(agent).or(tmux);
     let program = program.unwrap_or("shell");
-    let folder = record.cwd.as_deref().filter(|cwd| !is_home(cwd)).map(last_part);
+    let folder = record.cwd.as_deref().filter(|cwd| !cwd.is_empty() && !is_home(cwd));
+    let folder = folder.map(last_part);
     // They come from a command line and a file system, which allow any character.
     let shown = match folder {
         Some(folder) => format!("{program} in {folder}"),

@@ -64,7 +64,7 @@ async fn a_session_of_tmux_is_opened_in_its_layout_and_steered() -> Result<()> {
     let hosts: Value = api.get("/api/hosts").await?;
     let host = hosts["hosts"][0]["hostId"].as_str().context("no host")?.to_owned();
     let opened = api.create(&wish(&server, Some("%0"), Some("work"))).await?;
-    ensure!(opened.driver == "tmux" && opened.name == "work %0", "{opened:?}");
+    ensure!(opened.driver == "tmux" && opened.name == "work pane 0", "{opened:?}");
     let id = opened.session_id;
     let ids = all_open(&api, &id, &["%0", "%1"]).await?;
     ensure!(ids[0] == id);

@@ -123,12 +123,14 @@ impl Desk {
         })
     }
 
-    /// Returns the number of panes of the tmux session that a pane is in; tracked.
+    /// Returns the number of panes that stand together with a pane: those of its tmux session that are
+    /// over, if it is, or else the others; tracked.
     pub(super) fn panes_beside(self, id: &SessionId) -> usize {
         self.order.with(|order| {
             let own = order.places.iter().find(|place| place.id == *id);
             let Some(own) = own.filter(|own| own.tmux.is_some()) else { return 0 };
-            order.places.iter().filter(|place| place.tmux == own.tmux).count()
+            let beside = |place: &&RowPlace| place.tmux == own.tmux && place.is_over == own.is_over;
+            order.places.iter().filter(beside).count()
         })
     }
 

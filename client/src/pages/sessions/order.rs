@@ -96,9 +96,9 @@ fn gathered(found: Vec<Arc<SessionSummary>>) -> Vec<Arc<SessionSummary>> {
 }
 
 /// Returns what the panes of one tmux session have in common, and no others: its host, its server and
-/// its name. `None` for other sessions, and for those that are over.
+/// its name. `None` for other sessions.
 fn tmux_key(session: &SessionSummary) -> Option<String> {
-    let tmux = session.tmux.as_ref().filter(|_| !session.lifecycle.is_over())?;
+    let tmux = session.tmux.as_ref()?;
     let host = session.host.as_ref().map(ToString::to_string).unwrap_or_default();
     let socket = tmux.socket.as_deref().unwrap_or_default();
     Some(format!("{host} {socket} {}", tmux.session.as_ref()?))
@@ -223,24 +223,31 @@ mod tests {
             let last_activity = format!("2026-01-01T0{hour}:00:00.000Z");
             SessionSummary { tmux, last_activity, ..session(id) }
         };
-        let ended =
-            SessionSummary { lifecycle: Lifecycle::Exited, ..pane("session6", Some("work"), 0) };
+        let ended = |id: &str, hour| {
+            let (lifecycle, pane) = (Lifecycle::Exited, pane(id, Some("work"), hour));
+            SessionSummary { lifecycle, ..pane }
+        };
         let all = Sessions::new(vec![
             pane("session1", Some("work"), 9),
             pane("session2", None, 8),
             pane("session3", Some("home"), 7),
             pane("session4", Some("work"), 6),
             pane("session5", None, 5),
-            ended,
+            ended("session6", 4),
+            ended("session7", 0),
         ]);
         let found = arrange(&all, &Shelf::All, "", Sort::Activity);
         let ids: Vec<&str> = found.iter().map(|it| &it.session_id.as_str()[7..]).collect();
-        assert_eq!(ids, ["1", "4", "2", "3", "5", "6"]);
+        assert_eq!(ids, ["1", "4", "6", "7", "2", "3", "5"]);
         let places: Vec<RowPlace> = found.iter().map(|it| RowPlace::of(it)).collect();
+        let shown = |is_over| {
+            rows(&places.iter().filter(|place| place.is_over == is_over).collect::<Vec<_>>())
+        };
         assert_eq!(
-            rows(&places.iter().collect::<Vec<_>>()),
-            ["=session1", "+session1", "+session4", "session2", "session3", "session5", "session6"]
+            shown(false),
+            ["=session1", "+session1", "+session4", "session2", "session3", "session5"]
         );
+        assert_eq!(shown(true), ["=session6", "+session6", "+session7"]);
     }
 
     #[test]

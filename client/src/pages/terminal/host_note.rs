@@ -1,11 +1,17 @@
 //! A note for the terminal's user while the session's host is offline.
 
+use leptos::html;
 use leptos::prelude::*;
 
+use crate::bindings::{page, scrolling};
 use crate::pages::terminal::state::TerminalState;
 use crate::session::SessionView;
 use crate::session::words;
 use crate::ui::preferences::Preferences;
+use crate::ui::when::effect;
+
+/// The stage of a note that is shown: of several panes, only that with the focus shows its own.
+const SHOWN: &str = "main.stage, .tmux-pane.focused";
 
 /// Says that the host is offline and what happens to typing, and offers to change that.
 #[component]
@@ -19,6 +25,19 @@ pub fn HostNote() -> impl IntoView {
         away.get().then(text)
     };
     let pending = Memo::new(move |_| state.view.with(|view| view.pending.is_some()));
+    // The terminal moves down by the height of the note, and is scrolled by as much: nothing moves on
+    // the screen, and what the note covers can be scrolled to.
+    let note = NodeRef::<html::Div>::new();
+    effect(move || {
+        if away.get() {
+            request_animation_frame(move || {
+                let note = note.try_get_untracked().flatten();
+                if let Some(screen) = note.and_then(|note| page::within(&note, SHOWN, ".screen")) {
+                    scrolling::to_end(&screen);
+                }
+            });
+        }
+    });
     let idle = move || preferences.hold() || state.view.with(|view| view.read_only);
     let act = move |_| {
         if pending.get_untracked() {
@@ -29,7 +48,7 @@ pub fn HostNote() -> impl IntoView {
         }
     };
     view! {
-        <div class="host-note" data-testid="host-note" hidden=move || !away.get()>
+        <div node_ref=note class="host-note" data-testid="host-note" hidden=move || !away.get()>
             <span role="status">{text}</span>
             <button
                 class="status-button"

@@ -17,7 +17,6 @@ use crate::pages::terminal::stage::Stage;
 use crate::pages::terminal::state::TerminalState;
 use crate::pages::terminal::{StageParts, later};
 use crate::session::LinkView;
-use crate::session::actions::{Actions, Ask};
 use crate::session::route::Router;
 use crate::session::tmux;
 use crate::ui::When;
@@ -175,7 +174,7 @@ fn Pane(key: String, font: Memo<Option<FontSize>>) -> impl IntoView {
             show_cursor(state, terminal, place);
             content
         }
-        None => unopened(),
+        None => unopened(state, key.clone()),
     };
     view! {
         <section
@@ -245,12 +244,14 @@ fn show_cursor(state: TmuxState, terminal: TerminalState, place: NodeRef<html::S
 
 /// Says that a pane has no session, and so no terminal: it is being opened, or its session was
 /// deleted.
-fn unopened() -> AnyView {
-    let actions = Actions::expect();
+fn unopened(state: TmuxState, pane: String) -> AnyView {
+    let open = move |_| state.act(&TmuxAction::Open { pane: pane.clone() });
     view! {
         <div class="tmux-unopened">
             <p role="status">"This pane is not open here."</p>
-            <button class="button" on:click=move |_| actions.ask(Ask::Tmux)>"Open from tmux…"</button>
+            <When condition=move || !state.is_alone()>
+                <button class="button" data-testid="open-pane" on:click=open.clone()>"Open it"</button>
+            </When>
         </div>
     }
     .into_any()

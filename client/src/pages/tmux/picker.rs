@@ -266,7 +266,8 @@ fn opener(
         }
         .into_any();
     }
-    let spec = TmuxSpec { socket: socket.cloned(), pane: Some(pane.id.clone()), session: None };
+    let spec =
+        TmuxSpec { socket: socket.cloned(), pane: Some(pane.id.clone()), ..TmuxSpec::default() };
     let wish =
         CreateSession { host: Some(host.clone()), tmux: Some(spec), ..CreateSession::default() };
     view! {
@@ -314,7 +315,11 @@ fn NewSession(
         event.prevent_default();
         problem.set(None);
         wrong_command.set(None);
-        let spec = TmuxSpec { socket: socket.get_untracked(), pane: None, session: typed(name) };
+        let spec = TmuxSpec {
+            socket: socket.get_untracked(),
+            session: typed(name),
+            ..TmuxSpec::default()
+        };
         if spec.check().is_err() {
             return problem.set(Some("A name has no colons and periods.".to_owned()));
         }

@@ -41,6 +41,10 @@ pub(super) fn commands(
             own_pane(pane)?;
             vec![format!("resize-pane -Z -t {pane}")]
         }
+        TmuxAction::Open { pane } => {
+            own_pane(pane)?;
+            Vec::new()
+        }
         TmuxAction::ClosePane { pane } => {
             own_pane(pane)?;
             vec![format!("kill-pane -t {pane}")]
@@ -118,6 +122,7 @@ mod tests {
             TmuxAction::Select { pane: pane() },
             TmuxAction::Zoom { pane: pane() },
             TmuxAction::ClosePane { pane: pane() },
+            TmuxAction::Open { pane: pane() },
             TmuxAction::SelectWindow { window: window() },
             TmuxAction::RenameWindow { window: window(), name: "x".into() },
             TmuxAction::CloseWindow { window: window() },

@@ -3,22 +3,23 @@
 //! What tmux reports about changes is only taken as a hint to list all panes again: the list says
 //! everything, also what an earlier version of tmux does not report.
 
+mod questions;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::TMUX_PANES;
 use moorline_shared::session::ExitReason;
-use moorline_shared::tmux::{TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxSpec};
+use moorline_shared::tmux::{TmuxSession, TmuxSpec};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::action;
+pub(super) use questions::WindowCreation;
+
 use super::client::{ClientEvent, ControlClient, subscription};
 use super::command::{ServerSocket, TmuxError, quoted};
 use super::fifo::has_reader;
@@ -33,8 +34,6 @@ const TOGETHER: Duration = Duration::from_millis(30);
 /// Times between attempts to connect again.
 const BACKOFF: [Duration; 3] =
     [Duration::from_millis(100), Duration::from_millis(500), Duration::from_secs(2)];
-/// Time allowed for a connection that a question needs.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Most events of a connection that wait.
 const EVENTS_WAITING: usize = 64;
 
@@ -79,6 +78,10 @@ struct GroupState {
     /// The tmux session, as it was listed last.
     shown: Option<TmuxSession>,
     opener: Option<Arc<dyn TerminalOpener>>,
+    /// The panes that a client shows.
+    watched: BTreeSet<String>,
+    /// The number of windows that are being created for sessions of their own.
+    creating: usize,
 }
 
 /// A pane with the session that shows it.
@@ -133,6 +136,7 @@ impl TmuxGroup {
         let mut state = self.state();
         if state.panes.get(&pane.id).is_some_and(|open| Arc::ptr_eq(&open.pane, pane)) {
             state.panes.remove(&pane.id);
+            state.watched.remove(&pane.id);
             state.left_alone.insert(pane.id.clone());
             self.due.notify_one();
         }
@@ -378,7 +382,7 @@ impl TmuxGroup {
             return;
         }
         let mut state = self.state();
-        let Some(opener) = state.opener.clone() else { return };
+        let Some(opener) = state.opener.clone().filter(|_| state.creating == 0) else { return };
         let others = list.panes.iter().filter(|listed| listed.session == self.session);
         let others: Vec<_> = others
             .map(|listed| listed.shown.clone())
@@ -392,6 +396,7 @@ impl TmuxGroup {
                 socket: self.server.socket.clone(),
                 pane: Some(pane.id.clone()),
                 session: state.shown.as_ref().map(|shown| shown.name.clone()),
+                new_window: false,
             };
             let session_id = SessionId::from_random(random_bits());
             let opener = Arc::clone(&opener);
@@ -401,61 +406,6 @@ impl TmuxGroup {
                 }
             });
         }
-    }
-
-    /// Answers a question of a user about the group of a pane.
-    pub(super) async fn answer(
-        self: Arc<Self>,
-        pane: String,
-        question: TmuxQuestion,
-    ) -> TmuxAnswer {
-        // It may be about to connect.
-        _ = timeout(CONNECT_LIMIT, self.connection()).await;
-        let acted = match question {
-            TmuxQuestion::Show => Ok(()),
-            TmuxQuestion::Act(action) => self.act(&action).await,
-        };
-        if let Err(error) = acted {
-            return HostFailure::new("tmux_failed", format!("{error}.")).into();
-        }
-        let shown = self.state().shown.clone();
-        match shown {
-            Some(session) => TmuxAnswer::Shown { pane, session },
-            None => HostFailure::new("tmux_failed", "tmux has not answered yet: try again.").into(),
-        }
-    }
-
-    /// Waits until the panes are listed and can be changed.
-    async fn connection(&self) {
-        loop {
-            let mut listed = pin!(self.listed.notified());
-            listed.as_mut().enable();
-            {
-                let state = self.state();
-                if state.client.is_some() && state.shown.is_some() {
-                    return;
-                }
-            }
-            listed.await;
-        }
-    }
-
-    async fn act(self: &Arc<Self>, action: &TmuxAction) -> Result<(), TmuxError> {
-        let client = self.state().client.clone().ok_or(TmuxError::Disconnected)?;
-        let commands = {
-            let state = self.state();
-            let shown = state.shown.as_ref().ok_or(TmuxError::Disconnected)?;
-            action::commands(action, &self.session, shown)?
-        };
-        for command in commands {
-            client.ask_one(command).await?;
-        }
-        match action {
-            TmuxAction::Fit { window, .. } => _ = self.state().fitted.insert(window.clone()),
-            TmuxAction::Unfit => self.state().fitted.clear(),
-            _ => {}
-        }
-        self.refresh(&client, false).await
     }
 
     fn state(&self) -> MutexGuard<'_, GroupState> {

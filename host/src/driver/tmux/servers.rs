@@ -65,6 +65,11 @@ impl TmuxServers {
         added
     }
 
+    /// Returns the group of a tmux session, if it has open panes.
+    pub(super) fn group(&self, server: &ServerSocket, session: &str) -> Option<Arc<TmuxGroup>> {
+        self.groups().get(&(server.clone(), session.to_owned())).cloned()
+    }
+
     /// Returns the group that has a pane open, and the session that shows it.
     pub(super) fn find(
         &self,

@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{ServerSocket, TmuxError, literal, missing, shell_quoted};
 use super::fifo;
-use super::group::TmuxGroup;
+use super::group::{TmuxGroup, WindowCreation};
 use super::list::{ListedPane, PaneList};
 use super::pane::Pane;
 use super::servers::TmuxServers;
+use crate::driver::pty::environment::Environment;
+use crate::driver::pty::{self, SpawnError};
 use crate::driver::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession, StoredCheckpoint, Survival,
@@ -61,6 +63,8 @@ enum OpenError {
     Dead(String),
     #[error("the pane's tmux server is not running any more")]
     OtherServer,
+    #[error("{0}")]
+    Cwd(#[source] SpawnError),
     #[error("the folder for tmux's output cannot be used: {0}")]
     Folder(#[source] io::Error),
 }
@@ -89,26 +93,39 @@ impl TmuxDriver {
         Self { servers: TmuxServers::new(folder.clone()), folder }
     }
 
-    /// Finds the pane of a spec, or creates it.
-    async fn find(&self, spec: &SessionSpec) -> Result<(ServerSocket, ListedPane), OpenError> {
-        let TmuxSpec { socket, pane, session } = spec.facts.tmux.clone().unwrap_or_default();
+    /// Finds the pane of a spec, or creates it. Until the last result is dropped, nobody else opens a
+    /// pane that was created.
+    async fn find(
+        &self,
+        spec: &SessionSpec,
+    ) -> Result<(ServerSocket, ListedPane, Option<WindowCreation>), OpenError> {
+        let wanted = spec.facts.tmux.clone().unwrap_or_default();
+        let TmuxSpec { socket, pane, session, new_window } = wanted;
         let server = ServerSocket { socket };
         let listed = PaneList::of(&server).await;
         if let Some(pane) = pane {
             let listed = listed.map_err(no_server)?;
             let session = listed.sessions.iter().find(|it| Some(&it.name) == session.as_ref());
             let found = listed.pane(&pane, session.map(|session| &*session.id));
-            return found.cloned().map(|found| (server, found)).ok_or(OpenError::NoPane(pane));
+            let found = found.cloned().ok_or(OpenError::NoPane(pane))?;
+            return Ok((server, found, None));
         }
         let existing = session.as_deref().zip(listed.as_ref().ok());
-        if let Some(found) = existing.and_then(|(name, listed)| listed.active_pane(name)) {
-            return Ok((server, found.clone()));
-        }
-        let created = server.run(&new_session(spec, session.as_deref())).await?;
+        let existing = existing.and_then(|(name, listed)| listed.active_pane(name));
+        let (place, creation) = match existing {
+            Some(found) if new_window => {
+                let creation = self.servers.group(&server, &found.session);
+                let place = NewPlace::Window(&found.session);
+                (place, creation.map(TmuxGroup::create_window))
+            }
+            Some(found) => return Ok((server, found.clone(), None)),
+            None => (NewPlace::Session(session.as_deref()), None),
+        };
+        let created = server.run(&create(spec, &place)?).await?;
         let created = String::from_utf8_lossy(&created).trim().to_owned();
-        let listed = PaneList::of(&server).await?;
-        let found = listed.pane(&created, None).cloned();
-        found.map(|found| (server, found)).ok_or(OpenError::NoPane(created))
+        let found = PaneList::of(&server).await?.pane(&created, None).cloned();
+        let found = found.ok_or(OpenError::NoPane(created))?;
+        Ok((server, found, creation))
     }
 
     async fn open(
@@ -189,27 +206,38 @@ async fn identity(server: &ServerSocket) -> Result<String, TmuxError> {
     Ok(String::from_utf8_lossy(&said).trim().to_owned())
 }
 
-/// Returns the command that creates a tmux session, and prints the id of its pane.
-fn new_session(spec: &SessionSpec, name: Option<&str>) -> Vec<OsString> {
+/// Where a pane is created.
+enum NewPlace<'a> {
+    /// In a new tmux session of this name.
+    Session(Option<&'a str>),
+    /// In a new window of the tmux session with this id.
+    Window(&'a str),
+}
+
+/// Returns the command that creates a pane, and prints its id.
+fn create(spec: &SessionSpec, place: &NewPlace<'_>) -> Result<Vec<OsString>, OpenError> {
     let SessionSpec { facts, cwd, variables, .. } = spec;
-    let Size { cols, rows } = facts.size.clamped();
+    let command = match place {
+        NewPlace::Session(_) => "new-session",
+        NewPlace::Window(_) => "new-window",
+    };
     let mut arguments: Vec<OsString> =
-        ["new-session", "-d", "-P", "-F", "#{pane_id}"].map(Into::into).into();
-    arguments.extend(["-x".into(), cols.to_string().into()]);
-    arguments.extend(["-y".into(), rows.to_string().into()]);
-    if let Some(name) = name {
-        arguments.extend(["-s".into(), literal(name).into()]);
+        [command, "-d", "-P", "-F", "#{pane_id}"].map(Into::into).into();
+    match place {
+        NewPlace::Session(name) => {
+            let Size { cols, rows } = facts.size.clamped();
+            arguments.extend(["-x".into(), cols.to_string().into()]);
+            arguments.extend(["-y".into(), rows.to_string().into()]);
+            let name = name.iter().flat_map(|name| ["-s".into(), literal(name).into()]);
+            arguments.extend(name);
+        }
+        NewPlace::Window(session) => {
+            arguments.extend(["-t".into(), format!("{session}:").into()]);
+        }
     }
     if let Some(cwd) = cwd {
-        let cwd = cwd.to_string_lossy();
-        let home = std::env::home_dir().unwrap_or_default();
-        let cwd = match cwd.strip_prefix('~') {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                format!("{}{rest}", home.display())
-            }
-            _ => cwd.into_owned(),
-        };
-        arguments.extend(["-c".into(), literal(&cwd).into()]);
+        let cwd = pty::absolute(cwd, &Environment::of_this_process()).map_err(OpenError::Cwd)?;
+        arguments.extend(["-c".into(), literal(&cwd.to_string_lossy()).into()]);
     }
     for (name, value) in facts.env.iter().chain(variables) {
         arguments.extend(["-e".into(), format!("{name}={value}").into()]);
@@ -225,7 +253,7 @@ fn new_session(spec: &SessionSpec, name: Option<&str>) -> Vec<OsString> {
             arguments.extend(words.iter().map(Into::into));
         }
     }
-    arguments
+    Ok(arguments)
 }
 
 impl Driver for TmuxDriver {
@@ -251,7 +279,7 @@ impl Driver for TmuxDriver {
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async {
             self.servers.begin();
-            let (server, listed) = self.find(&spec).await?;
+            let (server, listed, _creation) = self.find(&spec).await?;
             Ok(self.open(spec, server, listed).await?)
         })
     }
@@ -334,6 +362,12 @@ impl SessionControl for PaneControl {
 
     fn checkpoint(&self, _: &BTreeSet<String>) -> DriverCheckpoint {
         DriverCheckpoint { state: self.checkpoint.clone().into(), ..DriverCheckpoint::default() }
+    }
+
+    fn watched(&self, watched: bool) {
+        if let Some(group) = self.group() {
+            group.watched(&self.pane.id, watched);
+        }
     }
 
     fn tmux(&self, question: TmuxQuestion) -> BoxFuture<'static, TmuxAnswer> {

@@ -45,9 +45,11 @@ pub(super) fn chosen(wanted: &CreateSession) -> Result<Option<TmuxSpec>, TmuxRef
     Ok(Some(spec))
 }
 
-/// Returns the pane of a session that starts again: a new tmux session on the same server.
+/// Returns the pane of a session that starts again: a new window of the same tmux session, or that
+/// session anew if it is gone.
 pub(super) fn again(spec: &TmuxSpec) -> TmuxSpec {
-    TmuxSpec { socket: spec.socket.clone(), ..TmuxSpec::default() }
+    let (socket, session) = (spec.socket.clone(), spec.session.clone());
+    TmuxSpec { socket, new_window: session.is_some(), session, pane: None }
 }
 
 #[cfg(test)]
@@ -75,6 +77,10 @@ mod tests {
             assert_eq!(start(&record, None).facts.tmux, record.tmux);
             let copy = again(&record, &summary(&record, 0), record.size, None, "copy");
             assert_eq!(copy.tmux, Some(TmuxSpec::default()), "a pane is not opened twice");
+            let (session, socket) = (Some("work".to_owned()), Some("other".to_owned()));
+            let own = TmuxSpec { session: session.clone(), socket: socket.clone(), ..pane("%3") };
+            let window = TmuxSpec { session, socket, new_window: true, ..TmuxSpec::default() };
+            assert_eq!(super::again(&own), window);
         }
         let new = record(wanted(Some("tmux"), None), id(), 0).unwrap();
         assert_eq!(new.tmux, Some(TmuxSpec::default()));

@@ -75,6 +75,8 @@ pub(super) struct Clients {
     /// The number of connections, event streams included.
     connected: usize,
     streams: usize,
+    /// True if the host was told last that a client shows the session.
+    told_watched: bool,
     last_peer: u64,
 }
 
@@ -85,6 +87,13 @@ impl Clients {
 
     pub(super) const fn streams(&self) -> usize {
         self.streams
+    }
+
+    /// Returns true if a client shows the session, and true if that has changed since the last call.
+    pub(super) const fn watched(&mut self) -> (bool, bool) {
+        let watched = self.connected > self.streams;
+        let before = std::mem::replace(&mut self.told_watched, watched);
+        (watched, before != watched)
     }
 
     pub(super) const fn attach(&mut self) -> Result<PeerId, TooManyClients> {

@@ -49,6 +49,7 @@ impl Session {
             self.host.command(HostCommand::ClientResumed { client_id });
         }
         self.host.command(self.clients.choose_answerer(head));
+        self.tell_watched(true);
     }
 
     /// Resumes a link that outlived this relay's memory, which was lost at `now`. If `is_asked`,

@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(shell.summary(0).tmux, None);
         let listed = pane.summary(0);
         let named = TmuxSpec { session: Some("work".into()), ..spec };
-        assert_eq!((listed.tmux, listed.name.as_str()), (Some(named.clone()), "work %3"));
+        assert_eq!((listed.tmux, listed.name.as_str()), (Some(named.clone()), "work pane 3"));
         let revision = pane.revision;
         pane.pane_reported(&layout("work"));
         assert_eq!(pane.revision, revision, "nothing has changed");

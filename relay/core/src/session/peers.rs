@@ -4,6 +4,7 @@ use bytes::Bytes;
 use moorline_shared::id::{ClientId, Cursor, Seq};
 use moorline_shared::message::Snapshot;
 use moorline_shared::publish::HostCommand;
+use moorline_shared::session::TMUX_DRIVER;
 use moorline_shared::time::Time;
 
 use super::{HeldChange, Session, TooManyClients};
@@ -16,14 +17,26 @@ const FRESH_BYTES: u64 = 256 * 1024;
 const RESET: &[u8] = b"\x1bc";
 
 impl Session {
-    pub(crate) const fn attach(&mut self) -> Result<PeerId, TooManyClients> {
-        self.clients.attach()
+    pub(crate) fn attach(&mut self) -> Result<PeerId, TooManyClients> {
+        let peer = self.clients.attach()?;
+        self.tell_watched(false);
+        Ok(peer)
     }
 
     pub(crate) fn detach(&mut self, peer: PeerId, client_id: Option<&ClientId>) {
         self.clients.detach(peer, client_id);
+        self.tell_watched(false);
         self.find_answerer();
         self.acknowledge();
+    }
+
+    /// Tells the host of a pane whether a client shows it: `anew` to a host that is new, otherwise if
+    /// that has changed.
+    pub(super) fn tell_watched(&mut self, anew: bool) {
+        let (watched, has_changed) = self.clients.watched();
+        if self.driver() == TMUX_DRIVER && (anew || has_changed) {
+            self.host.command(HostCommand::Watched { watched });
+        }
     }
 
     pub(crate) fn attach_stream(&mut self) -> Result<PeerId, TooManyClients> {

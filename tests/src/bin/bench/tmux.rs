@@ -99,6 +99,6 @@ fn finished(received: u64, bytes: u64, time: Duration) -> Result<f64> {
 /// Opens the pane of a new window that runs a command.
 fn open(stage: &Stage, server: &TmuxServer, command: &[String]) -> Result<SessionId> {
     let pane = Some(window(server, command).context("no window")?);
-    let tmux = TmuxSpec { socket: Some(server.socket()), pane, session: None };
+    let tmux = TmuxSpec { socket: Some(server.socket()), pane, ..TmuxSpec::default() };
     stage.create(&CreateSession { tmux: Some(tmux), ..CreateSession::default() })
 }
