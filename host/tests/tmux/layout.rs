@@ -2,7 +2,7 @@
 
 use moorline_host::driver::Driver as _;
 use moorline_shared::tmux::{
-    SplitDirection, TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxWindow,
+    SplitDirection, TmuxAction, TmuxAnswer, TmuxQuestion, TmuxSession, TmuxSpec, TmuxWindow,
 };
 
 use super::server::{Shown, TestServer, wait_until};
@@ -121,4 +121,63 @@ async fn servers_are_listed_with_the_sessions_that_show_their_panes() {
     assert_eq!(ids.collect::<Vec<_>>(), [true, false]);
     assert_eq!(session.attached, 0, "our own connections do not count");
     drop(shown);
+}
+
+#[tokio::test]
+async fn a_window_loses_the_size_of_a_page_after_its_last_client_has_left() {
+    let server = TestServer::start();
+    let driver = server.driver();
+    let shown = server.open(&driver, "%0").await;
+    shown.control.watched(true);
+    let fit = TmuxAction::Fit { window: "@0".into(), cols: 61, rows: 17 };
+    assert!(shown.act(fit).await.windows[0].fitted);
+    // It comes back at once.
+    shown.control.watched(false);
+    shown.control.watched(true);
+    shown.until("the fitted size", |heard| heard.layouts.last().unwrap().windows[0].cols == 61).await;
+    shown.control.watched(false);
+    shown.until("its end", |heard| !heard.layouts.last().unwrap().windows[0].fitted).await;
+}
+
+#[tokio::test]
+async fn a_pane_that_starts_again_gets_a_window_of_its_session() {
+    let server = TestServer::start();
+    let driver = server.driver();
+    let shown = server.open(&driver, "%0").await;
+    shown.until("a layout", |heard| !heard.layouts.is_empty()).await;
+    let spec = |session: &str| TmuxSpec {
+        session: Some(session.to_owned()),
+        new_window: true,
+        ..TmuxSpec::default()
+    };
+    let beside = server.start_session(&driver, spec("work")).await;
+    beside.until("both windows", |heard| {
+        heard.layouts.last().is_some_and(|it| panes(it) == [["%0"], ["%1"]])
+    })
+    .await;
+    let opened = [shown.opener.panes(), beside.opener.panes()].concat();
+    assert_eq!(opened, [""; 0], "it is not opened twice");
+    let anew = server.start_session(&driver, spec("gone")).await;
+    anew.until("its session", |heard| heard.layouts.last().is_some_and(|it| it.name == "gone")).await;
+}
+
+#[tokio::test]
+async fn a_pane_whose_session_was_removed_is_opened_when_asked() {
+    let server = TestServer::start();
+    server.tmux(&["split-window", "-t", "%0"]);
+    let driver = server.driver();
+    let shown = server.open(&driver, "%0").await;
+    opened(&shown, &["%1"]).await;
+    shown.act(TmuxAction::Open { pane: "%1".into() }).await;
+    opened(&shown, &["%1", "%1"]).await;
+    server.tmux(&["set-option", "-g", "remain-on-exit", "on"]);
+    server.tmux(&["respawn-pane", "-k", "-t", "%1", "true"]);
+    shown
+        .until("the dead pane", |heard| {
+            heard.layouts.last().unwrap().windows[0].panes.iter().any(|pane| pane.dead)
+        })
+        .await;
+    let open = TmuxQuestion::Act(TmuxAction::Open { pane: "%1".into() });
+    let TmuxAnswer::Failed(why) = shown.control.tmux(open).await else { panic!() };
+    assert!(why.message.contains("has ended"), "{why:?}");
 }

@@ -97,8 +97,13 @@ impl TestServer {
 
     /// Opens a pane.
     pub(crate) async fn open(&self, driver: &TmuxDriver, pane: &str) -> Shown {
+        self.start_session(driver, pane_spec(pane)).await
+    }
+
+    /// Opens or creates what a spec says.
+    pub(crate) async fn start_session(&self, driver: &TmuxDriver, spec: TmuxSpec) -> Shown {
         let opener = Arc::default();
-        let started = driver.start(self.spec(pane_spec(pane), &opener)).await.unwrap();
+        let started = driver.start(self.spec(spec, &opener)).await.unwrap();
         Shown::follow(started, opener)
     }
 

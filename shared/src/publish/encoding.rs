@@ -149,7 +149,7 @@ mod tests {
     use crate::log::EventEntry;
     use crate::message::Snapshot;
     use crate::publish::{RefusedReason, RequestId, WriteAnswer, WriteRefused};
-    use crate::session::{ExitStatus, Size};
+    use crate::session::{ExitReason, ExitStatus, Size};
     use serde_json::json;
 
     fn command(command: &HostCommand, wire: &str) {
@@ -208,6 +208,10 @@ mod tests {
         command(
             &HostCommand::ClientResumed { client_id: "client_1".parse().unwrap() },
             r#"{"type":"client-resumed","clientId":"client_1"}"#,
+        );
+        command(
+            &HostCommand::Watched { watched: true },
+            r#"{"type":"watched","watched":true}"#,
         );
         command(
             &HostCommand::Write {
@@ -302,6 +306,10 @@ mod tests {
                 status: ExitStatus { code: Some(1), signal: None, reason: None },
             },
             r#"{"type":"exited","code":1,"signal":null}"#,
+        );
+        message(
+            &HostMessage::Exited { status: ExitReason::PaneClosed.into() },
+            r#"{"type":"exited","code":null,"signal":null,"reason":"pane-closed"}"#,
         );
         let snapshot = Snapshot {
             seq: Seq(4),

@@ -14,12 +14,14 @@ use moorline_tests::tmux::TmuxServer;
 use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 fn wish(server: &TmuxServer, pane: Option<&str>, session: Option<&str>) -> CreateSession {
     let tmux = TmuxSpec {
         socket: Some(server.socket()),
         pane: pane.map(str::to_owned),
         session: session.map(str::to_owned),
+        new_window: false,
     };
     CreateSession { tmux: Some(tmux), ..CreateSession::default() }
 }
@@ -130,6 +132,47 @@ async fn a_pane_goes_on_after_relay_and_host_were_killed() -> Result<()> {
     let shown = shown.join("\n").trim_end().to_owned();
     let real = server.run(&["capture-pane", "-p", "-t", "%0"])?;
     ensure!(shown == real.trim_end(), "{shown:?} instead of {real:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_while_a_panes_host_is_away_is_typed_once_it_is_back() -> Result<()> {
+    let server = TmuxServer::start()?;
+    let mut relay = Relay::start().await?;
+    let api = relay.api();
+    let id = api.create(&wish(&server, Some("%0"), None)).await?.session_id;
+    let follower = follow(&relay, &id, 1).await?;
+    let folder = TempDir::with_prefix("moorline-typed-")?;
+    let file = folder.path().join("typed");
+    follower.type_input(format!("cat > {}\r", file.display()));
+    wait_until("the program", async || file.exists()).await?;
+    // Twice: each host begins a new epoch.
+    let mut number = 0;
+    let mut right = String::new();
+    for round in 1..=2 {
+        let typed = || std::fs::read_to_string(&file).unwrap_or_default();
+        relay.kill_host().await?;
+        wait_until("the host to be away", async || {
+            let status = api.status(&id).await;
+            status.is_ok_and(|status| status.summary.lifecycle == Lifecycle::Detached)
+        })
+        .await?;
+        for _ in 0..5 {
+            number += 1;
+            let line = format!("line {number}");
+            follower.type_input(format!("{line}\r"));
+            right += &format!("{line}\n");
+            follower.until("it to be typed", |seen| seen.pending > 0).await?;
+            if relay.kind() == Kind::Edge && number == 3 {
+                relay.evict().await?;
+            }
+        }
+        relay.launch_host().await?;
+        let what = format!("what was typed in round {round}");
+        let typed_all = wait_until(&what, async || typed() == right).await;
+        typed_all.with_context(|| format!("{:?} instead of {right:?}", typed()))?;
+        follower.until("all to be acknowledged", |seen| seen.pending == 0).await?;
+    }
     Ok(())
 }
 
