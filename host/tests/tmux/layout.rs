@@ -134,7 +134,9 @@ async fn a_window_loses_the_size_of_a_page_after_its_last_client_has_left() {
     // It comes back at once.
     shown.control.watched(false);
     shown.control.watched(true);
-    shown.until("the fitted size", |heard| heard.layouts.last().unwrap().windows[0].cols == 61).await;
+    shown
+        .until("the fitted size", |heard| heard.layouts.last().unwrap().windows[0].cols == 61)
+        .await;
     shown.control.watched(false);
     shown.until("its end", |heard| !heard.layouts.last().unwrap().windows[0].fitted).await;
 }
@@ -151,14 +153,16 @@ async fn a_pane_that_starts_again_gets_a_window_of_its_session() {
         ..TmuxSpec::default()
     };
     let beside = server.start_session(&driver, spec("work")).await;
-    beside.until("both windows", |heard| {
-        heard.layouts.last().is_some_and(|it| panes(it) == [["%0"], ["%1"]])
-    })
-    .await;
+    beside
+        .until("both windows", |heard| {
+            heard.layouts.last().is_some_and(|it| panes(it) == [["%0"], ["%1"]])
+        })
+        .await;
     let opened = [shown.opener.panes(), beside.opener.panes()].concat();
     assert_eq!(opened, [""; 0], "it is not opened twice");
     let anew = server.start_session(&driver, spec("gone")).await;
-    anew.until("its session", |heard| heard.layouts.last().is_some_and(|it| it.name == "gone")).await;
+    anew.until("its session", |heard| heard.layouts.last().is_some_and(|it| it.name == "gone"))
+        .await;
 }
 
 #[tokio::test]

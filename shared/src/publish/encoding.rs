@@ -209,10 +209,7 @@ mod tests {
             &HostCommand::ClientResumed { client_id: "client_1".parse().unwrap() },
             r#"{"type":"client-resumed","clientId":"client_1"}"#,
         );
-        command(
-            &HostCommand::Watched { watched: true },
-            r#"{"type":"watched","watched":true}"#,
-        );
+        command(&HostCommand::Watched { watched: true }, r#"{"type":"watched","watched":true}"#);
         command(
             &HostCommand::Write {
                 request: RequestId(2),
