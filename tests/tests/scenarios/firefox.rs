@@ -3,8 +3,11 @@
 mod driver;
 
 use anyhow::{Result, ensure};
+use moorline_shared::rest::CreateSession;
+use moorline_shared::tmux::TmuxSpec;
 use moorline_tests::expected;
 use moorline_tests::relay::Relay;
+use moorline_tests::tmux::TmuxServer;
 use moorline_tests::wait::wait_until;
 
 pub(crate) use driver::{Context, Firefox};
@@ -41,6 +44,43 @@ async fn type_and_see_and_go_on_after_a_reload_in_firefox() -> Result<()> {
     until_text(&tab, "42 A \"b\"").await?;
     tab.type_text("exit 5\n").await?;
     until(&tab, "the end", &format!("({STATE}) === 'ended'")).await?;
+    firefox.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn panes_of_tmux_are_typed_into_while_their_host_is_away_in_firefox() -> Result<()> {
+    let server = TmuxServer::start()?;
+    server.run(&["split-window", "-h", "-t", "%0"])?;
+    let mut relay = Relay::start().await?;
+    let tmux = TmuxSpec {
+        socket: Some(server.socket()),
+        pane: Some("%0".into()),
+        ..TmuxSpec::default()
+    };
+    let wish = CreateSession { tmux: Some(tmux), ..CreateSession::default() };
+    let id = relay.api().create(&wish).await?.session_id;
+    let firefox = Firefox::launch().await?;
+    let tab = firefox.tab().await?;
+    tab.go_to(&format!("{}/terminal/{id}", relay.url())).await?;
+    let panes = "document.querySelectorAll('[data-testid=tmux-pane] .xterm-rows')";
+    until(&tab, "both panes", &format!("{panes}.length === 2")).await?;
+    until(&tab, "a live page", &format!("({STATE}) === 'live'")).await?;
+    until_text(&tab, "$").await?;
+    relay.kill_host().await?;
+    let note = "document.querySelector('.focused [data-testid=host-note]')?.hidden";
+    until(&tab, "the note", &format!("{note} === false")).await?;
+    tab.type_text("echo awa''y\n").await?;
+    relay.launch_host().await?;
+    until_text(&tab, "\naway").await?;
+    until(&tab, "the note to go", &format!("{note} === true")).await?;
+
+    // In a frame, the pane is alone.
+    tab.go_to(&format!("{}/embed/terminal/{id}", relay.url())).await?;
+    until_text(&tab, "\naway").await?;
+    tab.type_text("echo fra''me\n").await?;
+    until_text(&tab, "\nframe").await?;
+    let bar = "document.querySelector('[data-testid=tmux-bar]') === null";
+    ensure!(tab.evaluate(bar).await? == true, "a frame shows the bar of tmux");
     firefox.close().await
 }
 
