@@ -52,11 +52,8 @@ async fn panes_of_tmux_are_typed_into_while_their_host_is_away_in_firefox() -> R
     let server = TmuxServer::start()?;
     server.run(&["split-window", "-h", "-t", "%0"])?;
     let mut relay = Relay::start().await?;
-    let tmux = TmuxSpec {
-        socket: Some(server.socket()),
-        pane: Some("%0".into()),
-        ..TmuxSpec::default()
-    };
+    let tmux =
+        TmuxSpec { socket: Some(server.socket()), pane: Some("%0".into()), ..TmuxSpec::default() };
     let wish = CreateSession { tmux: Some(tmux), ..CreateSession::default() };
     let id = relay.api().create(&wish).await?.session_id;
     let firefox = Firefox::launch().await?;
