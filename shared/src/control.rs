@@ -22,7 +22,7 @@ use crate::agent::spec::{AgentSpec, KnownAgent};
 use crate::change::{ChangesAnswer, ChangesQuestion};
 use crate::event::Event;
 use crate::file_search::FoundFiles;
-use crate::id::{ApprovalId, Epoch, HostId, ProjectId, Seq, SessionId};
+use crate::id::{ApprovalId, Epoch, HostId, ProjectId, Seq, SessionId, WorkspaceId};
 use crate::limits::NAME_CHARACTERS;
 use crate::message::Snapshot;
 use crate::name::bounded;
@@ -226,6 +226,7 @@ struct FlatHosted {
     size: Size,
     agent: Option<AgentSpec>,
     tmux: Option<TmuxSpec>,
+    workspace: Option<WorkspaceId>,
     beside: Option<SessionId>,
     cwd: String,
     pid: Option<u32>,
@@ -235,9 +236,10 @@ struct FlatHosted {
 impl From<FlatHosted> for Hosted {
     fn from(flat: FlatHosted) -> Self {
         let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
-        let FlatHosted { name, project, driver, command, env, size, agent, tmux, beside, .. } =
-            flat;
-        let facts = Facts { name, project, driver, command, env, size, agent, tmux, beside };
+        let FlatHosted { name, project, driver, command, env, size, .. } = flat;
+        let FlatHosted { agent, tmux, workspace, beside, .. } = flat;
+        let facts =
+            Facts { name, project, driver, command, env, size, agent, tmux, workspace, beside };
         Self { session_id, epoch, facts, cwd, pid, created_at }
     }
 }
@@ -266,6 +268,9 @@ pub struct Facts {
     /// The pane, in a session of the driver `tmux`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmux: Option<TmuxSpec>,
+    /// The workspace that its folder is in sync with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
     /// The session that it was opened beside, if a host has opened it of its own accord.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<SessionId>,

@@ -84,6 +84,10 @@ id! {
     HostId
 }
 id! {
+    /// Names a workspace: files that a relay keeps in sync with the folders of sessions.
+    WorkspaceId
+}
+id! {
     /// Names one page or program that follows a session, across all its connections. Input is
     /// numbered per client id.
     ClientId

@@ -295,6 +295,32 @@ pub const TMUX_PANES: usize = 64;
 pub const TMUX_TEXT_BYTES: usize = 1024;
 /// Most projects of one relay.
 pub const PROJECTS: usize = 10_000;
+/// Most workspaces of one relay.
+pub const WORKSPACES: usize = 10_000;
+/// Most bytes of one file of a workspace.
+pub const WORKSPACE_FILE_BYTES: usize = 16 * MIB;
+/// Error for a larger one.
+pub const WORKSPACE_FILE_TOO_LARGE: &str =
+    formatcp!("A file of a workspace has at most {} MiB.", WORKSPACE_FILE_BYTES / MIB);
+/// Most files and directories of one workspace.
+pub const WORKSPACE_FILES: usize = 50_000;
+/// Most bytes of the path of a file in a workspace.
+pub const WORKSPACE_PATH_BYTES: usize = 1024;
+/// Error for a path that is not valid.
+pub const BAD_WORKSPACE_PATH: &str = formatcp!(
+    "A path in a workspace is relative, with `/` between names that are not `.` or `..` and have no \
+     NUL and no backslash, and has at most {WORKSPACE_PATH_BYTES} bytes of UTF-8."
+);
+/// Most changes, or hashes, in one message of a sync.
+pub const WORKSPACE_CHANGES: usize = 500;
+/// Most bytes of contents in one message of a sync with more than one.
+pub const WORKSPACE_CONTENTS_BYTES: usize = MIB;
+/// Most bytes of one message of a sync: a file, or changes with their paths.
+pub const WORKSPACE_MESSAGE_BYTES: usize = WORKSPACE_FILE_BYTES + 2 * MIB;
+/// Longest time that a request for changes of a workspace waits for one.
+pub const WORKSPACE_WAIT: Duration = Duration::from_secs(25);
+/// Most deleted files that a workspace remembers. Who has seen less gets everything anew.
+pub const WORKSPACE_TOMBSTONES: usize = 10_000;
 /// Most sessions of one host.
 pub const SESSIONS_PER_HOST: usize = 1024;
 /// Most bytes of JSON for all sessions of a host together in its hello to a relay. Their commands

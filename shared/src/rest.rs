@@ -13,6 +13,7 @@ mod push;
 mod terminal;
 mod tmux;
 mod tokens;
+mod workspace;
 
 use std::collections::BTreeMap;
 
@@ -24,7 +25,7 @@ use crate::agent::spec::AgentSpec;
 use crate::event::Activity;
 #[cfg(feature = "openapi")]
 use crate::fold::ApprovalEntry;
-use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId};
+use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId, WorkspaceId};
 use crate::session::{ExitReason, ForkedFrom, Lifecycle};
 use crate::tmux::TmuxSpec;
 pub use agent::{
@@ -51,6 +52,11 @@ pub use tmux::{HostTmux, SessionTmux};
 pub use tokens::{
     ChangeToken, CreateToken, LoggedOut, LoginStatus, TokenChanged, TokenCreated, TokenList,
     TokenSummary,
+};
+pub use workspace::{
+    CreateWorkspace, FilesChanged, FilesChangedEvent, FilesConflictEvent, RenameFile,
+    RenameWorkspace, WorkspaceChanged, WorkspaceDetails, WorkspaceFile, WorkspaceList,
+    WorkspaceSummary, WorkspaceTree,
 };
 
 /// The body of `POST /api/sessions`. Every field may be left out.
@@ -90,6 +96,10 @@ pub struct CreateSession {
     /// `command` only count if a tmux session is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmux: Option<TmuxSpec>,
+    /// The workspace whose files it works with: they are in its folder before it starts, and what
+    /// changes there is back in the workspace within a second. Without `cwd`, the host makes a folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
     /// The host to run it on; by default the relay's own, or else the one that is connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
@@ -183,6 +193,9 @@ pub struct SessionSummary {
     /// session that the pane was in when its log reported that last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tmux: Option<TmuxSpec>,
+    /// The workspace that its folder is in sync with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// The answer to `GET /api/session/:id/status` (seed 000 §4.1, plus facts from the log).
@@ -451,4 +464,7 @@ pub struct ErrorBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<ApprovalEntry>))]
     pub approval: Option<Box<Value>>,
+    /// The file of a workspace as it is, if the request has not seen it so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<Box<WorkspaceFile>>,
 }

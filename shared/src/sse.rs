@@ -49,6 +49,12 @@ const UNICODE_LINE_ENDS: [(char, &str); 3] =
 /// Encodes one event. `data` is one line of JSON.
 #[must_use]
 pub fn encode(kind: &str, id: Option<Cursor>, data: &str) -> String {
+    encode_numbered(kind, id, data)
+}
+
+/// Encodes one event whose id is anything on one line. `data` is one line of JSON.
+#[must_use]
+pub fn encode_numbered(kind: &str, id: Option<impl std::fmt::Display>, data: &str) -> String {
     let mut text = String::with_capacity(kind.len() + data.len() + 64);
     text.push_str("event: ");
     // A host can name its own kinds of events, so the name may contain anything.

@@ -44,3 +44,4 @@ pub mod tmux;
 pub mod vault_page;
 pub mod wait;
 pub mod wire;
+pub mod workspaces;

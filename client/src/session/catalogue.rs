@@ -174,6 +174,7 @@ pub(crate) mod tests {
             driver: "pty".into(),
             agent: None,
             tmux: None,
+            workspace: None,
             host: None,
             command: Vec::new(),
             cwd: None,

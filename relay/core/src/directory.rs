@@ -18,12 +18,13 @@ mod sessions;
 mod start;
 #[cfg(test)]
 mod tests;
+mod workspaces;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId, WorkspaceId};
 
-use crate::record::{HostRecord, ProjectRecord, SessionRecord};
+use crate::record::{HostRecord, ProjectRecord, SessionRecord, WorkspaceRecord};
 pub use change::{Change, Effect, Row};
 pub use hosts::Greeting;
 use listed_session::ListedSession;
@@ -36,11 +37,14 @@ pub use start::{Draft, Reservation, created_event};
 pub struct Directory {
     sessions: BTreeMap<SessionId, ListedSession>,
     projects: BTreeMap<ProjectId, ProjectRecord>,
+    workspaces: BTreeMap<WorkspaceId, WorkspaceRecord>,
     hosts: BTreeMap<HostId, HostRecord>,
     /// Deleted sessions that their hosts have not yet confirmed to have forgotten.
     deleted: BTreeMap<SessionId, HostId>,
     /// Ids under which a session is being started or removed. Nobody else may use them meanwhile.
     reserved: BTreeSet<SessionId>,
+    /// The workspaces of sessions that are being started.
+    loading: BTreeMap<SessionId, WorkspaceId>,
     /// True if the relay runs a host of its own, connected yet or not.
     has_own_host: bool,
 }

@@ -46,6 +46,7 @@ pub mod stored;
 pub mod subprotocol;
 #[cfg(test)]
 mod tests;
+pub mod workspace;
 
 pub use last_status::LastStatus;
 pub use rfc3339::rfc3339;

@@ -5,7 +5,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::routes::{
     approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
-    sessions, terminals, tmux,
+    sessions, terminals, tmux, workspaces,
 };
 
 #[derive(utoipa::OpenApi)]
@@ -51,6 +51,17 @@ use crate::routes::{
     login::status,
     hosts::described::rules,
     hosts::described::revoke,
+    workspaces::list,
+    workspaces::create,
+    workspaces::get,
+    workspaces::rename,
+    workspaces::delete,
+    workspaces::tree,
+    workspaces::read_file,
+    workspaces::put_file,
+    workspaces::delete_file,
+    workspaces::rename_file,
+    workspaces::sync,
 ))]
 struct HandlerPaths;
 

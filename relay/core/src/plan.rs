@@ -19,6 +19,8 @@ pub use tmux::TmuxRefused;
 
 /// Time allowed for a host to answer a request.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
+/// Time allowed for a host to start a session whose files it has to load first.
+const LOADING_PATIENCE: Duration = Duration::from_mins(2);
 /// Time allowed for a host to preview or execute operations.
 pub const OPERATIONS_PATIENCE: Duration = Duration::from_secs(30);
 /// Time allowed for a host to publish a session that it has started.
@@ -233,6 +235,7 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         host: wanted.host,
         agent,
         tmux,
+        workspace: wanted.workspace,
     })
 }
 
@@ -259,7 +262,14 @@ pub fn adopted(host: &HostId, hosted: &Hosted, now: u64) -> SessionRecord {
         host: Some(host.clone()),
         agent: facts.agent.clone(),
         tmux: facts.tmux.clone(),
+        workspace: facts.workspace.clone(),
     }
+}
+
+/// Returns the time allowed for a host to start a session.
+#[must_use]
+pub const fn start_patience(record: &SessionRecord) -> Duration {
+    if record.workspace.is_some() { LOADING_PATIENCE } else { ANSWER_PATIENCE }
 }
 
 /// Returns the request that asks a host to start a session.
@@ -276,6 +286,7 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
             size: record.size,
             agent: record.agent.clone(),
             tmux: record.tmux.clone(),
+            workspace: record.workspace.clone(),
             beside: None,
         },
         cwd: record.cwd.clone(),
@@ -319,6 +330,8 @@ pub fn again(
         cols: Some(size.cols),
         rows: Some(size.rows),
         host: source.host.clone(),
+        // It works in a folder of the session that is in sync, which may be a part of the workspace.
+        workspace: None,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Profile {
     /// The most bytes that are sent on one connection to a client that never acknowledges, if a
     /// socket takes whatever it is given; `None` if the socket shows how much it takes.
     pub budget_bytes: Option<u64>,
+    /// The most bytes of all files of a workspace together.
+    pub workspace_bytes: u64,
     /// The most bytes of an unwanted body that are read and dropped, so that the caller reads its
     /// answer. A caller that sends more is disconnected.
     pub unread_bytes: u64,
@@ -50,6 +52,7 @@ impl Profile {
         activity_step_ms: 10_000,
         keepalive: true,
         budget_bytes: None,
+        workspace_bytes: 256 * MIB,
         unread_bytes: 64 * MIB,
     };
 
@@ -73,6 +76,7 @@ impl Profile {
         activity_step_ms: 60_000,
         keepalive: false,
         budget_bytes: Some(8 * MIB),
+        workspace_bytes: 64 * MIB,
         unread_bytes: 8 * MIB,
     };
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::event::Activity;
-use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId, WorkspaceId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::rest::{AgentOverview, MissingDriver, SessionSummary, TokenSummary};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
@@ -54,6 +54,9 @@ pub struct SessionRecord {
     /// The pane, in a session of the driver `tmux`.
     #[serde(default)]
     pub tmux: Option<TmuxSpec>,
+    /// The workspace that its folder is in sync with.
+    #[serde(default)]
+    pub workspace: Option<WorkspaceId>,
 }
 
 /// The row of one project.
@@ -67,6 +70,27 @@ pub struct ProjectRecord {
     pub directory: Option<String>,
     /// The time of its creation, in milliseconds since 1970.
     pub created_at_ms: u64,
+}
+
+/// The row of one workspace, without its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceRecord {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// The name that it was given, if any.
+    pub name: Option<String>,
+    /// The project that it belongs to.
+    pub project: Option<ProjectId>,
+    /// The time of its creation, in milliseconds since 1970.
+    pub created_at_ms: u64,
+}
+
+impl WorkspaceRecord {
+    /// Returns the name to display.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.id.as_str())
+    }
 }
 
 /// The row of one host.
@@ -171,6 +195,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
             .map(|spec| AgentOverview { id: spec.agent.clone(), ..AgentOverview::default() }),
         host: record.host.clone(),
         tmux: record.tmux.clone(),
+        workspace: record.workspace.clone(),
     }
 }
 

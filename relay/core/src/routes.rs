@@ -26,16 +26,18 @@ pub(crate) mod terminals;
 mod tests;
 pub(crate) mod tmux;
 mod tokens;
+pub(crate) mod workspaces;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use http::Method;
-use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId, WorkspaceId};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::SessionSummary;
 use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
 
 use crate::api::ApiError;
 use crate::auth::Access;
@@ -58,13 +60,14 @@ pub use sessions::forked;
 pub use table::ROUTES;
 pub use tmux::host_tmux;
 pub use tokens::{changed_token, new_token};
+pub use workspaces::WorkspaceHandler;
 
 /// One route of the API.
 #[derive(Debug)]
 pub struct Route {
     /// The method. `GET` also answers `HEAD`, without a body.
     pub method: Method,
-    /// The path. `{id}` and `{item}` stand for one segment each.
+    /// The path. `{id}` and `{item}` stand for one segment each, and `{path}` for all that follow.
     pub path: &'static str,
     /// The kind of thing that `{id}` names.
     pub subject: Subject,
@@ -85,6 +88,8 @@ pub enum Subject {
     Terminal,
     /// The id of a project.
     Project,
+    /// The id of a workspace.
+    Workspace,
     /// The id of a token, passkey or host.
     Other,
 }
@@ -135,6 +140,8 @@ pub enum Handler {
     Ask(QuestionHandler),
     /// Asks the session's host for the files in its folder that match this.
     Files(fn(&Request) -> Result<String, ApiError>),
+    /// Reads or changes the files of the workspace that the path names.
+    Workspace(WorkspaceHandler),
     /// Leaves the request to each relay's own code.
     Relay(Call),
 }
@@ -234,6 +241,8 @@ pub enum Call {
     HostRules,
     /// Revokes a rule of a host.
     RevokeRule,
+    /// Opens a workspace's event stream.
+    WorkspaceEvents,
 }
 
 /// The directory, and which hosts are connected.
@@ -334,25 +343,41 @@ impl Route {
                     | Call::Plain
                     | Call::Publish
             ),
-            Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => false,
+            Handler::Read(_)
+            | Handler::Change(_)
+            | Handler::Start(_)
+            | Handler::Remove(_)
+            | Handler::Workspace(_) => false,
         }
+    }
+
+    /// Returns true if the workspace in the path handles the request.
+    #[must_use]
+    pub const fn is_of_workspace(&self) -> bool {
+        matches!(self.handler, Handler::Workspace(_) | Handler::Relay(Call::WorkspaceEvents))
     }
 
     /// Returns true if the route accepts a ticket in the address instead of a token.
     #[must_use]
     pub const fn takes_ticket(&self) -> bool {
         let Handler::Relay(call) = self.handler else { return false };
-        matches!(call, Call::ListEvents | Call::SessionEvents | Call::CreateToken)
+        matches!(
+            call,
+            Call::ListEvents | Call::SessionEvents | Call::WorkspaceEvents | Call::CreateToken
+        )
     }
 
     /// Returns true if the answer is an event stream, which a WebSocket may carry: see [`crate::event_socket`].
     #[must_use]
     pub const fn is_event_stream(&self) -> bool {
-        matches!(self.handler, Handler::Relay(Call::ListEvents | Call::SessionEvents))
+        matches!(
+            self.handler,
+            Handler::Relay(Call::ListEvents | Call::SessionEvents | Call::WorkspaceEvents)
+        )
     }
 
     /// Admits a caller with this access. Returns the caller's scope for the session or project that the path names,
-    /// if it names one. `project_of` returns the project that a session is in.
+    /// if it names one. `reach` says what the access depends on.
     ///
     /// # Errors
     /// `invalid_id` or `forbidden`.
@@ -360,19 +385,29 @@ impl Route {
         &self,
         access: &Access,
         id: &str,
-        project_of: impl FnOnce(&SessionId) -> Option<ProjectId>,
+        reach: impl FnOnce(Reach<'_>) -> Reached,
     ) -> Result<Option<Scope>, ApiError> {
         let (scope, may_start) = match self.subject {
             Subject::Session | Subject::Terminal => {
                 let id: SessionId = id.parse().map_err(|_| ApiError::invalid_id(id))?;
                 // Only such a token depends on the session's project.
-                let project = access.only_project().and_then(|_| project_of(&id));
+                let project =
+                    access.only_project().and_then(|_| reach(Reach::Session(&id)).project);
                 let may_start = access.scope_in(project.as_ref()) == Some(Scope::Write);
                 (access.scope_of(&id, project.as_ref()), may_start)
             }
             Subject::Project => {
                 let id: ProjectId = id.parse().map_err(|_| ApiError::invalid_project_id())?;
                 (access.scope_in(Some(&id)), false)
+            }
+            Subject::Workspace => {
+                let id: WorkspaceId = id.parse().map_err(|_| ApiError::invalid_workspace_id())?;
+                let reached = if access.is_admin() {
+                    Reached::default()
+                } else {
+                    reach(Reach::Workspace(&id))
+                };
+                (reached.workspace_scope(access), false)
             }
             Subject::Nothing => {
                 (None, access.scope_in(access.only_project()) == Some(Scope::Write))
@@ -389,6 +424,37 @@ impl Route {
             Need::Admin => access.is_admin(),
         };
         if is_enough { Ok(scope) } else { Err(ApiError::forbidden()) }
+    }
+}
+
+/// What the access to a route may depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// The session that the path names.
+    Session(&'a SessionId),
+    /// The workspace that the path names.
+    Workspace(&'a WorkspaceId),
+}
+
+/// What the directory knows of a [`Reach`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reached {
+    /// The project of the session or workspace.
+    pub project: Option<ProjectId>,
+    /// The sessions that use the workspace.
+    #[serde(default)]
+    pub sessions: Vec<SessionId>,
+}
+
+impl Reached {
+    /// Returns the scope of a token with this access for a workspace: that for the project of the
+    /// workspace, or for a session that uses it. A host may write to a workspace that a session uses.
+    fn workspace_scope(&self, access: &Access) -> Option<Scope> {
+        match access {
+            Access::Host => (!self.sessions.is_empty()).then_some(Scope::Write),
+            Access::Session { id, scope } => self.sessions.contains(id).then_some(*scope),
+            _ => access.scope_in(self.project.as_ref()),
+        }
     }
 }
 
@@ -413,7 +479,7 @@ pub struct Matched {
     pub route: &'static Route,
     /// The id in the path, without escapes, not yet validated. Empty if the path has none.
     pub id: String,
-    /// The second id in the path, likewise.
+    /// The second id in the path, or the path of a file that follows it, likewise.
     pub item: String,
     /// The longer name of a terminal, from which `id` was derived. Such a terminal may not exist.
     pub long_name: Option<String>,
@@ -427,7 +493,7 @@ static PATHS: LazyLock<matchit::Router<Vec<&'static Route>>> = LazyLock::new(|| 
     }
     let mut paths = matchit::Router::new();
     for (path, routes) in by_path {
-        paths.insert(path, routes).expect("a test looks each path up");
+        paths.insert(path.replace("{path}", "{*path}"), routes).expect("a test looks each path up");
     }
     paths
 });
@@ -463,7 +529,8 @@ pub fn find(method: &Method, path: &str) -> Found {
     let Some(route) = found.value.iter().find(|route| route.method == *wanted) else {
         return Found::OtherMethod { allow: allow(found.value) };
     };
-    let (id, item) = (found.params.get("id"), found.params.get("item"));
+    let item = found.params.get("item").or_else(|| found.params.get("path"));
+    let id = found.params.get("id");
     if id.is_some_and(str::is_empty) || item.is_some_and(str::is_empty) {
         return Found::Nothing;
     }

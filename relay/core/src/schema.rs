@@ -160,6 +160,47 @@ CREATE TABLE used_passkey_challenges (
 ALTER TABLE held ADD COLUMN given INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE sessions ADD COLUMN exit_reason TEXT NOT NULL DEFAULT 'null';
 ",
+    r"
+ALTER TABLE sessions ADD COLUMN workspace TEXT;
+CREATE TABLE workspaces (
+    id         TEXT PRIMARY KEY NOT NULL,
+    name       TEXT,
+    project    TEXT,
+    created_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE workspace_states (
+    workspace TEXT PRIMARY KEY NOT NULL,
+    revision  INTEGER NOT NULL,
+    trimmed   INTEGER NOT NULL,
+    bytes     INTEGER NOT NULL,
+    files     INTEGER NOT NULL,
+    is_full   INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE workspace_files (
+    workspace   TEXT NOT NULL,
+    path        TEXT NOT NULL,
+    name_key    TEXT,
+    kind        INTEGER NOT NULL,
+    mode        INTEGER NOT NULL,
+    size        INTEGER NOT NULL,
+    hash        BLOB,
+    chunks      BLOB NOT NULL,
+    revision    INTEGER NOT NULL,
+    changed_at  INTEGER NOT NULL,
+    conflict_of TEXT,
+    PRIMARY KEY (workspace, path)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX workspace_keys ON workspace_files (workspace, name_key);
+CREATE INDEX workspace_revisions ON workspace_files (workspace, revision);
+CREATE INDEX workspace_hashes ON workspace_files (workspace, hash);
+CREATE TABLE workspace_chunks (
+    workspace TEXT NOT NULL,
+    hash      BLOB NOT NULL,
+    uses      INTEGER NOT NULL,
+    data      BLOB NOT NULL,
+    PRIMARY KEY (workspace, hash)
+);
+",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are
@@ -173,15 +214,16 @@ SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, l
     lifecycle, exit_code, exit_signal,
     max(head, coalesce((SELECT max(last_seq) FROM segments
         WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env, host, agent,
-    tmux, exit_reason
+    tmux, exit_reason, workspace
 FROM sessions ORDER BY created_at DESC, id";
 
 /// Inserts or replaces a session: the columns in the order of [`SESSIONS`].
 pub const PUT_SESSION: &str = "
 INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd, cols, rows,
     created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host, agent, tmux,
-    exit_reason)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+    exit_reason, workspace)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+    ?21)";
 
 /// Renames a session: (id, name).
 pub const RENAME_SESSION: &str = "UPDATE sessions SET name = ?2 WHERE id = ?1";
@@ -258,9 +300,22 @@ pub const PROJECTS: &str = "SELECT id, name, directory, created_at FROM projects
 pub const PUT_PROJECT: &str = "
 INSERT OR REPLACE INTO projects (id, name, directory, created_at) VALUES (?1, ?2, ?3, ?4)";
 
-/// Removes a project, and leaves its sessions without one: each with (id).
-pub const DELETE_PROJECT: [&str; 2] =
-    ["DELETE FROM projects WHERE id = ?1", "UPDATE sessions SET project = NULL WHERE project = ?1"];
+/// Removes a project, and leaves its sessions and workspaces without one: each with (id).
+pub const DELETE_PROJECT: [&str; 3] = [
+    "DELETE FROM projects WHERE id = ?1",
+    "UPDATE sessions SET project = NULL WHERE project = ?1",
+    "UPDATE workspaces SET project = NULL WHERE project = ?1",
+];
+
+/// Selects every workspace: (id, name, project, `created_at`).
+pub const WORKSPACES: &str = "SELECT id, name, project, created_at FROM workspaces";
+
+/// Inserts or replaces a workspace: the columns in the order of [`WORKSPACES`].
+pub const PUT_WORKSPACE: &str = "
+INSERT OR REPLACE INTO workspaces (id, name, project, created_at) VALUES (?1, ?2, ?3, ?4)";
+
+/// Removes a workspace from the list: (id).
+pub const DELETE_WORKSPACE: &str = "DELETE FROM workspaces WHERE id = ?1";
 
 /// Inserts a token: (id, hash, scope, label, `created_at`, `expires_at`, `browser_of`).
 pub const INSERT_TOKEN: &str = "

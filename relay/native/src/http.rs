@@ -18,6 +18,7 @@ mod pages;
 mod plain;
 mod rest;
 mod stream;
+mod workspace_events;
 
 use std::sync::Arc;
 
@@ -121,9 +122,12 @@ async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     // Clients can send any path and method: unknown ones share one label each.
     let route = route.or_else(|| page.as_ref().map(MatchedPath::as_str)).unwrap_or("other");
     let method = match method {
-        Method::GET | Method::HEAD | Method::POST | Method::PATCH | Method::DELETE => {
-            method.as_str()
-        }
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE => method.as_str(),
         _ => "other",
     };
     app.registry.services().metrics.request(method, route, response.status().as_u16());
@@ -181,7 +185,7 @@ impl App {
     }
 
     fn admits(&self, grant: &Grant, route: &Route, id: &str) -> Result<Option<Scope>, ApiError> {
-        route.admit(&grant.access, id, |session| self.registry.project_of(session))
+        route.admit(&grant.access, id, |reach| self.registry.reach(reach))
     }
 
     /// Registers a lasting connection of a caller that was admitted.

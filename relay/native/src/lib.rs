@@ -29,3 +29,4 @@ pub mod store;
 pub mod stream;
 pub mod tls;
 mod websocket;
+mod workspaces;

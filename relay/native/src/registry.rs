@@ -17,9 +17,10 @@ use std::time::Duration;
 use moorline_core::api::ApiError;
 use moorline_core::auth::Access;
 use moorline_core::directory::{Change, Counts, Directory, Effect, Row};
-use moorline_core::routes::View;
+use moorline_core::record::WorkspaceRecord;
+use moorline_core::routes::{Reach, Reached, View};
 use moorline_shared::control::ToHost;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{ProjectId, SessionId, WorkspaceId};
 use moorline_shared::rest::{ApprovalCard, Overview, Project};
 use moorline_shared::session::Lifecycle;
 use tokio::sync::{Semaphore, watch};
@@ -166,6 +167,20 @@ impl Registry {
         self.known().directory.record(session)?.project.clone()
     }
 
+    /// Returns what the access to a session or workspace depends on.
+    #[must_use]
+    pub fn reach(&self, reach: Reach<'_>) -> Reached {
+        self.known().directory.reach(reach)
+    }
+
+    /// Returns the row of a workspace.
+    ///
+    /// # Errors
+    /// `no_such_workspace`.
+    pub fn workspace_record(&self, id: &WorkspaceId) -> Result<WorkspaceRecord, ApiError> {
+        self.known().directory.workspace_record(id).cloned()
+    }
+
     /// Returns a project.
     ///
     /// # Errors
@@ -277,6 +292,7 @@ impl Registry {
             Effect::Forget { session, host } => {
                 self.hosts.tell(&host, ToHost::Forget { session_id: session });
             }
+            Effect::WorkspaceRemoved { workspace } => self.services.workspaces.changed(&workspace),
             Effect::Append { session, event } => {
                 handle(&session).into_iter().for_each(|handle| {
                     handle.change(|session| session.append(event.clone()));
@@ -339,6 +355,7 @@ impl Store {
             rows.push(Row::Session { record: Box::new(record), beside });
         }
         rows.extend(self.projects()?.into_iter().map(Row::Project));
+        rows.extend(self.workspaces()?.into_iter().map(Row::Workspace));
         for host in self.hosts()? {
             for session in self.deleted_of(&host.id)? {
                 rows.push(Row::Deleted { session, host: host.id.clone(), at_ms: 0 });

@@ -30,6 +30,7 @@ use super::session::Services;
 use super::signals::Signals;
 use super::store::Writer;
 use super::tls::{TlsServer, TlsSource};
+use super::workspaces::WorkspaceNotices;
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, RequestRates, Tickets};
 use moorline_core::push::PushServices;
 
@@ -100,6 +101,7 @@ impl Relay {
             history: Mutex::new(connect()?),
             listing: watch::Sender::new(()),
             metrics,
+            workspaces: WorkspaceNotices::default(),
             audit: Audit::default(),
             runtime: Handle::current(),
         });

@@ -20,6 +20,7 @@ use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 use crate::audit::Audit;
+use crate::workspaces::WorkspaceNotices;
 pub use lease::{CloseReason, PublisherLease};
 use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;
@@ -40,6 +41,8 @@ pub struct Services {
     pub listing: watch::Sender<()>,
     /// The relay's metrics.
     pub metrics: Metrics,
+    /// Tells who waits that a workspace has changed.
+    pub workspaces: WorkspaceNotices,
     /// Records what was done by whom.
     pub audit: Audit,
     /// The runtime to spawn tasks on, as the store's thread is outside of it.

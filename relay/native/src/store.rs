@@ -15,6 +15,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod workspaces;
 mod writer;
 
 use std::io;
@@ -188,9 +189,20 @@ impl Store {
         &mut self,
         work: impl FnOnce(&Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.transaction_of(work)
+    }
+
+    /// [`Store::transaction`] of work with errors of its own.
+    ///
+    /// # Errors
+    /// The error of `work`, or [`StoreError`] if the commit fails.
+    pub fn transaction_of<T, E: From<StoreError>>(
+        &mut self,
+        work: impl FnOnce(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from)?;
         let result = work(self).and_then(|value| {
-            self.connection.execute_batch("COMMIT")?;
+            self.connection.execute_batch("COMMIT").map_err(StoreError::from)?;
             Ok(value)
         });
         if result.is_err() && !self.connection.is_autocommit() {

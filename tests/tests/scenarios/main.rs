@@ -37,3 +37,4 @@ mod security;
 mod serving;
 mod tmux;
 mod walkthrough;
+mod workspaces;

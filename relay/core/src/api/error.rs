@@ -3,6 +3,7 @@
 mod agent;
 mod passkey;
 mod rate;
+mod workspace;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -47,6 +48,7 @@ impl ApiError {
             session_id: None,
             pattern: None,
             approval: None,
+            file: None,
         });
         Self { status, body, retry_after: None }
     }

@@ -60,6 +60,52 @@ impl IntoResponses for OfProject {
     }
 }
 
+/// ResponseList of every route that names a workspace.
+#[derive(Debug)]
+pub enum OfWorkspace {}
+
+impl IntoResponses for OfWorkspace {
+    fn responses() -> ResponseList {
+        errors(&[
+            (400, "The id, or a path, is not valid: `invalid_id`, `path_invalid`, `bad_request`."),
+            (
+                404,
+                "The workspace, or the file, does not exist: `no_such_workspace`, `no_such_file`.",
+            ),
+        ])
+    }
+}
+
+/// ResponseList of every route that names a file of a workspace.
+#[derive(Debug)]
+pub enum OfFile {}
+
+impl IntoResponses for OfFile {
+    fn responses() -> ResponseList {
+        errors(&[(409, "The path leads to a directory, which has no content: `is_directory`.")])
+    }
+}
+
+/// ResponseList of every route that puts files into a workspace.
+#[derive(Debug)]
+pub enum PuttingFiles {}
+
+impl IntoResponses for PuttingFiles {
+    fn responses() -> ResponseList {
+        errors(&[
+            (408, "The body did not arrive in time: `timeout`."),
+            (
+                409,
+                "Something else is in the way: `path_collision` (a file, or a name that differs only by \
+                 case or by the form of its letters), `not_empty`.",
+            ),
+            (412, "The file is not as the request says: `stale`, with the `file` as it is."),
+            (413, "The file is too large: `file_too_large`, `too_large`."),
+            (507, "There is no room: `workspace_full`, `disk_full`."),
+        ])
+    }
+}
+
 /// ResponseList of every route that takes a body.
 #[derive(Debug)]
 pub enum WithBody {}

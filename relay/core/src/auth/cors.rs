@@ -12,12 +12,14 @@ use super::OriginPolicy;
 /// The name and value of an answer's header.
 pub type Header = (HeaderName, HeaderValue);
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// The headers to allow if a preflight does not list any.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, last-event-id");
 /// The headers of an answer that a page may read, in addition to those that every page may.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("allow, deprecation, link, retry-after, sunset, www-authenticate");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "accept-ranges, allow, content-range, deprecation, etag, link, retry-after, sunset, \
+         www-authenticate, x-moorline-mode, x-moorline-revision",
+);
 /// Seconds for which a browser need not ask again.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 const PRIVATE_ASKED: &str = "access-control-request-private-network";

@@ -1,10 +1,10 @@
 //! Changes of the directory: the rows that store them, and their effects.
 
 use moorline_shared::event::{Event, TerminalClosed};
-use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId, WorkspaceId};
 
 use super::{Directory, ListedSession, SessionReport};
-use crate::record::{HostRecord, ProjectRecord, SessionRecord};
+use crate::record::{HostRecord, ProjectRecord, SessionRecord, WorkspaceRecord};
 
 /// A change that was decided and has not happened yet. The module `directory` describes its life.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +54,10 @@ pub enum Row {
     Project(ProjectRecord),
     /// The removal of a project. Its sessions no longer belong to any.
     ProjectRemoved(ProjectId),
+    /// A new or changed workspace.
+    Workspace(WorkspaceRecord),
+    /// The removal of a workspace with its files.
+    WorkspaceRemoved(WorkspaceId),
     /// A new or changed host.
     Host(HostRecord),
     /// A deleted session that its host must forget.
@@ -88,6 +92,11 @@ pub enum Effect {
         session: SessionId,
         /// The new project of the session.
         project: Option<ProjectId>,
+    },
+    /// The workspace is deleted, and its files too: tell who waits for changes of it.
+    WorkspaceRemoved {
+        /// The workspace.
+        workspace: WorkspaceId,
     },
     /// The session is deleted: notify its clients, and drop its log.
     End {
@@ -146,6 +155,15 @@ impl Directory {
                 effects.push(Effect::ListsChanged);
             }
             Row::ProjectRemoved(id) => self.remove_project_row(&id, effects),
+            Row::Workspace(record) => {
+                self.workspaces.insert(record.id.clone(), record);
+                effects.push(Effect::ListsChanged);
+            }
+            Row::WorkspaceRemoved(id) => {
+                self.workspaces.remove(&id);
+                effects.push(Effect::WorkspaceRemoved { workspace: id });
+                effects.push(Effect::ListsChanged);
+            }
             Row::Host(record) => drop(self.hosts.insert(record.id.clone(), record)),
             Row::Deleted { session, host, .. } => {
                 effects.push(Effect::Forget { session: session.clone(), host: host.clone() });
@@ -202,6 +220,9 @@ impl Directory {
         for listed in self.sessions.values_mut().filter(belongs) {
             listed.record.project = None;
             effects.push(Effect::Move { session: listed.record.id.clone(), project: None });
+        }
+        for record in self.workspaces.values_mut() {
+            record.project = record.project.take().filter(|project| project != id);
         }
         effects.push(Effect::ListsChanged);
     }

@@ -127,12 +127,18 @@ impl Directory {
             return Err(ApiError::overloaded(most));
         }
         self.check_project(record.project.as_ref())?;
+        if let Some(workspace) = &record.workspace {
+            self.workspace_record(workspace)?;
+        }
         if let Some(project) = record.project.as_ref().and_then(|id| self.projects.get(id)) {
-            record.cwd = record.cwd.take().or_else(|| project.directory.clone());
+            // Files of a workspace are not mixed with those of a folder that nobody has named.
+            let folder = project.directory.clone().filter(|_| record.workspace.is_none());
+            record.cwd = record.cwd.take().or(folder);
         }
         if self.sessions.contains_key(&record.id) || !self.reserve_id(&record.id) {
             return Err(ApiError::exists(&record.id));
         }
+        self.begin_loading(&record.id, record.workspace.as_ref());
         record.host = Some(host.clone());
         Ok(Reservation { record, host, beside })
     }
@@ -145,6 +151,7 @@ impl Directory {
     /// Releases a reserved id, whatever the outcome.
     pub fn release(&mut self, id: &SessionId) {
         self.reserved.remove(id);
+        self.loading.remove(id);
     }
 
     /// Lists a session that its host has started, with the folder and command that the host reports.

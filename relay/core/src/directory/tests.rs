@@ -44,6 +44,7 @@ fn hosted(session: &str) -> Hosted {
             size: Size::default(),
             agent: None,
             tmux: None,
+            workspace: None,
             beside: None,
         },
         cwd: "/srv".to_owned(),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{ProjectId, SessionId, WorkspaceId};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,7 @@ use crate::auth::Grant;
 pub struct Request {
     /// The id in the path; empty if the path has none.
     pub id: String,
-    /// The second id in the path, of something in what `id` names; empty if the path has none.
+    /// The second id in the path, or a path, of something in what `id` names; empty if the path has none.
     pub item: String,
     /// What the caller's token gives.
     pub grant: Grant,
@@ -54,6 +54,14 @@ impl Request {
         self.id.parse().map_err(|_| ApiError::invalid_project_id())
     }
 
+    /// Returns the workspace that the path names.
+    ///
+    /// # Errors
+    /// `invalid_id`.
+    pub fn workspace(&self) -> Result<WorkspaceId, ApiError> {
+        self.id.parse().map_err(|_| ApiError::invalid_workspace_id())
+    }
+
     /// Returns the id for a new session: the same for each call on this request.
     #[must_use]
     pub fn new_session(&self) -> SessionId {
@@ -64,6 +72,12 @@ impl Request {
     #[must_use]
     pub fn new_project(&self) -> ProjectId {
         ProjectId::from_random(self.random)
+    }
+
+    /// Returns the id for a new workspace: the same for each call on this request.
+    #[must_use]
+    pub fn new_workspace(&self) -> WorkspaceId {
+        WorkspaceId::from_random(self.random)
     }
 
     /// Parses the query.

@@ -32,8 +32,10 @@ pub(crate) fn list(view: &View<'_>, request: &Request) -> Result<Reply, ApiError
     responses(Guarded, WithBody, Starting, Naming,
         (status = 201, description = "The session is running.", body = Created)),
 ))]
-pub(crate) fn create(_: &Directory, request: &Request) -> Result<Start, ApiError> {
+pub(crate) fn create(directory: &Directory, request: &Request) -> Result<Start, ApiError> {
     let wanted: CreateSession = request.body()?;
+    let access = &request.grant.access;
+    directory.check_workspace(wanted.workspace.as_ref(), access)?;
     start(Directory::draft(wanted, request.new_session(), request.now_ms)?, request)
 }
 

@@ -3,12 +3,13 @@
 use http::Method;
 
 use super::Handler::{
-    Act, Ask, Change, Files, Operations, Output, Read, Relay, Remove, Session, Start, Write,
+    Act, Ask, Change, Files, Operations, Output, Read, Relay, Remove, Session, Start, Workspace,
+    Write,
 };
 use super::{Call, Handler, Need, QuestionHandler, Route, Subject};
 use super::{
     approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
-    sessions, terminals, tmux,
+    sessions, terminals, tmux, workspaces,
 };
 use crate::legacy;
 
@@ -16,6 +17,7 @@ const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PATCH: Method = Method::PATCH;
 const DELETE: Method = Method::DELETE;
+const PUT: Method = Method::PUT;
 
 const fn about(
     subject: Subject,
@@ -45,6 +47,11 @@ const fn of_terminal(method: Method, path: &'static str, need: Need, handler: Ha
 /// Returns a route about a project.
 const fn of_project(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
     about(Subject::Project, method, path, need, handler)
+}
+
+/// Returns a route about a workspace.
+const fn of_workspace(method: Method, path: &'static str, need: Need, handler: Handler) -> Route {
+    about(Subject::Workspace, method, path, need, handler)
 }
 
 /// Returns a route about a token, passkey or host.
@@ -168,6 +175,39 @@ pub static ROUTES: &[Route] = &[
     of_terminal(GET, "/api/terminal/{id}/output", Need::Read, Output(output::open)),
     of_terminal(POST, "/api/terminal/{id}/input", Need::Write, Write(terminals::input)),
     of_terminal(GET, "/api/terminal/ws/{id}", Need::Read, Relay(Call::Plain)),
+    // Workspaces.
+    plain(GET, "/api/workspaces", Need::List, Read(workspaces::list)),
+    plain(POST, "/api/workspaces", Need::Start, Change(workspaces::create)),
+    of_workspace(GET, "/api/workspaces/{id}", Need::Read, Workspace(workspaces::GET)),
+    of_workspace(PATCH, "/api/workspaces/{id}", Need::Write, Change(workspaces::rename)),
+    of_workspace(DELETE, "/api/workspaces/{id}", Need::Write, Change(workspaces::delete)),
+    of_workspace(GET, "/api/workspaces/{id}/files", Need::Read, Workspace(workspaces::TREE)),
+    of_workspace(
+        GET,
+        "/api/workspaces/{id}/files/{path}",
+        Need::Read,
+        Workspace(workspaces::READ_FILE),
+    ),
+    of_workspace(
+        PUT,
+        "/api/workspaces/{id}/files/{path}",
+        Need::Write,
+        Workspace(workspaces::PUT_FILE),
+    ),
+    of_workspace(
+        DELETE,
+        "/api/workspaces/{id}/files/{path}",
+        Need::Write,
+        Workspace(workspaces::DELETE_FILE),
+    ),
+    of_workspace(
+        POST,
+        "/api/workspaces/{id}/rename",
+        Need::Write,
+        Workspace(workspaces::RENAME_FILE),
+    ),
+    of_workspace(GET, "/api/workspaces/{id}/events", Need::Read, Relay(Call::WorkspaceEvents)),
+    of_workspace(POST, "/api/workspaces/{id}/sync", Need::Write, Workspace(workspaces::SYNC)),
     // Deprecated.
     plain(GET, legacy::SESSIONS, Need::List, Read(sessions::list)),
     plain(POST, legacy::SESSIONS, Need::Start, Start(sessions::create)),

@@ -10,7 +10,7 @@ fn matched(method: &Method, path: &str) -> Matched {
 }
 
 fn path_of(route: &Route) -> String {
-    route.path.replace("{id}", "abcdefgh").replace("{item}", "ijklmnop")
+    route.path.replace("{id}", "abcdefgh").replace("{item}", "ijklmnop").replace("{path}", "a/b")
 }
 
 #[test]
@@ -19,7 +19,8 @@ fn every_route_is_found() {
         let found = matched(&route.method, &path_of(route));
         assert!(std::ptr::eq(found.route, route), "{} {}", route.method, route.path);
         assert_eq!(route.subject == Subject::Nothing, !route.path.contains("{id}"));
-        assert_eq!(found.item.is_empty(), !route.path.contains("{item}"));
+        let has_item = route.path.contains("{item}") || route.path.contains("{path}");
+        assert_eq!(found.item.is_empty(), !has_item);
     }
 }
 
@@ -35,6 +36,8 @@ fn a_path_names_a_session_as_it_was_written() {
     assert_eq!((found.id.as_str(), found.route.need), ("a b", Need::Read));
     assert_eq!(matched(&Method::HEAD, "/api/terminal/ws/abcdefgh").id, "abcdefgh");
     assert_eq!(matched(&Method::DELETE, "/api/session/%ff").id, "%ff");
+    let file = matched(&Method::PUT, "/api/workspaces/abcdefgh/files/a%20b/c%2Fd/../e");
+    assert_eq!((file.id.as_str(), file.item.as_str()), ("abcdefgh", "a b/c/d/../e"));
 }
 
 #[test]
@@ -72,10 +75,20 @@ fn another_method_differs_from_no_route() {
 fn a_caller_is_let_in_by_what_its_token_allows() {
     let may = |method: Method, path: &str, access: &str| {
         let found = matched(&method, path);
-        let project = |id: &SessionId| (id.as_str() == "abcdefgh").then(|| "project_1".parse());
+        let reached = |reach: Reach<'_>| {
+            let (id, sessions) = match reach {
+                Reach::Session(id) => (id.as_str(), Vec::new()),
+                Reach::Workspace(id) if id.as_str() == "abcdefgh" => {
+                    (id.as_str(), vec!["abcdefgh".parse().unwrap()])
+                }
+                Reach::Workspace(id) => (id.as_str(), Vec::new()),
+            };
+            let project = (id == "abcdefgh").then(|| "project_1".parse().unwrap());
+            Reached { project, sessions }
+        };
         found
             .route
-            .admit(&access.parse().unwrap(), &found.id, |id| project(id).map(Result::unwrap))
+            .admit(&access.parse().unwrap(), &found.id, reached)
             .map_err(|error| error.status().as_u16())
     };
     for (access, lists, starts, sessions, forks, others) in [
@@ -113,4 +126,17 @@ fn a_caller_is_let_in_by_what_its_token_allows() {
     assert_eq!(may(Method::GET, "/api/session/short/status", "host"), Err(400));
     assert_eq!(may(Method::GET, "/api/sessions", "host"), Err(403));
     assert_eq!(may(Method::POST, "/api/tickets", "host"), Ok(None));
+    let tree =
+        |id: &str, access: &str| may(Method::GET, &format!("/api/workspaces/{id}/files"), access);
+    let sync = "/api/workspaces/abcdefgh/sync";
+    assert_eq!(tree("abcdefgh", "project:project_1:read"), Ok(Some(Scope::Read)));
+    assert_eq!(may(Method::POST, sync, "project:project_1:read"), Err(403));
+    assert_eq!(may(Method::POST, sync, "session:abcdefgh:write"), Ok(Some(Scope::Write)));
+    for access in ["project:project_2:write", "session:ijklmnop:write"] {
+        assert_eq!(tree("abcdefgh", access), Err(403), "{access}");
+    }
+    // A host reaches the workspaces of sessions.
+    assert_eq!(may(Method::POST, sync, "host"), Ok(Some(Scope::Write)));
+    assert_eq!(tree("ijklmnop", "host"), Err(403));
+    assert_eq!(tree("ijklmnop", "admin"), Ok(Some(Scope::Write)));
 }

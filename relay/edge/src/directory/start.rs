@@ -7,7 +7,7 @@ use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 use moorline_core::api::ApiError;
 use moorline_core::directory::{Directory, Draft, Reservation, SessionReport};
-use moorline_core::plan::{self, ANSWER_PATIENCE, ENSURE_PATIENCE, HostError, PUBLISH_PATIENCE};
+use moorline_core::plan::{self, ENSURE_PATIENCE, HostError, PUBLISH_PATIENCE};
 use moorline_core::record::SessionRecord;
 use moorline_core::routes::{Request, Start};
 use moorline_shared::control::{Fork, Hosted, ToHost, ToRelay};
@@ -172,7 +172,8 @@ impl DirectoryState {
         let (host, id) = (&reservation.host, &reservation.record.id);
         let session = Box::new(plan::start(&reservation.record, fork));
         let ask = |request| ToHost::Start { request, session };
-        match self.ask_host(host, Some(id), ANSWER_PATIENCE, ask).await {
+        let patience = plan::start_patience(&reservation.record);
+        match self.ask_host(host, Some(id), patience, ask).await {
             Some(ToRelay::Started { session, .. }) => Ok(*session),
             Some(ToRelay::Failed { code, message, .. }) => {
                 Err(ApiError::not_started(&code, &message, id).into())

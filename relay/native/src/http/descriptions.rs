@@ -100,6 +100,14 @@ refused. The relay opens with `resume`, its cursor; the host answers `resumed` a
 it. `ack` means that an entry is durable. A host whose epoch is older than the published one gets \
 `fenced`, and is closed with 4409. docs/PROTOCOL.md has the messages.";
 
+/// `GET /api/workspaces/{id}/events`.
+pub(super) const WORKSPACE_EVENTS: &str = "\
+Two events: `files-changed` (FilesChangedEvent) with what was changed or deleted, in that order, and \
+`files-conflict` (FilesConflictEvent) for a file that was put beside another because its writer had not seen \
+that one. The id of `files-changed` is the revision: the stream resumes after `Last-Event-ID`, or after the \
+`since` of the query, and otherwise begins with the next change. If `full` is true, the workspace does not \
+remember all changes since: list its files anew.";
+
 /// `GET /acp`.
 pub(super) const ACP: &str = "\
 A WebSocket of the [Agent Client Protocol](https://agentclientprotocol.com), version 1, with one JSON-RPC \

@@ -18,7 +18,9 @@ use moorline_shared::id::SessionId;
 
 use super::error::{ApiError, HttpError, method_not_allowed};
 use super::extract::{Caller, caller, read_body, read_json};
-use super::{App, acp, events, hosts, openapi, overview, pages, plain, rest, stream};
+use super::{
+    App, acp, events, hosts, openapi, overview, pages, plain, rest, stream, workspace_events,
+};
 use crate::clock::wall_ms;
 use crate::registry::random;
 
@@ -178,6 +180,10 @@ async fn handled(
             let session = rest::find(app, &session()?).await?;
             rest::files::find(app, &session, ask(&incoming(&path, &parts)?)?).await?
         }
+        Handler::Workspace(handler) => {
+            let request = incoming(&path, &parts)?;
+            return rest::workspaces::answer(app, handler, request, (parts, body)).await;
+        }
         Handler::Relay(call) => {
             return own(app, call, &path, allowed, (parts, body)).await;
         }
@@ -251,6 +257,10 @@ async fn own(
             let (caller, route) = (caller()?, path.route);
             events::open(app, &session()?, &parts, (caller, route)).await?
         }
+        Call::WorkspaceEvents => {
+            let (request, caller) = (incoming(path, &parts)?, (caller()?, path.route));
+            workspace_events::open(app, caller, &request, &parts.headers)?
+        }
         // Not reached: `routed` opens sockets.
         Call::Stream | Call::Plain | Call::Acp | Call::Chat | Call::Publish | Call::Control => {
             return Err(ApiError::no_route(&parts.uri).into());
@@ -279,6 +289,14 @@ fn incoming(path: &PathIds, parts: &Parts) -> Result<routes::Request, ApiError> 
         now_ms: wall_ms(),
         random: random()?,
     })
+}
+
+/// Converts a request of the relay's own host about what `id` names, without its body.
+pub(super) fn of_own_host(id: String, parts: &Parts) -> Result<routes::Request, ApiError> {
+    let Found::Route(Matched { route, .. }) = find(&parts.method, parts.uri.path()) else {
+        return Err(ApiError::no_route(&parts.uri));
+    };
+    incoming(&PathIds { route, id, item: String::new(), grant: Grant::unstored() }, parts)
 }
 
 async fn with_body(path: &PathIds, request: Request) -> Result<routes::Request, HttpError> {

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use moorline_shared::control::local_host;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::LINK_MESSAGE_BYTES;
@@ -18,6 +18,7 @@ use moorline_shared::publish::SUBPROTOCOL;
 
 use super::descriptions;
 use super::error::{ApiError, HttpError, no_upgrade};
+use super::rest::workspaces;
 use super::{App, Caller};
 use crate::auth::AccessLease;
 use crate::host_links::{SocketLink, keep_control, receive};
@@ -35,6 +36,9 @@ pub fn local_router(app: Arc<App>) -> Router {
     Router::new()
         .route("/hosts/{id}/control", get(own_control))
         .route("/sessions/{id}/publish", get(own_publish))
+        .route("/api/workspaces/{id}/sync", post(workspaces::answer_own_host))
+        // Each request has its own limit.
+        .layer(DefaultBodyLimit::disable())
         .with_state(app)
 }
 

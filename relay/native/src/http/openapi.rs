@@ -10,7 +10,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{Deprecated, OpenApi};
 use utoipa::{Modify, OpenApi as _};
 
-use super::{acp, descriptions, events, hosts, legacy, overview, plain, rest, stream};
+use super::{
+    acp, descriptions, events, hosts, legacy, overview, plain, rest, stream, workspace_events,
+};
 use moorline_core::api::responses::Open;
 use moorline_core::openapi::DEPRECATED;
 
@@ -28,6 +30,7 @@ use moorline_core::openapi::DEPRECATED;
         (name = "Approvals", description = "Questions of sessions that await a person's decision."),
         (name = "Events", description = "Event streams, for `EventSource`."),
         (name = "Projects", description = "Named folders that sessions belong to."),
+        (name = "Workspaces", description = "Files in sync with the folders of sessions."),
         (name = "Terminals", description = "Sessions that are read by polling."),
         (name = "Hosts", description = "The machines that run sessions."),
         (name = "Notices", description = "Notices for browsers whose pages are closed."),
@@ -98,6 +101,7 @@ impl Modify for Schemes {
     acp::open,
     stream::open,
     plain::open,
+    workspace_events::open,
     document,
 ))]
 struct OwnPaths;

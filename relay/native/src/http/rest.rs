@@ -13,6 +13,7 @@ pub(super) mod questions;
 pub(super) mod session;
 pub(super) mod sessions;
 pub(super) mod tokens;
+pub(super) mod workspaces;
 
 use std::sync::Arc;
 

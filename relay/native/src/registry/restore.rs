@@ -75,6 +75,7 @@ mod tests {
             head: Seq(head),
             agent: None,
             tmux: None,
+            workspace: None,
         }
     }
 

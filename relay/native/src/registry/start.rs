@@ -179,7 +179,9 @@ impl Registry {
     ) -> Result<Hosted, ApiError> {
         let (host, id) = (&reservation.host, &reservation.record.id);
         let session = Box::new(plan::start(&reservation.record, fork));
-        match self.hosts.ask(host, |request| ToHost::Start { request, session }).await {
+        let patience = plan::start_patience(&reservation.record);
+        let ask = |request| ToHost::Start { request, session };
+        match self.hosts.ask_within(host, patience, ask).await {
             Ok(ToRelay::Started { session, .. }) => Ok(*session),
             Ok(ToRelay::Failed { code, message, .. }) => {
                 Err(ApiError::not_started(&code, &message, id))

@@ -30,6 +30,8 @@ impl Store {
             Row::SessionRemoved { id, .. } => self.delete_session(id),
             Row::Project(record) => self.put_project(record),
             Row::ProjectRemoved(id) => self.delete_project(id),
+            Row::Workspace(record) => self.put_workspace(record),
+            Row::WorkspaceRemoved(id) => self.delete_workspace(id),
             Row::Host(record) => self.put_host(record),
             Row::Deleted { session, host, at_ms } => self.put_deleted(session, host, *at_ms),
             Row::Forgotten(session) => self.remove_deleted(session),

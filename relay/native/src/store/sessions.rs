@@ -1,6 +1,6 @@
 //! Rows of sessions. Their logs are stored apart from them.
 
-use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId, WorkspaceId};
 use moorline_shared::session::{ExitStatus, Size};
 use rusqlite::{Row, params};
 
@@ -46,6 +46,7 @@ impl Store {
             text(&record.agent),
             text(&record.tmux),
             text(&exit.and_then(|exit| exit.reason)),
+            record.workspace.as_ref().map(WorkspaceId::as_str),
         ])?;
         Ok(())
     }
@@ -129,5 +130,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         host: row.get::<_, Option<String>>(16)?.and_then(|id| id.parse().ok()),
         agent: json(row, 17)?,
         tmux: json(row, 18)?,
+        workspace: row.get::<_, Option<String>>(20)?.and_then(|id| id.parse().ok()),
     })
 }

@@ -349,7 +349,14 @@ fn a_database_of_version_1_is_brought_up_to_date() {
     let store = Store::open(folder.path()).unwrap();
     assert_eq!(
         store.sessions().unwrap(),
-        [SessionRecord { env: [].into(), host: None, agent: None, tmux: None, ..record() }]
+        [SessionRecord {
+            env: [].into(),
+            host: None,
+            agent: None,
+            tmux: None,
+            workspace: None,
+            ..record()
+        }]
     );
 }
 

@@ -1,0 +1,133 @@
+//! Requests about files.
+
+use http::header::{CONTENT_RANGE, ETAG};
+use moorline_shared::rest::WorkspaceDetails;
+
+use super::*;
+
+type Parse = fn(&Request, &HeaderMap) -> std::result::Result<Action, ApiError>;
+
+const PUT: Parse = Action::put;
+const READ: Parse = Action::read;
+const REMOVE: Parse = Action::remove;
+const RENAME: Parse = |request, _| Action::rename(request);
+const DETAILS: Parse = |_, _| Ok(Action::details());
+
+fn status(result: &std::result::Result<WorkspaceReply, ApiError>) -> u16 {
+    match result {
+        Ok(reply) => reply.status.as_u16(),
+        Err(error) => error.status().as_u16(),
+    }
+}
+
+#[test]
+fn a_file_is_put_and_read() {
+    let fixture = Fixture::new();
+    let put = fixture.ask(PUT, "a b/c.sh", &[("x-moorline-mode", "755")], b"#!/bin/sh").unwrap();
+    assert_eq!((put.status.as_u16(), put.changed), (201, Some(2)));
+    let files = changed(&put).files;
+    assert_eq!(files.iter().map(|it| it.mode).collect::<Vec<_>>(), [0o755, 0o755]);
+    let read = fixture.ask(READ, "a b/c.sh", &[], b"").unwrap();
+    assert_eq!(&read.body[..], b"#!/bin/sh");
+    let tag = read.headers[ETAG].to_str().unwrap().to_owned();
+    assert_eq!(read.headers["x-moorline-mode"], "755");
+    assert_eq!(put.headers[ETAG], tag);
+    let part = fixture.ask(READ, "a b/c.sh", &[("range", "bytes=2-5")], b"").unwrap();
+    assert_eq!((&part.body[..], part.status.as_u16()), (&b"/bin"[..], 206));
+    assert_eq!(part.headers[CONTENT_RANGE], "bytes 2-5/9");
+    // A range of another version would not fit.
+    let whole = [("range", "bytes=2-5"), ("if-range", "\"other\"")];
+    assert_eq!(fixture.ask(READ, "a b/c.sh", &whole, b"").unwrap().status.as_u16(), 200);
+    assert_eq!(status(&fixture.ask(READ, "a b/c.sh", &[("if-none-match", &tag)], b"")), 304);
+    assert_eq!(status(&fixture.ask(READ, "a b/c.sh", &[("range", "bytes=99-")], b"")), 416);
+    assert_eq!(status(&fixture.ask(READ, "a b", &[], b"")), 409);
+    assert_eq!(status(&fixture.ask(READ, "x", &[], b"")), 404);
+    for path in ["../x", "/x", "a//b", "a/../../b"] {
+        let refused = fixture.ask(PUT, path, &[], b"").unwrap_err();
+        assert_eq!(refused.body().code, "path_invalid", "{path}");
+    }
+}
+
+#[test]
+fn a_put_that_has_not_seen_the_file_is_refused() {
+    let fixture = Fixture::new();
+    let first = fixture.ask(PUT, "a", &[("if-none-match", "*")], b"1").unwrap();
+    let tag = first.headers[ETAG].to_str().unwrap().to_owned();
+    let refused = fixture.ask(PUT, "a", &[("if-none-match", "*")], b"2").unwrap_err();
+    let file = refused.body().file.as_ref().unwrap();
+    assert_eq!(
+        (refused.body().code.as_str(), file.hash.unwrap().to_string()),
+        ("stale", tag.trim_matches('"').to_owned())
+    );
+    assert_eq!(status(&fixture.ask(PUT, "a", &[("if-match", &tag)], b"2")), 200);
+    assert_eq!(status(&fixture.ask(PUT, "a", &[("if-match", &tag)], b"3")), 412);
+    assert_eq!(status(&fixture.ask(REMOVE, "a", &[("if-match", &tag)], b"")), 412);
+    // Without a condition, the last one wins; the mode stays.
+    assert_eq!(status(&fixture.ask(PUT, "a", &[("x-moorline-mode", "600")], b"4")), 200);
+    let last = changed(&fixture.ask(PUT, "a", &[], b"5").unwrap());
+    assert_eq!(last.files[0].mode, 0o600);
+    assert_eq!(status(&fixture.ask(PUT, "a", &[("x-moorline-mode", "rwx")], b"5")), 400);
+    assert_eq!(status(&fixture.ask(REMOVE, "a", &[], b"")), 200);
+    assert_eq!(status(&fixture.ask(REMOVE, "a", &[], b"")), 404);
+    assert_eq!(status(&fixture.ask(PUT, "a", &[("if-match", "*")], b"6")), 412);
+    fixture.check();
+}
+
+#[test]
+fn a_directory_is_renamed_and_deleted_with_everything_in_it() {
+    let fixture = Fixture::new();
+    for path in ["a/b/c", "a/d", "ab"] {
+        fixture.ask(PUT, path, &[], path.as_bytes()).unwrap();
+    }
+    let rename = |from: &str, to: &str| {
+        let body = serde_json::json!({ "path": from, "to": to }).to_string();
+        fixture.ask(RENAME, "", &[], body.as_bytes())
+    };
+    assert_eq!(status(&rename("a", "x/A")), 200);
+    assert_eq!(fixture.paths(), ["ab", "x", "x/A", "x/A/b", "x/A/b/c", "x/A/d"]);
+    assert_eq!(&fixture.ask(READ, "x/A/b/c", &[], b"").unwrap().body[..], b"a/b/c");
+    assert_eq!(status(&rename("x/A", "x/a")), 200);
+    for (from, to, code) in [
+        ("x/a", "x/a/b", 400),
+        ("x/a", "ab", 412),
+        ("no", "b", 404),
+        ("ab", "X", 409),
+        ("x/a", "ab/c", 409),
+    ] {
+        assert_eq!(status(&rename(from, to)), code, "{from} {to}");
+    }
+    fixture.check();
+    assert_eq!(status(&fixture.ask(REMOVE, "x", &[], b"")), 200);
+    assert_eq!(fixture.paths(), ["ab"]);
+    fixture.check();
+}
+
+#[test]
+fn a_workspace_says_how_full_it_is() {
+    let fixture = Fixture::new();
+    fixture.ask(PUT, "a/b", &[], b"12345").unwrap();
+    let full = fixture.ask(PUT, "c", &[], &vec![0; LIMIT as usize]).unwrap();
+    assert_eq!((full.status.as_u16(), full.changed), (507, None));
+    let details = fixture.ask(DETAILS, "", &[], b"").unwrap();
+    let details: WorkspaceDetails = serde_json::from_slice(&details.body).unwrap();
+    assert_eq!((details.bytes, details.files, details.revision), (5, 2, 2));
+    assert_eq!((details.limit_bytes, details.is_full), (LIMIT, true));
+}
+
+#[test]
+fn events_say_what_changed_and_resume_by_revision() {
+    let fixture = Fixture::new();
+    fixture.ask(PUT, "a", &[], b"1").unwrap();
+    let mut events = WorkspaceEvents::after(None);
+    assert_eq!(events.look(fixture.workspace()).unwrap(), "");
+    let conflict =
+        PathChange { conflict_of: Some("a".parse().unwrap()), ..put("a.conflict-h-1", None, b"2") };
+    fixture.apply(&[conflict]);
+    let text = events.look(fixture.workspace()).unwrap();
+    assert!(text.starts_with("event: files-conflict\ndata: {\"workspaceId\":\"workspace_1\""));
+    assert!(text.contains("event: files-changed\nid: 2\ndata: "), "{text}");
+    assert_eq!(events.look(fixture.workspace()).unwrap(), "");
+    assert_eq!(WorkspaceEvents::after(Some(1)).look(fixture.workspace()).unwrap(), text);
+    let lost = WorkspaceEvents::after(Some(9)).look(fixture.workspace()).unwrap();
+    assert!(lost.contains("\"full\":true"), "{lost}");
+}

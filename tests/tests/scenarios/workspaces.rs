@@ -1,0 +1,3 @@
+//! Workspaces: files that a relay keeps.
+
+mod rest;
