@@ -31,11 +31,13 @@ const modules :List(Workerd.Worker.Module) = [
 const objects :List(Workerd.Worker.DurableObjectNamespace) = [
   (className = "SessionObject", uniqueKey = "sessions", enableSql = true),
   (className = "DirectoryObject", uniqueKey = "directory", enableSql = true),
+  (className = "WorkspaceObject", uniqueKey = "workspaces", enableSql = true),
 ];
 
 const bindings :List(Workerd.Worker.Binding) = [
   (name = "SESSION", durableObjectNamespace = "SessionObject"),
   (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
+  (name = "WORKSPACE", durableObjectNamespace = "WorkspaceObject"),
   (name = "ASSETS", service = "assets"),
   (name = "MOORLINE_TOKEN", fromEnvironment = "MOORLINE_TOKEN"),
   (name = "MOORLINE_ALLOW_ORIGIN", fromEnvironment = "MOORLINE_ALLOW_ORIGIN"),

@@ -2,6 +2,7 @@
 //! channels to a relay in the same process.
 
 mod address;
+mod post;
 mod trust;
 mod websocket;
 mod wire;
@@ -9,6 +10,7 @@ mod wire;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::SessionId;
 use moorline_shared::limits::{BACKOFF_MOST, DIAL_DEADLINE};
@@ -35,6 +37,12 @@ pub trait Dial: Send + Sync + 'static {
 
     /// Opens the link that a session is published on.
     fn publish<'a>(&'a self, session: &'a SessionId) -> Dialing<'a, PublishWire>;
+
+    /// Posts bytes to a path of the relay, and returns the status and the body of its answer.
+    fn post(&self, path: String, body: Bytes) -> Dialing<'_, (u16, Bytes)> {
+        drop((path, body));
+        Box::pin(async { Err(DialError::Unreachable("it takes no requests".to_owned())) })
+    }
 
     /// Returns the longest wait before the host dials again.
     fn longest_wait(&self) -> Duration {

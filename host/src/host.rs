@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use moorline_shared::control::Hosted;
+use moorline_shared::control::{Facts, Hosted};
 use moorline_shared::id::SessionId;
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -33,6 +33,7 @@ use crate::driver::{Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
+use crate::workspace::{HostWorkspaces, SessionFolder, SyncFailure};
 pub use fork::ForkError;
 use opener::HostOpener;
 pub use start::StartError;
@@ -102,6 +103,8 @@ pub struct Host {
     /// Turns of previews of operations and searches for files, and of lists of operations to execute.
     previews: Semaphore,
     executions: Semaphore,
+    /// The folders that are in sync with workspaces.
+    workspaces: HostWorkspaces,
     /// The rules about approvals.
     book: Arc<RuleBook>,
     /// The socket on which programs ask; `None` if it cannot be opened.
@@ -182,6 +185,7 @@ impl Host {
             files: FileFinder::default(),
             previews: Semaphore::new(PREVIEWS),
             executions: Semaphore::new(1),
+            workspaces: HostWorkspaces::default(),
             book: Arc::new(book),
             ask_socket,
             state: Mutex::default(),
@@ -231,6 +235,19 @@ impl Host {
     fn variables(&self, id: &SessionId) -> BTreeMap<String, String> {
         let socket = self.ask_socket.as_ref();
         socket.map(|socket| socket.variables(id)).unwrap_or_default()
+    }
+
+    /// Keeps a session's folder in sync with its workspace, if it names one.
+    async fn synced(
+        &self,
+        facts: &Facts,
+        cwd: Option<&Path>,
+    ) -> Result<Option<SessionFolder>, SyncFailure> {
+        let Some(workspace) = &facts.workspace else { return Ok(None) };
+        let Config { folder, name, .. } = &self.config;
+        let held =
+            self.workspaces.hold(workspace, cwd, folder.as_deref(), name, &self.dial).await?;
+        Ok(Some(held))
     }
 
     /// Returns what opens sessions beside this one.

@@ -58,3 +58,4 @@ pub mod screen;
 mod session;
 pub mod signals;
 mod state_file;
+pub mod workspace;

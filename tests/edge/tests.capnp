@@ -36,6 +36,7 @@ const worker :Workerd.Worker = (
 const bindings :List(Workerd.Worker.Binding) = [
   (name = "SESSION", durableObjectNamespace = "SessionObject"),
   (name = "DIRECTORY", durableObjectNamespace = "DirectoryObject"),
+  (name = "WORKSPACE", durableObjectNamespace = "WorkspaceObject"),
   (name = "ASSETS", service = "assets"),
   (name = "MOORLINE_TOKEN", fromEnvironment = "MOORLINE_TOKEN"),
   (name = "MOORLINE_ALLOW_ORIGIN", fromEnvironment = "MOORLINE_ALLOW_ORIGIN"),

@@ -100,6 +100,15 @@ impl Address {
         }
     }
 
+    /// Returns the value of the header `Host`, and the target of a request for a path of the relay.
+    #[must_use]
+    pub fn target(&self, path: &str) -> (&str, String) {
+        match self {
+            Self::Tcp { prefix, authority, .. } => (authority, format!("{prefix}{path}")),
+            Self::Unix(_) => ("localhost", path.to_owned()),
+        }
+    }
+
     /// Returns the WebSocket URL of a path of the relay.
     #[must_use]
     pub fn url(&self, path: &str) -> String {

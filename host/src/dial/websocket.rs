@@ -6,6 +6,7 @@ mod stream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bytes::Bytes;
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::limits::{BACKOFF_MOST, LINK_MESSAGE_BYTES};
 use moorline_shared::message::close;
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::http::{HeaderValue, Request};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, error::ProtocolError};
 
+use super::post::post;
 use super::trust::{NoCertificates, RelayTrust};
 use super::{Address, ControlWire, Dial, DialError, Dialing, PublishWire};
 pub use stream::{Connector, RelayStream};
@@ -150,6 +152,19 @@ impl Dial for WebSocketDial {
             let path = format!("/sessions/{session}/publish");
             let socket = self.open(path).await?;
             Ok(carry::carry(socket, PUBLISH_ROOM))
+        })
+    }
+
+    fn post(&self, path: String, body: Bytes) -> Dialing<'_, (u16, Bytes)> {
+        Box::pin(async move {
+            let token = self.token().await?;
+            let unreachable = |error: std::io::Error| {
+                let place = self.place();
+                DialError::Unreachable(format!("cannot reach the relay at {place}: {error}"))
+            };
+            let stream = self.connector.connect(&self.address).await.map_err(unreachable)?;
+            let answer = post(stream, &self.address, path, token.as_deref(), body).await;
+            answer.map_err(|error| DialError::Unreachable(error.to_string()))
         })
     }
 

@@ -118,6 +118,11 @@ pub(super) fn folder(spawn: &Spawn, environment: &Environment) -> Result<PathBuf
     }
 }
 
+/// Returns the path with `~` expanded as shells do; one that cannot be expanded is returned as it is.
+pub(crate) fn expanded(path: &Path) -> PathBuf {
+    absolute(path, &Environment::of_this_process()).unwrap_or_else(|_| path.to_owned())
+}
+
 /// Returns the path with `~` expanded as shells do.
 pub(in crate::driver) fn absolute(
     path: &Path,

@@ -111,8 +111,16 @@ impl Host {
         let variables = self.variables(&session_id);
         let cwd = Some(PathBuf::from(cwd));
         let opener = Some(self.opener(&session_id));
+        // The relay may be away: the files follow when it is back.
+        let files = self.synced(&facts, cwd.as_deref()).await;
         let spec = SessionSpec { session_id, facts, cwd, fork: None, variables, opener };
-        Ok(Some(driver.restore(spec, journaled.driver.clone()).await?))
+        let mut started = driver.restore(spec, journaled.driver.clone()).await?;
+        match files {
+            Ok(Some(files)) => started.output = files.watch(started.output),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a session goes on without its workspace"),
+        }
+        Ok(Some(started))
     }
 
     /// Removes a session from the journal.

@@ -15,6 +15,7 @@ use crate::driver::{
     DriverError, SessionControl, SessionSpec, TerminalTail, UnknownDriver, blocking,
 };
 use crate::session::{Session, SessionOrigin};
+use crate::workspace::SyncFailure;
 
 /// The error of a session that was not started.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum StartError {
     /// The fork cannot be restored.
     #[error(transparent)]
     Fork(#[from] ForkError),
+    /// Its folder cannot be kept in sync with its workspace.
+    #[error(transparent)]
+    Workspace(#[from] SyncFailure),
     /// The driver could not start it.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -55,6 +59,7 @@ impl StartError {
             Self::TooMany | Self::TooLarge | Self::Stopping => "overloaded",
             Self::Exists(_) => "exists",
             Self::Driver(error) => error.code(),
+            Self::Workspace(failure) => failure.code(),
             Self::UnknownDriver(_) | Self::Fork(_) => "bad_request",
         }
     }
@@ -107,6 +112,11 @@ impl Host {
         let origin = self.origin(fork, &facts).await?;
         let fork = origin.as_ref().and_then(|origin| origin.conversation.clone());
         let cwd = cwd.map(PathBuf::from);
+        let files = self.synced(&facts, cwd.as_deref()).await?;
+        if let Some(files) = &files {
+            files.load().await?;
+        }
+        let cwd = files.as_ref().map(|files| files.path().to_owned()).or(cwd);
         let variables = self.variables(&session_id);
         let spec = SessionSpec {
             session_id: session_id.clone(),
@@ -117,6 +127,9 @@ impl Host {
             opener: Some(self.opener(&session_id)),
         };
         let mut started = driver.start(spec).await?;
+        if let Some(files) = files {
+            started.output = files.watch(started.output);
+        }
         if let Some(tail) = tail {
             started.output = tail.watch(started.output);
         }

@@ -245,7 +245,7 @@ impl Gateway {
         let ticket = if route.takes_ticket() { access::ticket(request) } else { None };
         let session = match route.subject {
             Subject::Session | Subject::Terminal => matched.id.parse().ok(),
-            Subject::Nothing | Subject::Project | Subject::Other => None,
+            Subject::Nothing | Subject::Project | Subject::Workspace | Subject::Other => None,
         };
         let found = self.caller(ticket, session).await?;
         self.admitted(matched, &found).await?;
@@ -270,6 +270,10 @@ impl Gateway {
 
 /// The object that owns a route.
 fn owner(env: &Env, matched: &Matched) -> std::result::Result<Stub, RequestFailure> {
+    if matched.route.is_of_workspace() {
+        let id = matched.id.parse().map_err(|_| ApiError::invalid_workspace_id())?;
+        return Ok(object_client::workspace(env, &id)?);
+    }
     if !matched.route.is_of_session() {
         return Ok(object_client::directory(env)?);
     }

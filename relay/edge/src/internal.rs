@@ -10,12 +10,12 @@ use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{Grant, SecretHash, hash_secret};
 use moorline_core::directory::SessionReport;
 use moorline_core::passkey::RelyingParty;
-use moorline_core::record::SessionRecord;
-use moorline_core::routes::SessionQuestion;
+use moorline_core::record::{SessionRecord, WorkspaceRecord};
+use moorline_core::routes::{Reached, SessionQuestion};
 use moorline_core::session::AgentDocument;
 use moorline_shared::control::Hosted;
 use moorline_shared::event::Event;
-use moorline_shared::id::{HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{HostId, ProjectId, Seq, SessionId, WorkspaceId};
 use moorline_shared::log::Entry;
 use moorline_shared::operation::OperationsQuestion;
 use moorline_shared::rest::{AddPasskey, ContextFile, LogInByPasskey};
@@ -29,6 +29,8 @@ pub const ACCESS: &str = "x-moorline-access";
 pub const ACCESS_ENDED: &str = "the token was revoked, has expired, or allows less now";
 /// Binding of the sessions' objects, which are named by their session's id.
 pub const SESSION: &str = "SESSION";
+/// Binding of the workspaces' objects, which are named by their workspace's id.
+pub const WORKSPACE_OBJECT: &str = "WORKSPACE";
 /// Binding of the directory.
 pub const DIRECTORY: &str = "DIRECTORY";
 /// Name of the only directory object.
@@ -83,6 +85,9 @@ pub const QUESTION: &str = "/internal/question";
 /// access. Answer: nothing, once the connections that have lost it are closed.
 pub const RECHECK: &str = "/internal/recheck";
 
+/// To the directory: [`WorkspaceWanted`]. Answer: [`WorkspaceFacts`].
+pub const WORKSPACE: &str = "/internal/workspace";
+
 /// To the directory: [`Held`]. Answer: a list of the callers as they are now, `null` for a
 /// caller that is no longer allowed what it was; 429 if a token is used too often.
 pub const STILL: &str = "/internal/still";
@@ -115,6 +120,23 @@ pub const PASSKEY_LOG_IN: &str = "/internal/passkey-log-in";
 /// To the directory: [`Ensure`]. Answer: nothing once the session exists, else the error that
 /// prevented it.
 pub const ENSURE: &str = "/internal/ensure";
+
+/// Names a workspace: to the directory, to learn of it; to its object with [`DELETE`], to delete its
+/// files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceWanted {
+    /// The workspace.
+    pub id: WorkspaceId,
+}
+
+/// What the directory knows of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkspaceFacts {
+    /// Its row; `None` if it does not exist.
+    pub record: Option<WorkspaceRecord>,
+    /// What the access to it depends on.
+    pub reached: Reached,
+}
 
 /// Request to create a session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,3 +24,5 @@ mod reply;
 mod session;
 #[cfg(target_arch = "wasm32")]
 mod sql;
+#[cfg(target_arch = "wasm32")]
+mod workspace;

@@ -1,14 +1,14 @@
 //! Requests between the Worker's objects: see [`crate::internal`].
 
 use http::Method;
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{SessionId, WorkspaceId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 use worker::worker_sys::web_sys;
 use worker::{Env, Headers, Response, Result, Stub};
 
-use crate::internal::{DIRECTORY, DIRECTORY_NAME, ORIGIN, SESSION};
+use crate::internal::{DIRECTORY, DIRECTORY_NAME, ORIGIN, SESSION, WORKSPACE_OBJECT};
 use crate::reply::RequestFailure;
 
 /// The stub of the one directory object.
@@ -19,6 +19,11 @@ pub(crate) fn directory(env: &Env) -> Result<Stub> {
 /// The stub of a session's object, whether or not the session exists.
 pub(crate) fn session(env: &Env, id: &SessionId) -> Result<Stub> {
     env.durable_object(SESSION)?.get_by_name(id.as_str())
+}
+
+/// The stub of a workspace's object, whether or not the workspace exists.
+pub(crate) fn workspace(env: &Env, id: &WorkspaceId) -> Result<Stub> {
+    env.durable_object(WORKSPACE_OBJECT)?.get_by_name(id.as_str())
 }
 
 /// Posts JSON to an object, which must answer with a success.

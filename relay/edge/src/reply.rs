@@ -5,7 +5,7 @@ use std::fmt;
 use futures_util::StreamExt as _;
 use http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, HOST,
-    IF_NONE_MATCH, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+    IF_MATCH, IF_NONE_MATCH, IF_RANGE, ORIGIN, RANGE, SEC_WEBSOCKET_PROTOCOL,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use moorline_core::api::ApiError;
@@ -150,9 +150,11 @@ pub(crate) fn uri(path: &str) -> http::Uri {
 }
 
 /// Headers that the core reads and that `http` does not name.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 6] = [
     "access-control-request-private-network",
     "cf-connecting-ip",
+    "last-event-id",
+    "x-moorline-mode",
     "sec-fetch-site",
     "x-forwarded-proto",
 ];
@@ -160,9 +162,10 @@ const OTHERS: [&str; 4] = [
 /// The request's headers that the core reads.
 pub(crate) fn headers(headers: &Headers) -> HeaderMap {
     let known = [HOST, ORIGIN, AUTHORIZATION, COOKIE, SEC_WEBSOCKET_PROTOCOL, IF_NONE_MATCH];
+    let of_files = [IF_MATCH, IF_RANGE, RANGE];
     let asking = [ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_REQUEST_HEADERS];
     let others = OTHERS.map(HeaderName::from_static);
-    let found = known.into_iter().chain(asking).chain(others).filter_map(|name| {
+    let found = known.into_iter().chain(asking).chain(of_files).chain(others).filter_map(|name| {
         let value = headers.get(name.as_str()).ok()??;
         // A page can put any character into some of these: non-ASCII text is kept as opaque bytes.
         Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
@@ -231,8 +234,17 @@ pub(crate) fn answer(reply: Reply) -> Answer {
 
 /// Reads a request's body, up to [`REQUEST_BODY_BYTES`]; fails if it is longer.
 async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, RequestFailure> {
-    if length(request).is_some_and(|length| length > REQUEST_BODY_BYTES) {
-        return Err(ApiError::too_large().into());
+    bytes_within(request, REQUEST_BODY_BYTES, ApiError::too_large).await
+}
+
+/// Reads a request's body; fails if it has more than `most` bytes.
+pub(crate) async fn bytes_within(
+    request: &mut Request,
+    most: usize,
+    too_large: fn() -> ApiError,
+) -> std::result::Result<Vec<u8>, RequestFailure> {
+    if length(request).is_some_and(|length| length > most) {
+        return Err(too_large().into());
     }
     if length(request).is_some() || request.inner().body().is_none() {
         return Ok(request.bytes().await?);
@@ -241,8 +253,8 @@ async fn bytes(request: &mut Request) -> std::result::Result<Vec<u8>, RequestFai
     let (mut body, mut pieces) = (Vec::new(), request.stream()?);
     while let Some(piece) = pieces.next().await {
         body.extend_from_slice(&piece?);
-        if body.len() > REQUEST_BODY_BYTES {
-            return Err(ApiError::too_large().into());
+        if body.len() > most {
+            return Err(too_large().into());
         }
     }
     Ok(body)

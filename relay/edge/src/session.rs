@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 use http::StatusCode;
 use moorline_core::api::ApiError;
-use moorline_core::routes::{self, Call, Found, Handler, Matched, find};
+use moorline_core::routes::{self, Call, Found, Handler, Matched, Reached, find};
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, State, WebSocket,
     WebSocketIncomingMessage, durable_object,
@@ -107,7 +107,10 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
     // The Worker has looked up whether the session is in the project of the token. Everything else is checked again
     // here, because there are several ways through the Worker.
     let access = Caller::of(request)?.grant.access;
-    route.admit(&access, &named, |_| access.only_project().cloned())?;
+    route.admit(&access, &named, |_| Reached {
+        project: access.only_project().cloned(),
+        ..Reached::default()
+    })?;
     match route.handler {
         Handler::Session(read) => {
             let request = routes::Request { item, ..reply::incoming(&id, request)? };
@@ -126,9 +129,11 @@ async fn route(object: &Rc<Object>, request: &mut Request) -> Answer {
         Handler::Files(ask) => rest::files(object, ask, request).await,
         Handler::Relay(call) => own(object, call, request).await,
         // The directory answers these.
-        Handler::Read(_) | Handler::Change(_) | Handler::Start(_) | Handler::Remove(_) => {
-            Err(ApiError::no_route(&reply::uri(&path)).into())
-        }
+        Handler::Read(_)
+        | Handler::Change(_)
+        | Handler::Start(_)
+        | Handler::Remove(_)
+        | Handler::Workspace(_) => Err(ApiError::no_route(&reply::uri(&path)).into()),
     }
 }
 

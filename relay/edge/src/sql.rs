@@ -10,6 +10,7 @@ mod records;
 use js_sys::Number;
 use moorline_core::schema::MIGRATIONS;
 use moorline_core::segment::SegmentError;
+use moorline_core::workspace::Cell;
 use wasm_bindgen::JsValue;
 use worker::{SqlStorage, SqlStorageValue};
 
@@ -157,6 +158,17 @@ impl ObjectDatabase {
 pub(crate) struct ResultRow(Vec<SqlStorageValue>);
 
 impl ResultRow {
+    /// The values, as workspaces take them.
+    pub(crate) fn into_cells(self) -> Vec<Cell> {
+        let cell = |value| match value {
+            SqlStorageValue::Integer(number) => Cell::Number(number.cast_unsigned()),
+            SqlStorageValue::String(text) => Cell::Text(text),
+            SqlStorageValue::Blob(bytes) => Cell::Blob(bytes),
+            _ => Cell::Null,
+        };
+        self.0.into_iter().map(cell).collect()
+    }
+
     /// A column that must be a number.
     pub(crate) fn number(&self, column: usize) -> Result<u64> {
         self.optional_number(column)?.ok_or(SqlError::Column(column))

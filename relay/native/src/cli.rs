@@ -18,6 +18,7 @@ mod state;
 mod token;
 mod token_store;
 mod trust;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,8 @@ enum CliCommand {
     State(state::StateOptions),
     /// End sessions and remove them.
     Kill(sessions::KillOptions),
+    /// Keep files on the relay, in sync with folders.
+    Workspace(workspace::WorkspaceOptions),
     /// Make, list and revoke tokens; works while the relay runs.
     Token(token::TokenOptions),
     /// Print a script that completes this program's options and sessions in a shell.
@@ -112,6 +115,7 @@ impl Cli {
             CliCommand::Ask(options) => return ask::run(options),
             CliCommand::State(options) => return Ok(state::run(options)),
             CliCommand::Kill(options) => return sessions::kill(&options),
+            CliCommand::Workspace(options) => return workspace::run(options),
             CliCommand::Token(options) => token::run(&options)?,
             CliCommand::Completion(options) => completion::run(&options)?,
             CliCommand::Openapi { no_legacy } => {

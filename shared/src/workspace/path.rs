@@ -68,6 +68,14 @@ impl WorkspacePath {
         rest.is_some_and(|rest| rest.starts_with('/'))
     }
 
+    /// Returns true if this is in a directory, and not in one within; `None` is the top of the
+    /// workspace.
+    #[must_use]
+    pub fn is_directly_in(&self, directory: Option<&Self>) -> bool {
+        let parent = self.0.rsplit_once('/').map(|(parent, _)| parent);
+        parent == directory.map(Self::as_str)
+    }
+
     /// Returns this path with the directory `from`, which it is or is in, replaced by `to`.
     ///
     /// # Errors
@@ -110,6 +118,13 @@ impl WorkspacePath {
         }
         let name = format!("{}{suffix}", &stem[..end]);
         Self(parent.map_or_else(|| name.clone(), |parent| format!("{parent}/{name}")).into())
+    }
+}
+
+/// Paths have the order of their texts.
+impl std::borrow::Borrow<str> for WorkspacePath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

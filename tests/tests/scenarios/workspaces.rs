@@ -1,3 +1,4 @@
 //! Workspaces: files that a relay keeps.
 
+mod folders;
 mod rest;

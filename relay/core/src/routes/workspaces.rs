@@ -244,5 +244,5 @@ pub(crate) fn rename_file(request: &Request, _: &HeaderMap) -> Result<Action, Ap
             content_type = "application/octet-stream")),
 ))]
 pub(crate) fn sync(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
-    Action::sync(request)
+    Action::message(request.body.clone())
 }

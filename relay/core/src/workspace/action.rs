@@ -5,6 +5,7 @@ mod range;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::HeaderValue;
 use http::{HeaderMap, StatusCode};
 use moorline_shared::limits::WORKSPACE_WAIT;
@@ -87,9 +88,15 @@ impl Action {
     ///
     /// # Errors
     /// `bad_request`.
-    pub(crate) fn sync(request: &Request) -> Result<Self, ApiError> {
-        let message = WorkspaceRequest::decode(request.body.clone());
+    pub fn message(message: Bytes) -> Result<Self, ApiError> {
+        let message = WorkspaceRequest::decode(message);
         Ok(Self(Kind::Sync(message.map_err(ApiError::bad_request)?)))
+    }
+
+    /// Returns true if the action reads the workspace's row.
+    #[must_use]
+    pub const fn describes(&self) -> bool {
+        matches!(self.0, Kind::Details)
     }
 
     /// Returns true if the action may change files.

@@ -13,7 +13,7 @@ use worker::console_error;
 use worker::wasm_bindgen_futures::spawn_local;
 
 use super::{DirectoryState, ReservedId, now_ms};
-use crate::internal::{APPEND, Append, DELETE, MOVE, Move, RENAME, Rename};
+use crate::internal::{APPEND, Append, DELETE, MOVE, Move, RENAME, Rename, WorkspaceWanted};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
 
@@ -90,6 +90,11 @@ impl DirectoryState {
             }
             Effect::Move { session, project } => {
                 self.post(session, MOVE, &Move { project: project.clone() }).await?;
+            }
+            Effect::WorkspaceRemoved { workspace } => {
+                let object = object_client::workspace(&self.env, workspace)?;
+                let wanted = WorkspaceWanted { id: workspace.clone() };
+                object_client::post(&object, DELETE, &wanted).await?;
             }
             Effect::End { session } => self.post(session, DELETE, &()).await?,
             Effect::Append { session, event } => {

@@ -80,6 +80,7 @@ impl ObjectDatabase {
         let sessions = self.sessions()?.into_iter();
         rows.extend(sessions.map(|record| Row::Session { record: Box::new(record), beside: None }));
         rows.extend(self.projects()?.into_iter().map(Row::Project));
+        rows.extend(self.workspaces()?.into_iter().map(Row::Workspace));
         for ListedRow { session, report, beside } in self.listed()? {
             rows.push(Row::Listed { session, report, beside });
         }
@@ -108,6 +109,8 @@ impl ObjectDatabase {
             }
             Row::Project(record) => self.put_project(record),
             Row::ProjectRemoved(id) => self.delete_project(id),
+            Row::Workspace(record) => self.put_workspace(record),
+            Row::WorkspaceRemoved(id) => self.delete_workspace(id),
             Row::Host(record) => self.put_host(record),
             Row::Deleted { session, host, at_ms } => self.put_deleted(session, host, *at_ms),
             Row::Forgotten(session) => self.remove_deleted(session),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::directory::Directory;
-use moorline_core::routes::{Call, Found, Handler, Matched, Need, Reply, View, find};
+use moorline_core::routes::{Call, Found, Handler, Matched, Need, Reach, Reply, View, find};
 use moorline_shared::id::{HostId, SessionId};
 use moorline_shared::rest::PushKey;
 use worker::Request;
@@ -16,6 +16,7 @@ use crate::internal::{
     AUDIT, Audited, Caller, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, LOG_OUT, OPENED,
     OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM,
     STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
+    WORKSPACE, WorkspaceFacts, WorkspaceWanted,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 
@@ -52,8 +53,9 @@ pub(super) async fn answer(directory: &Rc<DirectoryState>, request: &mut Request
             reply::answer(reply(&id))
         }
         Handler::Relay(call) => own(directory, call, &id, request).await,
-        // Sessions' objects answer these.
-        Handler::Session(_)
+        // The objects of sessions and workspaces answer these.
+        Handler::Workspace(_)
+        | Handler::Session(_)
         | Handler::Output(_)
         | Handler::Write(_)
         | Handler::Act(_)
@@ -135,6 +137,14 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         QUESTION => {
             let wanted = body(request).await?;
             json(StatusCode::OK, &directory.question(wanted).await?)
+        }
+        WORKSPACE => {
+            let WorkspaceWanted { id } = body(request).await?;
+            let facts = directory.ask(|it| {
+                let record = it.workspace_record(&id).ok().cloned();
+                Ok(WorkspaceFacts { record, reached: it.reach(Reach::Workspace(&id)) })
+            })?;
+            json(StatusCode::OK, &facts)
         }
         VERIFY => directory.verify(&body(request).await?),
         VERIFY_COOKIE => directory.verify_cookie(&body(request).await?),

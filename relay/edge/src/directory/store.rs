@@ -4,10 +4,10 @@ use moorline_core::audit::{AUDIT_EVENTS, AuditRecord};
 use moorline_core::auth::SecretHash;
 use moorline_core::auth::cookie::COOKIES;
 use moorline_core::directory::SessionReport;
-use moorline_core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord};
+use moorline_core::record::{FoundToken, HostRecord, ProjectRecord, TokenRecord, WorkspaceRecord};
 use moorline_core::routes::AuditPage;
 use moorline_core::schema;
-use moorline_shared::id::{HostId, ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId, WorkspaceId};
 use moorline_shared::rest::{AuditEvent, AuditKind};
 use moorline_shared::time::Time;
 
@@ -123,6 +123,29 @@ impl ObjectDatabase {
 
     pub(super) fn delete_project(&self, id: &ProjectId) -> Result<()> {
         schema::DELETE_PROJECT.iter().try_for_each(|delete| self.run(delete, &[id.as_str().into()]))
+    }
+
+    pub(super) fn workspaces(&self) -> Result<Vec<WorkspaceRecord>> {
+        let rows = self.rows(schema::WORKSPACES, &[])?;
+        let row = |row: &crate::sql::ResultRow| {
+            Ok(WorkspaceRecord {
+                id: row.parsed(0)?,
+                name: row.optional_text(1)?.map(str::to_owned),
+                project: row.optional_text(2)?.and_then(|id| id.parse().ok()),
+                created_at_ms: row.number(3)?,
+            })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    pub(super) fn delete_workspace(&self, id: &WorkspaceId) -> Result<()> {
+        self.run(schema::DELETE_WORKSPACE, &[id.as_str().into()])
+    }
+
+    pub(super) fn put_workspace(&self, record: &WorkspaceRecord) -> Result<()> {
+        let (id, name) = (record.id.as_str().into(), record.name.as_deref().into());
+        let project = record.project.as_ref().map(ProjectId::as_str).into();
+        self.run(schema::PUT_WORKSPACE, &[id, name, project, record.created_at_ms.into()])
     }
 
     pub(super) fn hosts(&self) -> Result<Vec<HostRecord>> {

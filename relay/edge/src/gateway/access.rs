@@ -4,8 +4,8 @@ use http::StatusCode;
 use moorline_core::api::ApiError;
 use moorline_core::audit::AuditRecord;
 use moorline_core::auth::{Credential, Grant, SecretHash, fixed_token, hash_secret, presented};
-use moorline_core::routes::Matched;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_core::routes::{Matched, Reached, Subject};
+use moorline_shared::id::{ProjectId, SessionId, WorkspaceId};
 use moorline_shared::rest::AuditKind;
 use subtle::ConstantTimeEq as _;
 use worker::{Env, Request, console_error};
@@ -14,6 +14,7 @@ use super::Gateway;
 use crate::address::asked;
 use crate::internal::{
     AUDIT, Allowed, Audited, Caller, Held, Presented, REDEEM, STILL, VERIFY, VERIFY_COOKIE,
+    WORKSPACE, WorkspaceFacts, WorkspaceWanted,
 };
 use crate::object_client;
 use crate::reply::RequestFailure;
@@ -73,12 +74,34 @@ impl Gateway {
     /// Admits a caller to a route. The directory records a refusal.
     pub(super) async fn admitted(&self, matched: &Matched, found: &Identified) -> Result<()> {
         let (caller, route) = (&found.caller, matched.route);
-        let admitted = route.admit(&caller.grant.access, &matched.id, |_| found.project.clone());
+        let reached = match self.workspace(matched).await? {
+            Some(reached) => reached,
+            None => Reached { project: found.project.clone(), ..Reached::default() },
+        };
+        let admitted = route.admit(&caller.grant.access, &matched.id, |_| reached);
         if admitted.as_ref().is_err_and(|error| error.status() == StatusCode::FORBIDDEN) {
             let record = caller.event(AuditKind::Denied);
             self.audit(record.with(format!("{} {}", route.method, route.path))).await;
         }
         Ok(admitted.map(drop)?)
+    }
+
+    /// Asks the directory for the workspace that the path names, if it names one.
+    ///
+    /// # Errors
+    /// `no_such_workspace` if it does not exist. Who has a token may know that.
+    async fn workspace(&self, matched: &Matched) -> Result<Option<Reached>> {
+        if matched.route.subject != Subject::Workspace {
+            return Ok(None);
+        }
+        let id: WorkspaceId = matched.id.parse().map_err(|_| ApiError::invalid_workspace_id())?;
+        let directory = object_client::directory(&self.env)?;
+        let wanted = WorkspaceWanted { id };
+        let facts: WorkspaceFacts = object_client::ask(&directory, WORKSPACE, &wanted).await?;
+        match facts.record {
+            Some(_) => Ok(Some(facts.reached)),
+            None => Err(ApiError::no_workspace(&matched.id).into()),
+        }
     }
 
     /// Has the directory record an event.

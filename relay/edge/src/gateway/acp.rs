@@ -14,7 +14,7 @@ use http::StatusCode;
 use moorline_core::acp::{AcpInput, AcpOutput, AcpServer, AcpTerms, ApiAnswer, ApiCall, admit};
 use moorline_core::api::ApiError;
 use moorline_core::refusal::Why;
-use moorline_core::routes::{Call, Found, find};
+use moorline_core::routes::{Call, Found, Reached, find};
 use moorline_shared::id::{ClientId, SessionId};
 use moorline_shared::limits::ACP_MESSAGE_BYTES;
 use moorline_shared::message::close;
@@ -274,7 +274,10 @@ async fn api(
         return Err(if reaches_less { ApiError::forbidden().into() } else { failure });
     }
     let access = &caller.grant.access;
-    matched.route.admit(access, &matched.id, |_| access.only_project().cloned())?;
+    matched.route.admit(access, &matched.id, |_| Reached {
+        project: access.only_project().cloned(),
+        ..Reached::default()
+    })?;
     let object = owner(env, &matched)?;
     let headers = Headers::new();
     headers.set(ACCESS, &caller.header())?;

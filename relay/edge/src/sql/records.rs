@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use moorline_core::record::SessionRecord;
 use moorline_core::schema;
-use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId};
+use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId, WorkspaceId};
 use moorline_shared::message::Snapshot;
 use moorline_shared::session::{ExitStatus, Size};
 use serde::Serialize;
@@ -48,6 +48,7 @@ impl ObjectDatabase {
                 agent.as_str().into(),
                 tmux.as_str().into(),
                 reason.as_str().into(),
+                record.workspace.as_ref().map(WorkspaceId::as_str).into(),
             ],
         )
     }
@@ -171,5 +172,6 @@ fn record(row: &ResultRow) -> Result<SessionRecord> {
         host: row.optional_text(16)?.and_then(|id| id.parse().ok()),
         agent: row.json(17)?,
         tmux: row.json(18)?,
+        workspace: row.optional_text(20)?.and_then(|id| id.parse().ok()),
     })
 }

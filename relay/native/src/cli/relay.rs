@@ -1,18 +1,22 @@
 //! The command line's client of a relay: it finds the relay and a token, and sends requests.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use moorline_core::auth::Access;
-use moorline_host::dial::RelayTrust;
-use moorline_shared::id::SessionId;
+use moorline_host::dial::{RelayTrust, Token, WebSocketDial};
+use moorline_host::workspace::{DialRemote, WorkspaceRemote};
+use moorline_shared::control::local_host;
+use moorline_shared::id::{SessionId, WorkspaceId};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::{
-    ChangeToken, CreateSession, CreateToken, Created, Done, ErrorBody, SessionList, SessionSummary,
-    Ticket, TokenChanged, TokenCreated, TokenSummary,
+    ChangeToken, CreateSession, CreateToken, CreateWorkspace, Created, Done, ErrorBody,
+    SessionList, SessionSummary, Ticket, TokenChanged, TokenCreated, TokenSummary,
+    WorkspaceChanged, WorkspaceList, WorkspaceSummary,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -220,6 +224,38 @@ impl Relay {
     fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let request = self.agent.post(format!("{}{path}", self.url));
         self.read(request.header("Authorization", self.bearer()).send_json(body))
+    }
+
+    /// Returns all workspaces, by name.
+    pub(super) fn workspaces(&self) -> anyhow::Result<Vec<WorkspaceSummary>> {
+        self.get::<WorkspaceList>("/api/workspaces").map(|list| list.workspaces)
+    }
+
+    /// Creates a workspace.
+    pub(super) fn create_workspace(
+        &self,
+        wanted: &CreateWorkspace,
+    ) -> anyhow::Result<WorkspaceSummary> {
+        self.post::<WorkspaceChanged>("/api/workspaces", wanted).map(|made| made.workspace)
+    }
+
+    /// Deletes a workspace with its files.
+    pub(super) fn delete_workspace(&self, id: &WorkspaceId) -> anyhow::Result<()> {
+        let request = self.agent.delete(format!("{}/api/workspaces/{id}", self.url));
+        let _: WorkspaceChanged =
+            self.read(request.header("Authorization", self.bearer()).call())?;
+        Ok(())
+    }
+
+    /// Returns what syncs folders with a workspace.
+    pub(super) fn workspace_remote(
+        &self,
+        id: &WorkspaceId,
+    ) -> anyhow::Result<Arc<dyn WorkspaceRemote>> {
+        let token = Token::Fixed(self.credential.secret().to_owned());
+        // No host has the id of the relay's own but that one, and nothing here needs one.
+        let dial = WebSocketDial::new(self.url.parse()?, &self.trust, local_host(), token)?;
+        Ok(Arc::new(DialRemote::new(Arc::new(dial), id)))
     }
 
     /// Returns a credential for one session that is valid while the session is followed.

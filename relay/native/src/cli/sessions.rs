@@ -32,6 +32,10 @@ pub(super) struct NewOptions {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     cwd: Option<PathBuf>,
 
+    /// The workspace whose files are in its folder, by id or name.
+    #[arg(long, value_name = "WORKSPACE")]
+    workspace: Option<String>,
+
     /// The host that runs it [default: the relay's own, else the only one that is connected].
     #[arg(long, value_name = "ID")]
     host: Option<HostId>,
@@ -80,14 +84,18 @@ pub(super) fn new(options: NewOptions) -> anyhow::Result<ExitCode> {
     let cwd = match options.cwd {
         Some(folder) if is_here && !folder.starts_with("~") => Some(absolute(&folder)?),
         Some(folder) => Some(folder),
-        None if is_here => current_folder(),
+        // Files of a workspace do not come into the current folder unless it is named.
+        None if is_here && options.workspace.is_none() => current_folder(),
         None => None,
     };
+    let workspace = options.workspace.as_deref();
+    let workspace = workspace.map(|wanted| super::workspace::find(&relay, wanted)).transpose()?;
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0);
     let wanted = CreateSession {
         command: (!options.command.is_empty()).then_some(options.command),
         cwd: cwd.map(|cwd| cwd.to_string_lossy().into_owned()),
         name: options.name,
+        workspace,
         host: options.host,
         cols: size.map(|size| size.ws_col),
         rows: size.map(|size| size.ws_row),
@@ -182,7 +190,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Lays rows out in columns that are as wide as their widest cell.
-fn table(head: &[String; 4], rows: &[[String; 4]]) -> Vec<String> {
+pub(super) fn table(head: &[String; 4], rows: &[[String; 4]]) -> Vec<String> {
     let all = || std::iter::once(head).chain(rows);
     let width = |column: usize| all().map(|row| columns(&row[column])).max().unwrap_or(0);
     let widths: [usize; 3] = std::array::from_fn(width);

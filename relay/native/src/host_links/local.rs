@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, PublishWire, Wire};
 use moorline_shared::control::local_host;
 use moorline_shared::id::SessionId;
@@ -11,6 +12,10 @@ use super::link::LocalLink;
 use super::{keep_control, receive};
 use crate::auth::AccessLease;
 use crate::registry::Registry;
+use crate::workspaces::carry_out;
+use moorline_core::api::ApiError;
+use moorline_core::workspace::Action;
+use moorline_shared::id::WorkspaceId;
 
 /// Limit of the messages under way in each direction.
 const CAPACITY: usize = 64;
@@ -60,7 +65,32 @@ impl Dial for InProcess {
         })
     }
 
+    fn post(&self, path: String, body: Bytes) -> Dialing<'_, (u16, Bytes)> {
+        Box::pin(async move {
+            let registry = self.registry()?;
+            let answer = answer(&registry, &path, body).await;
+            Ok(answer.unwrap_or_else(|error| {
+                let body = serde_json::to_vec(error.body()).unwrap_or_default();
+                (error.status().as_u16(), body.into())
+            }))
+        })
+    }
+
     fn longest_wait(&self) -> Duration {
         LONGEST_WAIT
     }
+}
+
+/// Answers a request of the host about a workspace.
+async fn answer(
+    registry: &Arc<Registry>,
+    path: &str,
+    body: Bytes,
+) -> Result<(u16, Bytes), ApiError> {
+    let id = path.strip_prefix("/api/workspaces/").and_then(|rest| rest.strip_suffix("/sync"));
+    let id: Option<WorkspaceId> = id.and_then(|id| id.parse().ok());
+    let id = id.ok_or_else(ApiError::invalid_workspace_id)?;
+    let action = Action::message(body)?;
+    let reply = carry_out(registry, &id, action).await?;
+    Ok((reply.status.as_u16(), reply.body))
 }

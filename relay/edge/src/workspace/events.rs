@@ -1,0 +1,118 @@
+//! `GET /api/workspaces/:id/events`: the changes of a workspace's files, live.
+
+use std::cell::Cell;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::stream;
+use moorline_core::events::RETRY_MS;
+use moorline_core::routes;
+use moorline_core::workspace::WorkspaceEvents;
+use moorline_shared::id::WorkspaceId;
+use moorline_shared::limits::HEARTBEAT;
+use moorline_shared::sse;
+use worker::{Delay, Request, ResponseBuilder, console_error};
+
+use super::{WorkspaceState, workspace};
+use crate::abort_guard::AbortGuard;
+use crate::internal::{Caller, Held, STILL};
+use crate::object_client;
+use crate::reply::{self, Answer};
+
+pub(super) fn open(
+    state: &Rc<WorkspaceState>,
+    incoming: &routes::Request,
+    request: &Request,
+) -> Answer {
+    let id = incoming.workspace()?;
+    let events = WorkspaceEvents::open(incoming, &reply::headers(request.headers()))?;
+    let is_here = Rc::new(Cell::new(true));
+    let (left, ringing) = (Rc::clone(&is_here), Rc::clone(state));
+    let leaving = AbortGuard::watch(request, move || {
+        left.set(false);
+        ringing.changed.ring();
+    });
+    let caller = Caller::of(request)?;
+    let live = LiveFiles { state: Rc::clone(state), id, events, caller, is_here, seen: None };
+    let chunks = stream::unfold((live, leaving), |(mut live, leaving)| async {
+        let chunk = live.next().await?;
+        Some((Ok::<_, worker::Error>(chunk.into_bytes()), (live, leaving)))
+    });
+    let response = ResponseBuilder::new()
+        .with_header("content-type", sse::CONTENT_TYPE)?
+        .with_header("cache-control", "no-cache, no-transform")?
+        .with_header("x-accel-buffering", "no")?;
+    Ok(response.from_stream(chunks)?)
+}
+
+struct LiveFiles {
+    state: Rc<WorkspaceState>,
+    id: WorkspaceId,
+    events: WorkspaceEvents,
+    caller: Caller,
+    is_here: Rc<Cell<bool>>,
+    /// The bell's count at the last look; `None` before the first.
+    seen: Option<u64>,
+}
+
+impl LiveFiles {
+    /// The next bytes to send; `None` once the reader has left or may not read any more.
+    async fn next(&mut self) -> Option<String> {
+        let Some(mut seen) = self.seen else {
+            return Some(sse::encode_retry(RETRY_MS) + &self.look()?);
+        };
+        while self.is_here.get() {
+            let changed = pin!(self.state.changed.after(seen));
+            let waited = select(changed, Delay::from(HEARTBEAT.min(self.left()))).await;
+            let is_changed = matches!(waited, Either::Left(_));
+            if !self.is_here.get() || !self.may_read().await {
+                return None;
+            }
+            if !is_changed {
+                return Some(sse::HEARTBEAT.to_owned());
+            }
+            let told = self.look()?;
+            if !told.is_empty() {
+                return Some(told);
+            }
+            seen = self.seen.unwrap_or_default();
+        }
+        None
+    }
+
+    /// The time until the caller's token expires.
+    fn left(&self) -> Duration {
+        let at = self.caller.ends_at().map(|at| at.ms);
+        at.map_or(HEARTBEAT, |at| Duration::from_millis(at.saturating_sub(super::now_ms())))
+    }
+
+    /// Returns true if the caller still has the access that it was admitted with. A fault takes
+    /// nobody's access away.
+    async fn may_read(&self) -> bool {
+        if !self.caller.can_end() {
+            return true;
+        }
+        let held = Held { session: None, callers: vec![self.caller.clone()], is_request: false };
+        let asked = async {
+            let directory = object_client::directory(&self.state.env)?;
+            object_client::ask::<Vec<Option<Caller>>>(&directory, STILL, &held).await
+        };
+        match asked.await {
+            Ok(callers) => callers.into_iter().next().flatten().is_some(),
+            Err(failure) => {
+                console_error!("a reader of a workspace was not checked: {failure}");
+                true
+            }
+        }
+    }
+
+    fn look(&mut self) -> Option<String> {
+        self.seen = Some(self.state.changed.rung());
+        let database = self.state.database();
+        let database = database.inspect_err(|error| console_error!("{error}")).ok()?;
+        let told = self.events.look(workspace(&*database, &self.id));
+        told.inspect_err(|error| console_error!("{error}")).ok()
+    }
+}
