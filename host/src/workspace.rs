@@ -15,6 +15,8 @@ mod remote;
 mod scan;
 mod stamp;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use failure::SyncFailure;

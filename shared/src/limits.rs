@@ -317,6 +317,14 @@ pub const WORKSPACE_CHANGES: usize = 500;
 pub const WORKSPACE_CONTENTS_BYTES: usize = MIB;
 /// Most bytes of one message of a sync: a file, or changes with their paths.
 pub const WORKSPACE_MESSAGE_BYTES: usize = WORKSPACE_FILE_BYTES + 2 * MIB;
+/// Most bytes of the files in one archive of a workspace, packed and unpacked.
+pub const WORKSPACE_ARCHIVE_BYTES: usize = 32 * MIB;
+/// Error for a larger one.
+pub const WORKSPACE_ARCHIVE_TOO_LARGE: &str = formatcp!(
+    "An archive has at most {} MiB, packed and unpacked: read and put single files, or use `moorline \
+     workspace pull` and `push`.",
+    WORKSPACE_ARCHIVE_BYTES / MIB
+);
 /// Longest time that a request for changes of a workspace waits for one.
 pub const WORKSPACE_WAIT: Duration = Duration::from_secs(25);
 /// Most deleted files that a workspace remembers. Who has seen less gets everything anew.

@@ -6,7 +6,7 @@ import * as deployed from "./index.js";
 
 export { default } from "./index.js";
 
-const rows = { session: 0, directory: 0 };
+const rows = { session: 0, directory: 0, workspace: 0 };
 
 // An object whose written rows are counted. A set alarm is one too.
 const counted = (object, name) =>
@@ -31,6 +31,7 @@ const counted = (object, name) =>
 
 export const SessionObject = counted(deployed.SessionObject, "session");
 export const DirectoryObject = counted(deployed.DirectoryObject, "directory");
+export const WorkspaceObject = counted(deployed.WorkspaceObject, "workspace");
 
 export class Behind extends WorkerEntrypoint {
   async fetch(request) {

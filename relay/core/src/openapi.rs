@@ -61,6 +61,8 @@ use crate::routes::{
     workspaces::put_file,
     workspaces::delete_file,
     workspaces::rename_file,
+    workspaces::download,
+    workspaces::upload,
     workspaces::sync,
 ))]
 struct HandlerPaths;

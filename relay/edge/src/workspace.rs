@@ -93,7 +93,8 @@ impl WorkspaceState {
         let id = incoming.workspace()?;
         let action = (handler.parse)(incoming, &reply::headers(request.headers()))?;
         let record = if action.describes() { self.record(&id).await? } else { unnamed(&id) };
-        let (action, until) = (Rc::new(action), now_ms() + millis(&action));
+        let until = now_ms() + millis(&action);
+        let action = Rc::new(action);
         loop {
             let seen = self.changed.rung();
             let reply = self.run(&action, &record)?;

@@ -24,7 +24,6 @@ pub struct Base {
 #[serde(rename_all = "camelCase")]
 pub struct BaseEntry {
     /// The file or directory.
-    #[serde(flatten)]
     pub entry: Entry,
     /// The workspace's revision that had put it there.
     pub revision: u64,

@@ -9,7 +9,7 @@ pub const MODE_BITS: u32 = 0o777;
 
 /// A file or a directory, without its path and content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
+#[serde(rename_all = "camelCase")]
 pub enum Entry {
     /// A directory.
     Directory {

@@ -108,6 +108,9 @@ impl WorkspacePath {
             .take(32)
             .collect();
         let suffix = format!(".conflict-{host}-{number}{extension}");
+        // A directory whose path leaves no room for the name does not get it.
+        let fits = |parent: &&str| parent.len() + 1 + suffix.len() < WORKSPACE_PATH_BYTES;
+        let parent = parent.filter(fits);
         let taken = parent.map_or(0, |parent| parent.len() + 1) + suffix.len();
         // Names of most file systems have at most 255 bytes.
         let room =
@@ -201,6 +204,12 @@ mod tests {
         assert_eq!(name("a/b.tar.gz"), "a/b.tar.conflict-my-host-local-2.gz");
         assert_eq!(name(".profile"), ".profile.conflict-my-host-local-2");
         assert_eq!(name("Makefile"), "Makefile.conflict-my-host-local-2");
+        let deep = format!("{}x.txt", "d/".repeat(508));
+        let long = format!("{}.txt", "é".repeat(120));
+        for text in [deep, long] {
+            assert!(name(&text).parse::<WorkspacePath>().is_ok(), "{text}");
+            assert!(path(&name(&text)).name().len() <= 255);
+        }
     }
 
     proptest! {

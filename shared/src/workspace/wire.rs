@@ -14,7 +14,7 @@ use crate::rest::{WorkspaceFile, WorkspaceTree};
 
 /// A request to a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "type")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum WorkspaceRequest {
     /// Asks what was changed. The answer is [`WorkspaceAnswer::Tree`].
     Tree {
@@ -57,7 +57,7 @@ pub struct PathChange {
 
 /// An answer of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "type")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum WorkspaceAnswer {
     /// The answer to [`WorkspaceRequest::Tree`].
     Tree {
@@ -91,7 +91,7 @@ pub struct SizedContent {
 
 /// The result of one [`PathChange`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", tag = "type")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ChangeResult {
     /// It is done, or was done before.
     Done {
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn the_form_of_a_request_is_fixed() {
         let encoded = WorkspaceRequest::Tree { since: Some(7), wait_ms: 20 }.encode();
-        assert_eq!(&encoded[..], b"\0\0\0\x25{\"type\":\"tree\",\"since\":7,\"waitMs\":20}");
+        assert_eq!(&encoded[..], b"\0\0\0\x20{\"tree\":{\"since\":7,\"waitMs\":20}}");
     }
 
     proptest! {

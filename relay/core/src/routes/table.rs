@@ -206,6 +206,8 @@ pub static ROUTES: &[Route] = &[
         Need::Write,
         Workspace(workspaces::RENAME_FILE),
     ),
+    of_workspace(GET, "/api/workspaces/{id}/archive", Need::Read, Workspace(workspaces::DOWNLOAD)),
+    of_workspace(POST, "/api/workspaces/{id}/archive", Need::Write, Workspace(workspaces::UPLOAD)),
     of_workspace(GET, "/api/workspaces/{id}/events", Need::Read, Relay(Call::WorkspaceEvents)),
     of_workspace(POST, "/api/workspaces/{id}/sync", Need::Write, Workspace(workspaces::SYNC)),
     // Deprecated.

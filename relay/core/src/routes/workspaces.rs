@@ -1,7 +1,9 @@
 //! The handlers of `/api/workspaces`.
 
 use http::{HeaderMap, StatusCode};
-use moorline_shared::limits::{REQUEST_BODY_BYTES, WORKSPACE_FILE_BYTES, WORKSPACE_MESSAGE_BYTES};
+use moorline_shared::limits::{
+    REQUEST_BODY_BYTES, WORKSPACE_ARCHIVE_BYTES, WORKSPACE_FILE_BYTES, WORKSPACE_MESSAGE_BYTES,
+};
 use moorline_shared::rest::{
     CreateWorkspace, RenameWorkspace, WorkspaceChanged, WorkspaceList, WorkspaceSummary,
 };
@@ -48,6 +50,13 @@ pub(super) const PUT_FILE: WorkspaceHandler = WorkspaceHandler {
 };
 pub(super) const DELETE_FILE: WorkspaceHandler = WorkspaceHandler::new(delete_file);
 pub(super) const RENAME_FILE: WorkspaceHandler = WorkspaceHandler::new(rename_file);
+pub(super) const DOWNLOAD: WorkspaceHandler = WorkspaceHandler::new(download);
+pub(super) const UPLOAD: WorkspaceHandler = WorkspaceHandler {
+    parse: upload,
+    // With what tar adds to each file.
+    body_bytes: WORKSPACE_ARCHIVE_BYTES * 2,
+    too_large: ApiError::archive_too_large,
+};
 pub(super) const SYNC: WorkspaceHandler =
     WorkspaceHandler { body_bytes: WORKSPACE_MESSAGE_BYTES, ..WorkspaceHandler::new(sync) };
 
@@ -230,6 +239,49 @@ pub(crate) fn delete_file(request: &Request, headers: &HeaderMap) -> Result<Acti
 ))]
 pub(crate) fn rename_file(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
     Action::rename(request)
+}
+
+/// Download a workspace as an archive
+///
+/// At most 32 MiB of files. A relay at the edge has no zip.
+#[cfg_attr(feature = "openapi", utoipa::path(
+    get, path = "/api/workspaces/{id}/archive", tag = "Workspaces",
+    operation_id = "downloadArchive",
+    params(
+        ("id" = WorkspaceId, Path, description = "The workspace."),
+        ("format" = Option<String>, Query, description = "`tar`, the default, or `zip`."),
+    ),
+    responses(Guarded, OfWorkspace, BadQuery,
+        (status = 200, description = "The archive.", body = Vec<u8>,
+            content_type = "application/octet-stream"),
+        (status = 413, description = "The files are too large together: `too_large`.",
+            body = moorline_shared::rest::ErrorBody),
+        (status = 501, description = "The relay has no zip: `not_supported`.",
+            body = moorline_shared::rest::ErrorBody)),
+))]
+pub(crate) fn download(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
+    Action::download(request)
+}
+
+/// Put the files of an archive
+///
+/// They replace what is there; what is only in the workspace stays. Nothing is put if a path leads out
+/// of the workspace or a limit is exceeded. Links and devices are left out.
+#[cfg_attr(feature = "openapi", utoipa::path(
+    post, path = "/api/workspaces/{id}/archive", tag = "Workspaces",
+    operation_id = "uploadArchive",
+    params(
+        ("id" = WorkspaceId, Path, description = "The workspace."),
+        ("format" = Option<String>, Query, description = "`tar`, the default, or `zip`."),
+    ),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(Guarded, OfWorkspace, PuttingFiles,
+        (status = 200, description = "The files were put.", body = FilesChanged),
+        (status = 501, description = "The relay has no zip: `not_supported`.",
+            body = moorline_shared::rest::ErrorBody)),
+))]
+pub(crate) fn upload(request: &Request, headers: &HeaderMap) -> Result<Action, ApiError> {
+    Action::upload(request, headers)
 }
 
 /// Carry out a message of a sync

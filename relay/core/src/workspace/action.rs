@@ -1,5 +1,6 @@
 //! Requests about a workspace's files: parsed first, and then carried out in one transaction.
 
+mod archive;
 mod file;
 mod range;
 
@@ -19,6 +20,7 @@ use super::{Workspace, WorkspaceReply};
 use crate::api::ApiError;
 use crate::record::WorkspaceRecord;
 use crate::routes::Request;
+use archive::{ArchiveFormat, Upload};
 use file::{FilePut, FileRead, FileRemoval};
 
 /// A request about a workspace's files, parsed.
@@ -33,6 +35,8 @@ enum Kind {
     Put(FilePut),
     Remove(FileRemoval),
     Rename(RenameFile),
+    Download(ArchiveFormat),
+    Upload(Upload),
     Sync(WorkspaceRequest),
 }
 
@@ -83,6 +87,22 @@ impl Action {
         Ok(Self(Kind::Rename(request.body()?)))
     }
 
+    /// Parses a request for the workspace as an archive.
+    ///
+    /// # Errors
+    /// `bad_request` or `not_supported`.
+    pub(crate) fn download(request: &Request) -> Result<Self, ApiError> {
+        Ok(Self(Kind::Download(ArchiveFormat::parse(request)?)))
+    }
+
+    /// Parses a request that puts the files of an archive, which is unpacked.
+    ///
+    /// # Errors
+    /// `bad_archive`, `path_invalid`, `file_too_large`, `too_large` or `not_supported`.
+    pub(crate) fn upload(request: &Request, headers: &HeaderMap) -> Result<Self, ApiError> {
+        Ok(Self(Kind::Upload(Upload::parse(request, headers)?)))
+    }
+
     /// Parses a message of a sync. The hashes of its contents are checked, which may take some
     /// milliseconds.
     ///
@@ -103,9 +123,9 @@ impl Action {
     #[must_use]
     pub const fn writes(&self) -> bool {
         match &self.0 {
-            Kind::Put(_) | Kind::Remove(_) | Kind::Rename(_) => true,
+            Kind::Put(_) | Kind::Remove(_) | Kind::Rename(_) | Kind::Upload(_) => true,
             Kind::Sync(request) => matches!(request, WorkspaceRequest::Apply { .. }),
-            Kind::Details | Kind::Tree { .. } | Kind::Read(_) => false,
+            Kind::Details | Kind::Tree { .. } | Kind::Read(_) | Kind::Download(_) => false,
         }
     }
 
@@ -138,6 +158,8 @@ impl Action {
             Kind::Put(put) => put.run(workspace),
             Kind::Remove(removal) => removal.run(workspace),
             Kind::Rename(wanted) => rename(workspace, wanted),
+            Kind::Download(format) => archive::download(workspace, record, *format),
+            Kind::Upload(upload) => upload.run(workspace),
             Kind::Sync(request) => sync(workspace, request),
         }
     }

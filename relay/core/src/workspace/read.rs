@@ -57,7 +57,6 @@ impl Workspace<'_> {
     }
 
     /// Returns every file and directory, outermost first.
-    #[cfg(test)]
     pub(super) fn all(&self) -> Result<Vec<StoredFile>> {
         let rows = self.sql.rows(FILES, &[self.id.as_str().into()])?;
         rows.into_iter().map(StoredFile::read).collect()

@@ -64,9 +64,11 @@ impl LiveFiles {
             return Some(sse::encode_retry(RETRY_MS) + &self.look()?);
         };
         while self.is_here.get() {
-            let changed = pin!(self.state.changed.after(seen));
-            let waited = select(changed, Delay::from(HEARTBEAT.min(self.left()))).await;
-            let is_changed = matches!(waited, Either::Left(_));
+            let is_changed = {
+                let changed = pin!(self.state.changed.after(seen));
+                let wait = Delay::from(HEARTBEAT.min(self.left()));
+                matches!(select(changed, wait).await, Either::Left(_))
+            };
             if !self.is_here.get() || !self.may_read().await {
                 return None;
             }

@@ -68,6 +68,7 @@ fn record() -> SessionRecord {
         head: Seq(2),
         agent: Some(AgentSpec { agent: Some("codex".into()), ..AgentSpec::default() }),
         tmux: Some(TmuxSpec { pane: Some("%1".into()), ..TmuxSpec::default() }),
+        workspace: Some("workspace_1".parse().unwrap()),
     }
 }
 

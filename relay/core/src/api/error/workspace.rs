@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 use moorline_shared::id::WorkspaceId;
-use moorline_shared::limits::{BAD_WORKSPACE_PATH, WORKSPACE_FILE_TOO_LARGE};
+use moorline_shared::limits::{
+    BAD_WORKSPACE_PATH, WORKSPACE_ARCHIVE_TOO_LARGE, WORKSPACE_FILE_TOO_LARGE,
+};
 use moorline_shared::rest::WorkspaceFile;
 use moorline_shared::workspace::wire::codes;
 
@@ -77,6 +79,27 @@ impl ApiError {
     #[must_use]
     pub fn bad_range() -> Self {
         Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "bad_range", "Range not in the file")
+    }
+
+    /// The archive cannot be read.
+    #[must_use]
+    pub fn bad_archive(why: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_archive", "Archive not valid")
+            .with_message(format!("The archive cannot be unpacked: {why}."))
+    }
+
+    /// The archive, or what it holds, is too large.
+    #[must_use]
+    pub fn archive_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Archive too large")
+            .with_message(WORKSPACE_ARCHIVE_TOO_LARGE)
+    }
+
+    /// The relay does not pack or unpack zip.
+    #[must_use]
+    pub fn no_zip() -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, "not_supported", "No zip here")
+            .with_message("A relay at the edge has no room for zip: use `format=tar`.")
     }
 
     /// The disk of the relay is full.

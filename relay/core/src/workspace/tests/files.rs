@@ -131,3 +131,105 @@ fn events_say_what_changed_and_resume_by_revision() {
     let lost = WorkspaceEvents::after(Some(9)).look(fixture.workspace()).unwrap();
     assert!(lost.contains("\"full\":true"), "{lost}");
 }
+
+const DOWNLOAD: Parse = |request, _| Action::download(request);
+const UPLOAD: Parse = Action::upload;
+
+/// Packs names with contents; a name that ends with `/` is a directory.
+fn tarball(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, content) in members {
+        let mut header = tar::Header::new_gnu();
+        // Written as it is, however wrong.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_mode(0o640);
+        header.set_size(content.len() as u64);
+        let is_directory = name.ends_with('/');
+        header.set_entry_type(if is_directory {
+            tar::EntryType::Directory
+        } else {
+            tar::EntryType::Regular
+        });
+        header.set_cksum();
+        builder.append(&header, *content).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn an_archive_is_unpacked_and_packed_as_it_was() {
+    let fixture = Fixture::new();
+    let long = format!("deep/{}", "x".repeat(200));
+    fixture.ask(PUT, &long, &[("x-moorline-mode", "755")], b"long").unwrap();
+    let archive = tarball(&[("./", b""), ("./a/", b""), ("./a/b.bin", b"\0\xff"), ("c", b"3")]);
+    assert_eq!(status(&fixture.ask(UPLOAD, "", &[], &archive)), 200);
+    assert_eq!(fixture.paths(), ["a", "a/b.bin", "c", "deep", &long]);
+    let packed = fixture.ask(DOWNLOAD, "", &[], b"").unwrap();
+    assert_eq!(packed.headers["content-type"], "application/x-tar");
+    let other = Fixture::new();
+    other.ask(UPLOAD, "", &[], &packed.body).unwrap();
+    let entries = |fixture: &Fixture| -> Vec<_> {
+        fixture.tree(None).files.iter().map(|file| (file.path.clone(), file.entry())).collect()
+    };
+    assert_eq!(entries(&other), entries(&fixture));
+}
+
+#[test]
+fn an_archive_that_leads_out_or_is_too_large_puts_nothing() {
+    let fixture = Fixture::new();
+    for name in ["../x", "/etc/x", "a/../../x", "a\\b"] {
+        let archive = tarball(&[("good", b"1"), (name, b"2")]);
+        let refused = fixture.ask(UPLOAD, "", &[], &archive).unwrap_err();
+        assert_eq!(refused.body().code, "path_invalid", "{name}");
+    }
+    let collision = tarball(&[("good", b"1"), ("GOOD", b"2")]);
+    assert_eq!(status(&fixture.ask(UPLOAD, "", &[], &collision)), 409);
+    let cut = &tarball(&[("good", b"1")])[..700];
+    for broken in [cut, &[7; 600][..]] {
+        let refused = fixture.ask(UPLOAD, "", &[], broken).unwrap_err();
+        assert_eq!(refused.body().code, "bad_archive");
+    }
+    let large = vec![0; 16 * 1024 * 1024 + 1];
+    assert_eq!(status(&fixture.ask(UPLOAD, "", &[], &tarball(&[("a", &large)]))), 413);
+    assert_eq!(fixture.paths(), Vec::<String>::new());
+}
+
+#[cfg(feature = "zip")]
+#[test]
+fn a_zip_is_unpacked_and_packed_and_its_bombs_are_refused() {
+    use std::io::{Cursor, Write as _};
+    let zip: fn(&Request, &HeaderMap) -> _ = |request, headers| {
+        let query = "format=zip".to_owned();
+        Action::upload(&Request { query, ..request.clone() }, headers)
+    };
+    let pack = |members: &[(&str, &[u8])]| {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in members {
+            let options = zip::write::SimpleFileOptions::default();
+            writer.start_file(*name, options.unix_permissions(0o600)).unwrap();
+            writer.write_all(content).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    };
+    let fixture = Fixture::new();
+    fixture.ask(zip, "", &[], &pack(&[("a/b", b"1")])).unwrap();
+    assert_eq!(fixture.tree(None).files[1].mode, 0o600);
+    for (members, code) in [
+        (vec![("../x", &b"1"[..])], "path_invalid"),
+        (vec![("bomb", &vec![0; 17 * 1024 * 1024][..])], "file_too_large"),
+    ] {
+        let refused = fixture.ask(zip, "", &[], &pack(&members)).unwrap_err();
+        assert_eq!(refused.body().code, code);
+    }
+    let many = vec![0; 12 * 1024 * 1024];
+    let bomb = pack(&[("a", &many), ("b", &many), ("c", &many)]);
+    assert!(bomb.len() < 100_000);
+    assert_eq!(fixture.ask(zip, "", &[], &bomb).unwrap_err().body().code, "too_large");
+    let download: fn(&Request, &HeaderMap) -> _ = |request, _| {
+        Action::download(&Request { query: "format=zip".to_owned(), ..request.clone() })
+    };
+    let packed = fixture.ask(download, "", &[], b"").unwrap();
+    let other = Fixture::new();
+    other.ask(zip, "", &[], &packed.body).unwrap();
+    assert_eq!(other.paths(), ["a", "a/b"]);
+}
