@@ -23,10 +23,10 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{
     Date, Delay, DurableObject, Env, Request, Response, ResponseBuilder, Result, State,
-    durable_object,
+    console_error, durable_object,
 };
 
-use crate::internal::{DELETE, WORKSPACE, WorkspaceFacts, WorkspaceWanted};
+use crate::internal::{Caller, DELETE, Held, STILL, WORKSPACE, WorkspaceFacts, WorkspaceWanted};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, nothing};
 use crate::session::notifier::ChangeNotifier;
@@ -90,7 +90,7 @@ impl WorkspaceState {
         incoming: &routes::Request,
         request: &Request,
     ) -> Answer {
-        let id = incoming.workspace()?;
+        let (id, caller) = (incoming.workspace()?, Caller::of(request)?);
         let action = (handler.parse)(incoming, &reply::headers(request.headers()))?;
         let record = if action.describes() { self.record(&id).await? } else { unnamed(&id) };
         let until = now_ms() + millis(&action);
@@ -106,7 +106,14 @@ impl WorkspaceState {
                 return response(reply);
             }
             let wait = Delay::from(std::time::Duration::from_millis(left));
-            if let Either::Right(_) = select(pin!(self.changed.after(seen)), wait).await {
+            let is_late = {
+                let changed = pin!(self.changed.after(seen));
+                matches!(select(changed, wait).await, Either::Right(_))
+            };
+            if !may_still(&self.env, &caller).await {
+                return Err(ApiError::wrong_token().into());
+            }
+            if is_late {
                 return response(self.run(&action, &record)?);
             }
         }
@@ -186,6 +193,26 @@ impl WorkspaceState {
 
 fn workspace<'a>(sql: &'a dyn WorkspaceSql, id: &'a WorkspaceId) -> Workspace<'a> {
     Workspace { sql, id, limit_bytes: Profile::EDGE.workspace_bytes, now_ms: now_ms() }
+}
+
+/// Returns true if a caller still has the access that it was admitted with. A fault takes nobody's
+/// access away.
+async fn may_still(env: &Env, caller: &Caller) -> bool {
+    if !caller.can_end() {
+        return true;
+    }
+    let held = Held { session: None, callers: vec![caller.clone()], is_request: false };
+    let asked = async {
+        let directory = object_client::directory(env)?;
+        object_client::ask::<Vec<Option<Caller>>>(&directory, STILL, &held).await
+    };
+    match asked.await {
+        Ok(callers) => callers.into_iter().next().flatten().is_some(),
+        Err(failure) => {
+            console_error!("the caller of a workspace was not checked: {failure}");
+            true
+        }
+    }
 }
 
 /// A row for actions that do not read it.

@@ -2,3 +2,4 @@
 
 mod folders;
 mod rest;
+mod tools;

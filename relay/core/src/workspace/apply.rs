@@ -27,7 +27,7 @@ pub(super) struct Batch<'a> {
     /// The totals as they are stored.
     stored: State,
     /// The chunks of contents that the batch may need after their last file was deleted.
-    known: BTreeMap<ContentHash, Vec<u8>>,
+    known: BTreeMap<(ContentHash, u64), Vec<u8>>,
     /// Chunks that one file less uses.
     left: BTreeSet<Vec<u8>>,
     deleted: bool,
@@ -86,9 +86,10 @@ impl<'a> Batch<'a> {
     pub(super) fn remember(&mut self, changes: &[PathChange]) -> Result<()> {
         for change in changes.iter().filter(|change| change.content.is_none()) {
             if let Some(hash) = change.to.and_then(|to| to.hash())
-                && let Some((chunks, _)) = self.workspace.chunks_of(&hash)?
+                && let Some((chunks, size)) = self.workspace.chunks_of(&hash)?
             {
-                self.known.insert(hash, chunks);
+                // A caller may say any size.
+                self.known.insert((hash, size as u64), chunks);
             }
         }
         Ok(())
@@ -230,11 +231,12 @@ impl<'a> Batch<'a> {
         if let Some(content) = content {
             return self.workspace.put_content(content, &hash).map(Some);
         }
-        let present = present.filter(|present| present.file.hash == Some(hash));
+        let is_same = |file: &WorkspaceFile| file.hash == Some(hash) && file.size == to.size();
+        let present = present.filter(|present| is_same(&present.file));
         let chunks = match present.map(|present| present.chunks.clone()) {
             Some(chunks) => Some(chunks),
-            None if to.size() == 0 => Some(Vec::new()),
-            None => self.known.get(&hash).cloned(),
+            None if hash == ContentHash::of(&[]) && to.size() == 0 => Some(Vec::new()),
+            None => self.known.get(&(hash, to.size())).cloned(),
         };
         if let Some(chunks) = &chunks {
             self.workspace.use_content(chunks)?;

@@ -15,10 +15,9 @@ use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::sse;
 use worker::{Delay, Request, ResponseBuilder, console_error};
 
-use super::{WorkspaceState, workspace};
+use super::{WorkspaceState, may_still, workspace};
 use crate::abort_guard::AbortGuard;
-use crate::internal::{Caller, Held, STILL};
-use crate::object_client;
+use crate::internal::Caller;
 use crate::reply::{self, Answer};
 
 pub(super) fn open(
@@ -69,7 +68,7 @@ impl LiveFiles {
                 let wait = Delay::from(HEARTBEAT.min(self.left()));
                 matches!(select(changed, wait).await, Either::Left(_))
             };
-            if !self.is_here.get() || !self.may_read().await {
+            if !self.is_here.get() || !may_still(&self.state.env, &self.caller).await {
                 return None;
             }
             if !is_changed {
@@ -88,26 +87,6 @@ impl LiveFiles {
     fn left(&self) -> Duration {
         let at = self.caller.ends_at().map(|at| at.ms);
         at.map_or(HEARTBEAT, |at| Duration::from_millis(at.saturating_sub(super::now_ms())))
-    }
-
-    /// Returns true if the caller still has the access that it was admitted with. A fault takes
-    /// nobody's access away.
-    async fn may_read(&self) -> bool {
-        if !self.caller.can_end() {
-            return true;
-        }
-        let held = Held { session: None, callers: vec![self.caller.clone()], is_request: false };
-        let asked = async {
-            let directory = object_client::directory(&self.state.env)?;
-            object_client::ask::<Vec<Option<Caller>>>(&directory, STILL, &held).await
-        };
-        match asked.await {
-            Ok(callers) => callers.into_iter().next().flatten().is_some(),
-            Err(failure) => {
-                console_error!("a reader of a workspace was not checked: {failure}");
-                true
-            }
-        }
     }
 
     fn look(&mut self) -> Option<String> {

@@ -182,7 +182,13 @@ async fn handled(
         }
         Handler::Workspace(handler) => {
             let request = incoming(&path, &parts)?;
-            return rest::workspaces::answer(app, handler, request, (parts, body)).await;
+            let caller = allowed.as_ref().ok_or_else(ApiError::no_token)?;
+            let lease = app.lease(caller, route, &id);
+            let mut signal = lease.signal();
+            return tokio::select! {
+                answer = rest::workspaces::answer(app, handler, request, (parts, body)) => answer,
+                _ = signal.not_allowed() => Err(ApiError::wrong_token().into()),
+            };
         }
         Handler::Relay(call) => {
             return own(app, call, &path, allowed, (parts, body)).await;

@@ -19,6 +19,7 @@ mod program;
 mod screen;
 mod sse;
 mod stage;
+mod sync;
 mod table;
 mod tmux;
 mod viewers;
@@ -31,7 +32,7 @@ use table::Table;
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
 Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | agents |
-              page | tmux | edge]...
+              page | tmux | sync | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured. It fails if memory or disk is over what is promised.";
@@ -39,7 +40,7 @@ Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse |
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
@@ -50,6 +51,7 @@ const PARTS: [Part; 11] = [
     ("agents", agents::measure),
     ("page", page::measure),
     ("tmux", tmux::measure),
+    ("sync", sync::measure),
     ("edge", edge::measure),
 ];
 

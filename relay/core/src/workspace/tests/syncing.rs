@@ -72,6 +72,14 @@ fn contents_are_shared_and_moved_without_being_sent() {
     }
     let unknown = [without_content(put("d", None, b"?")), without_content(put("e", None, b""))];
     assert_eq!(codes(&fixture.apply(&unknown)), ["content_missing", ""]);
+    // Nor does it have a content of another size.
+    let wrong = put("f", None, &large);
+    let to =
+        wrong.to.and_then(|to| to.hash()).map(|hash| Entry::File { mode: 0o644, size: 1, hash });
+    assert_eq!(
+        codes(&fixture.apply(&[without_content(PathChange { to, ..wrong })])),
+        ["content_missing"]
+    );
     fixture.apply(&[delete("c", 5)]);
     assert_eq!(fixture.count("workspace_chunks"), 0);
 }
