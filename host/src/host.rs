@@ -33,7 +33,7 @@ use crate::driver::{Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
-use crate::workspace::{HostWorkspaces, SessionFolder, SyncFailure};
+use crate::workspace::{HeldFolder, HostWorkspaces, SyncFailure};
 pub use fork::ForkError;
 use opener::HostOpener;
 pub use start::StartError;
@@ -242,7 +242,7 @@ impl Host {
         &self,
         facts: &Facts,
         cwd: Option<&Path>,
-    ) -> Result<Option<SessionFolder>, SyncFailure> {
+    ) -> Result<Option<HeldFolder>, SyncFailure> {
         let Some(workspace) = &facts.workspace else { return Ok(None) };
         let Config { folder, name, .. } = &self.config;
         let held =

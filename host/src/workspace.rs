@@ -2,7 +2,7 @@
 //!
 //! [`FolderSync`] keeps one folder in sync: it scans the folder when the system reports changes
 //! ([`watch`]), asks the relay for changes ([`WorkspaceRemote`]), and carries out what
-//! [`Round`](moorline_shared::workspace::Round) decides, in the [`SyncedFolder`].
+//! [`SyncRound`](moorline_shared::workspace::SyncRound) decides, in the [`SyncedFolder`].
 //! [`HostWorkspaces`] holds those of a host, one for each folder, whichever sessions use it.
 
 mod base_file;
@@ -21,6 +21,6 @@ mod watch;
 
 pub use failure::SyncFailure;
 pub use folder::SyncedFolder;
-pub(crate) use hosted::{HostWorkspaces, SessionFolder};
+pub(crate) use hosted::{HeldFolder, HostWorkspaces};
 pub use remote::{DialRemote, RemoteFailure, WorkspaceRemote};
 pub use sync::{Direction, FolderSync, SyncState, machine_name};

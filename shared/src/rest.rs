@@ -28,6 +28,7 @@ use crate::fold::ApprovalEntry;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId, WorkspaceId};
 use crate::session::{ExitReason, ForkedFrom, Lifecycle};
 use crate::tmux::TmuxSpec;
+pub use crate::workspace::{WorkspaceFile, WorkspaceTree};
 pub use agent::{
     ActionAccepted, AgentOverview, ApprovalCard, ApprovalCards, ChangePrompt, ConfigureAgent,
     DecideApproval, LogInAgent, PromptList, SessionApprovals, StopTurn,
@@ -55,8 +56,7 @@ pub use tokens::{
 };
 pub use workspace::{
     CreateWorkspace, FilesChanged, FilesChangedEvent, FilesConflictEvent, RenameFile,
-    RenameWorkspace, WorkspaceChanged, WorkspaceDetails, WorkspaceFile, WorkspaceList,
-    WorkspaceSummary, WorkspaceTree,
+    RenameWorkspace, WorkspaceChanged, WorkspaceDetails, WorkspaceList, WorkspaceSummary,
 };
 
 /// The body of `POST /api/sessions`. Every field may be left out.

@@ -7,19 +7,20 @@ use hyper::{Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use moorline_shared::limits::WORKSPACE_MESSAGE_BYTES;
 
-use super::{Address, RelayStream};
+use super::address::Address;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+type PostFailure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Posts bytes, and returns the status and the body of the answer. Dropping the future closes the
 /// connection.
 pub(super) async fn post(
-    stream: RelayStream,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin,
     address: &Address,
     path: String,
     token: Option<&str>,
     body: Bytes,
-) -> Result<(u16, Bytes), Failure> {
+) -> Result<(u16, Bytes), PostFailure> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let (host, target) = address.target(&path);
     let mut request =

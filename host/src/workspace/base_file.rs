@@ -23,9 +23,9 @@ pub(super) struct StoredBase {
 
 /// The file of one folder's base.
 #[derive(Debug)]
-pub(super) struct BaseFile(StateFile<StoredBase>);
+pub(super) struct SyncBaseFile(StateFile<StoredBase>);
 
-impl BaseFile {
+impl SyncBaseFile {
     /// Reads the base of a folder with this identity; an empty one if there is none. Blocks.
     pub(super) fn open(
         state: &Path,

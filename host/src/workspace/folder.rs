@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use moorline_shared::workspace::{
-    ContentHash, Entry, FolderState, FolderStep, FolderStepResult, WorkspacePath,
+    ContentHash, FileEntry, FolderState, FolderStep, FolderStepResult, WorkspacePath,
 };
 use rustix::fs::{
     AtFlags, Mode, OFlags, RenameFlags, fchmod, fstat, mkdirat, openat, renameat_with, statat,
@@ -53,10 +53,10 @@ impl From<Errno> for NotDone {
     }
 }
 
-type Done = Result<FolderStepResult, NotDone>;
+type StepDone = Result<FolderStepResult, NotDone>;
 
 /// A name in an open directory.
-struct Place<'a> {
+struct NamePlace<'a> {
     directory: OwnedFd,
     name: &'a str,
 }
@@ -146,16 +146,16 @@ impl SyncedFolder {
         rustix::fs::syncfs(&self.root).map_err(io::Error::from)
     }
 
-    fn place<'a>(&self, path: &'a WorkspacePath) -> Result<Place<'a>, NotDone> {
+    fn place<'a>(&self, path: &'a WorkspacePath) -> Result<NamePlace<'a>, NotDone> {
         let directory = match path.parent() {
             Some(parent) => open_directory(&self.root, &parent)?,
             None => openat(&self.root, ".", FOLDER_FLAGS, Mode::empty())?,
         };
-        Ok(Place { directory, name: path.name() })
+        Ok(NamePlace { directory, name: path.name() })
     }
 
     /// Returns the stamp that something must have to be what the index has at a path.
-    fn expected(&self, path: &WorkspacePath, expect: Entry) -> Result<Stamp, NotDone> {
+    fn expected(&self, path: &WorkspacePath, expect: FileEntry) -> Result<Stamp, NotDone> {
         let seen = self.index.seen.get(path).filter(|seen| seen.entry == expect);
         seen.map(|seen| seen.stamp).ok_or(NotDone::Changed)
     }
@@ -163,21 +163,21 @@ impl SyncedFolder {
     /// Checks that what is at a place is as expected.
     fn check(
         &self,
-        place: &Place<'_>,
+        place: &NamePlace<'_>,
         path: &WorkspacePath,
-        expect: Entry,
+        expect: FileEntry,
     ) -> Result<Stamp, NotDone> {
         let expected = self.expected(path, expect)?;
         let now = place.stamp()?;
         let is_same = match expect {
             // Its times are those of its names.
-            Entry::Directory { mode } => now.kind.is_dir() && now.mode == mode,
-            Entry::File { .. } => now.is_same_file(&expected),
+            FileEntry::Directory { mode } => now.kind.is_dir() && now.mode == mode,
+            FileEntry::File { .. } => now.is_same_file(&expected),
         };
         if is_same { Ok(expected) } else { Err(NotDone::Changed) }
     }
 
-    fn read(&self, path: &WorkspacePath, expect: Entry) -> Done {
+    fn read(&self, path: &WorkspacePath, expect: FileEntry) -> StepDone {
         let place = self.place(path)?;
         let Some((_, content)) = read_settled(&place.directory, place.name)? else {
             return Err(NotDone::Changed);
@@ -191,15 +191,15 @@ impl SyncedFolder {
     fn write(
         &mut self,
         path: &WorkspacePath,
-        expect: Option<Entry>,
-        to: Entry,
+        expect: Option<FileEntry>,
+        to: FileEntry,
         content: &[u8],
-    ) -> Done {
+    ) -> StepDone {
         let place = self.place(path)?;
         let staged = Staged::write(&place, content, to.mode())?;
         let expected = expect.map(|expect| self.check(&place, path, expect)).transpose()?;
         match (expect, expected) {
-            (Some(Entry::File { .. }), Some(expected)) => staged.replace(&expected)?,
+            (Some(FileEntry::File { .. }), Some(expected)) => staged.replace(&expected)?,
             (Some(_), _) => {
                 unlinkat(&place.directory, place.name, AtFlags::REMOVEDIR)?;
                 staged.commit()?;
@@ -210,13 +210,13 @@ impl SyncedFolder {
     }
 
     /// Remembers what a step has put at a path.
-    fn note(&mut self, place: &Place<'_>, path: &WorkspacePath, entry: Entry) -> Done {
+    fn note(&mut self, place: &NamePlace<'_>, path: &WorkspacePath, entry: FileEntry) -> StepDone {
         let stamp = place.stamp()?;
         self.index.note(path, stamp, entry);
         Ok(FolderStepResult::Done)
     }
 
-    fn set_mode(&mut self, path: &WorkspacePath, expect: Entry, mode: u32) -> Done {
+    fn set_mode(&mut self, path: &WorkspacePath, expect: FileEntry, mode: u32) -> StepDone {
         let place = self.place(path)?;
         self.check(&place, path, expect)?;
         if expect.mode() != mode {
@@ -226,7 +226,12 @@ impl SyncedFolder {
         self.note(&place, path, expect.with_mode(mode))
     }
 
-    fn make_directory(&mut self, path: &WorkspacePath, expect: Option<Entry>, mode: u32) -> Done {
+    fn make_directory(
+        &mut self,
+        path: &WorkspacePath,
+        expect: Option<FileEntry>,
+        mode: u32,
+    ) -> StepDone {
         let place = self.place(path)?;
         if let Some(expect) = expect {
             let expected = self.check(&place, path, expect)?;
@@ -237,10 +242,10 @@ impl SyncedFolder {
         let opened = openat(&place.directory, place.name, FOLDER_FLAGS, Mode::empty())?;
         // Whatever the process takes away from new directories.
         fchmod(&opened, Mode::from_raw_mode(mode))?;
-        self.note(&place, path, Entry::Directory { mode })
+        self.note(&place, path, FileEntry::Directory { mode })
     }
 
-    fn remove(&mut self, path: &WorkspacePath, expect: Entry) -> Done {
+    fn remove(&mut self, path: &WorkspacePath, expect: FileEntry) -> StepDone {
         let place = self.place(path)?;
         let expected = self.check(&place, path, expect)?;
         if expect.is_directory() {
@@ -252,7 +257,7 @@ impl SyncedFolder {
         Ok(FolderStepResult::Done)
     }
 
-    fn move_aside(&mut self, path: &WorkspacePath, to: &WorkspacePath) -> Done {
+    fn move_aside(&mut self, path: &WorkspacePath, to: &WorkspacePath) -> StepDone {
         let (from, target) = (self.place(path)?, self.place(to)?);
         rename_new(&from.directory, from.name, &target.directory, target.name)?;
         // The next scan reads it under its new name.
@@ -261,7 +266,7 @@ impl SyncedFolder {
     }
 }
 
-impl Place<'_> {
+impl NamePlace<'_> {
     fn stamp(&self) -> Result<Stamp, Errno> {
         statat(&self.directory, self.name, AtFlags::SYMLINK_NOFOLLOW).map(|found| Stamp::of(&found))
     }
@@ -269,12 +274,12 @@ impl Place<'_> {
 
 /// A file under a temporary name, in the directory that it is for. Dropping it removes it.
 struct Staged<'a> {
-    place: &'a Place<'a>,
+    place: &'a NamePlace<'a>,
     name: String,
 }
 
 impl<'a> Staged<'a> {
-    fn write(place: &'a Place<'a>, content: &[u8], mode: u32) -> Result<Self, NotDone> {
+    fn write(place: &'a NamePlace<'a>, content: &[u8], mode: u32) -> Result<Self, NotDone> {
         // Only its owner can read it before it is complete.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let private = Mode::from_raw_mode(0o600);
@@ -315,7 +320,7 @@ impl<'a> Staged<'a> {
             }
             Err(error) => return Err(error.into()),
         }
-        let was = Place {
+        let was = NamePlace {
             directory: openat(directory, ".", FOLDER_FLAGS, Mode::empty())?,
             name: &self.name,
         };
@@ -338,11 +343,11 @@ impl Drop for Staged<'_> {
 }
 
 /// Removes a file. If somebody has changed it meanwhile, it stays.
-fn remove_file(place: &Place<'_>, expected: &Stamp) -> Result<(), NotDone> {
+fn remove_file(place: &NamePlace<'_>, expected: &Stamp) -> Result<(), NotDone> {
     let name = format!("{TEMPORARY}{:016x}", RandomState::new().hash_one(place.name));
     rename_new(&place.directory, place.name, &place.directory, &name)?;
     let directory = openat(&place.directory, ".", FOLDER_FLAGS, Mode::empty())?;
-    let moved = Place { directory, name: &name };
+    let moved = NamePlace { directory, name: &name };
     if moved.stamp()?.is_same_file(expected) {
         unlinkat(&place.directory, &name, AtFlags::empty())?;
         return Ok(());

@@ -30,13 +30,9 @@ struct OpenFolder {
 
 /// A session's hold on its folder, which is in sync as long as a session holds it.
 #[derive(Debug)]
-pub(crate) struct SessionFolder(Arc<FolderSync>);
+pub(crate) struct HeldFolder(Arc<FolderSync>);
 
-impl SessionFolder {
-    pub(super) fn sync(&self) -> &FolderSync {
-        &self.0
-    }
-
+impl HeldFolder {
     /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
@@ -52,7 +48,7 @@ impl SessionFolder {
 
     /// Returns the output of the session, whose end waits for its last files.
     pub(crate) fn watch(self, output: Box<dyn OutputSource>) -> Box<dyn OutputSource> {
-        Box::new(SyncedOutput::new(output, self))
+        Box::new(SyncedOutput::new(output, self.0))
     }
 }
 
@@ -69,7 +65,7 @@ impl HostWorkspaces {
         own: Option<&Path>,
         name: &str,
         dial: &Arc<dyn Dial>,
-    ) -> Result<SessionFolder, SyncFailure> {
+    ) -> Result<HeldFolder, SyncFailure> {
         let own = own.ok_or(SyncFailure::NoState)?;
         let default = || own.join(FOLDERS).join(workspace.as_str());
         let wanted = cwd.map_or_else(default, expanded);
@@ -81,7 +77,7 @@ impl HostWorkspaces {
         for folder in open.iter() {
             let Some(sync) = folder.sync.upgrade() else { continue };
             if folder.path == path && folder.workspace == *workspace {
-                return Ok(SessionFolder(sync));
+                return Ok(HeldFolder(sync));
             }
             if folder.path.starts_with(&path) || path.starts_with(&folder.path) {
                 return Err(SyncFailure::Overlap { path, other: folder.path.clone() });
@@ -93,6 +89,6 @@ impl HostWorkspaces {
         let sync = Arc::new(sync);
         let (workspace, weak) = (workspace.clone(), Arc::downgrade(&sync));
         open.push(OpenFolder { workspace, path, sync: weak });
-        Ok(SessionFolder(sync))
+        Ok(HeldFolder(sync))
     }
 }

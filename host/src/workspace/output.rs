@@ -1,10 +1,11 @@
 //! The output of a session whose folder is in sync: its end waits for its files.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::SessionFolder;
+use super::FolderSync;
 use crate::driver::{DriverOutput, OutputSource};
 
 /// The longest time for which the end of a session waits for its last files to reach the relay.
@@ -14,11 +15,11 @@ const LAST_FILES: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct SyncedOutput {
     inner: Box<dyn OutputSource>,
-    folder: Option<SessionFolder>,
+    folder: Option<Arc<FolderSync>>,
 }
 
 impl SyncedOutput {
-    pub(super) fn new(inner: Box<dyn OutputSource>, folder: SessionFolder) -> Self {
+    pub(super) fn new(inner: Box<dyn OutputSource>, folder: Arc<FolderSync>) -> Self {
         Self { inner, folder: Some(folder) }
     }
 }
@@ -29,7 +30,7 @@ impl OutputSource for SyncedOutput {
             let output = self.inner.next().await;
             if matches!(output, DriverOutput::End(_))
                 && let Some(folder) = self.folder.take()
-                && !folder.sync().settle_within(LAST_FILES).await
+                && !folder.settle_within(LAST_FILES).await
             {
                 tracing::warn!("the last files of a session are not in its workspace");
             }

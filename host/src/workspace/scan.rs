@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
 use moorline_shared::limits::WORKSPACE_FILE_BYTES;
-use moorline_shared::workspace::{ContentHash, Entry, FolderState, WorkspacePath};
+use moorline_shared::workspace::{ContentHash, FileEntry, FolderState, WorkspacePath};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
@@ -26,7 +26,7 @@ pub(super) const FILE_FLAGS: OFlags =
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) stamp: Stamp,
-    pub(super) entry: Entry,
+    pub(super) entry: FileEntry,
     /// True if it may have changed without another stamp.
     is_fresh: bool,
 }
@@ -271,13 +271,13 @@ impl Index {
         let known = self.seen.get(child).filter(|seen| seen.entry.is_directory());
         let is_same = known.is_some_and(|known| known.stamp.inode == stamp.inode);
         if !(deep || !is_same) {
-            self.note(child, stamp, Entry::Directory { mode: stamp.mode });
+            self.note(child, stamp, FileEntry::Directory { mode: stamp.mode });
             return true;
         }
         let read = openat(directory, name, FOLDER_FLAGS, Mode::empty())
             .map_err(io::Error::from)
             .and_then(|opened| {
-                self.note(child, stamp, Entry::Directory { mode: stamp.mode });
+                self.note(child, stamp, FileEntry::Directory { mode: stamp.mode });
                 self.scan_directory(&opened, Some(child), true)
             });
         if let Err(error) = read {
@@ -287,7 +287,7 @@ impl Index {
         true
     }
 
-    pub(super) fn note(&mut self, path: &WorkspacePath, stamp: Stamp, entry: Entry) {
+    pub(super) fn note(&mut self, path: &WorkspacePath, stamp: Stamp, entry: FileEntry) {
         if !entry.is_directory() && self.seen.get(path).is_some_and(|it| it.entry.is_directory()) {
             self.forget(path);
         }
@@ -328,10 +328,10 @@ pub(super) fn open_directory(root: &OwnedFd, path: &WorkspacePath) -> Result<Own
 }
 
 /// Reads a file for its hash; `None` if it changes meanwhile.
-fn read_file(directory: &OwnedFd, name: &str) -> Result<Option<(Stamp, Entry)>, Errno> {
+fn read_file(directory: &OwnedFd, name: &str) -> Result<Option<(Stamp, FileEntry)>, Errno> {
     let Some((stamp, content)) = read_settled(directory, name)? else { return Ok(None) };
     let (size, hash) = (content.len() as u64, ContentHash::of(&content));
-    Ok(Some((stamp, Entry::File { mode: stamp.mode, size, hash })))
+    Ok(Some((stamp, FileEntry::File { mode: stamp.mode, size, hash })))
 }
 
 /// Reads a file; `None` if it changes meanwhile.

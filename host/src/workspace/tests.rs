@@ -11,9 +11,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use moorline_shared::rest::{WorkspaceFile, WorkspaceTree};
 use moorline_shared::workspace::wire::{
-    ChangeResult, PathChange, SizedContent, WorkspaceAnswer, WorkspaceRequest,
+    PathChange, PathChangeResult, SizedContent, WorkspaceAnswer, WorkspaceRequest,
 };
-use moorline_shared::workspace::{Entry, WorkspacePath};
+use moorline_shared::workspace::{FileEntry, WorkspacePath};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A workspace in memory, which takes every change of what it has.
 #[derive(Clone)]
 struct InMemory {
-    files: Arc<Mutex<BTreeMap<WorkspacePath, (u64, Entry, Bytes)>>>,
+    files: Arc<Mutex<BTreeMap<WorkspacePath, (u64, FileEntry, Bytes)>>>,
     revision: watch::Sender<u64>,
 }
 
@@ -35,7 +35,7 @@ impl InMemory {
 
     fn put(&self, path: &str, content: &'static [u8]) {
         self.revision.send_modify(|revision| *revision += 1);
-        let entry = Entry::file(0o644, content);
+        let entry = FileEntry::file(0o644, content);
         let put = (*self.revision.borrow(), entry, Bytes::from_static(content));
         self.lock().insert(path.parse().unwrap(), put);
     }
@@ -48,11 +48,11 @@ impl InMemory {
         self.lock().keys().map(ToString::to_string).collect()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkspacePath, (u64, Entry, Bytes)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkspacePath, (u64, FileEntry, Bytes)>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, change: PathChange) -> ChangeResult {
+    fn change(&self, change: PathChange) -> PathChangeResult {
         self.revision.send_modify(|revision| *revision += 1);
         let revision = *self.revision.borrow();
         let mut files = self.lock();
@@ -65,13 +65,13 @@ impl InMemory {
             }
             None => drop(files.remove(&change.path)),
         }
-        ChangeResult::Done { revision }
+        PathChangeResult::Done { revision }
     }
 
     fn tree(&self) -> WorkspaceTree {
         let files = self.lock();
-        let file =
-            |(path, (revision, entry, _)): (&WorkspacePath, &(u64, Entry, Bytes))| WorkspaceFile {
+        let file = |(path, (revision, entry, _)): (&WorkspacePath, &(u64, FileEntry, Bytes))| {
+            WorkspaceFile {
                 path: path.clone(),
                 kind: entry.kind(),
                 mode: entry.mode(),
@@ -81,7 +81,8 @@ impl InMemory {
                 changed_at: 0,
                 conflict_of: None,
                 deleted: false,
-            };
+            }
+        };
         WorkspaceTree {
             revision: *self.revision.borrow(),
             full: true,
@@ -216,12 +217,12 @@ async fn a_file_that_others_change_meanwhile_is_not_overwritten() {
     let mut synced = SyncedFolder::open(folder.path()).unwrap();
     synced.scan(&super::scan::Dirty::All).unwrap();
     let expect = synced.state().entries.values().next().copied();
-    assert_eq!(expect, Some(Entry::file(0o640, b"one")));
+    assert_eq!(expect, Some(FileEntry::file(0o640, b"one")));
     let write = |synced: &mut SyncedFolder, content: &'static [u8]| {
         synced.step(moorline_shared::workspace::FolderStep::Write {
             path: "f".parse().unwrap(),
             expect,
-            to: Entry::file(0o600, content),
+            to: FileEntry::file(0o600, content),
             content: Bytes::from_static(content),
         })
     };

@@ -13,13 +13,13 @@ use super::scan::{Dirty, Index};
 
 /// What has changed and was not read yet.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
+pub(super) struct FolderChanges {
     dirty: Mutex<Dirty>,
     /// Notified when something has changed.
     pub(super) arrived: Notify,
 }
 
-impl Changes {
+impl FolderChanges {
     /// Takes what has changed.
     pub(super) fn take(&self) -> Dirty {
         std::mem::take(&mut *self.lock())
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Watch {
 
 impl Watch {
     /// Begins to watch a folder, whose path has no symbolic links.
-    pub(super) fn begin(root: &Path, changes: &Arc<Changes>) -> Self {
+    pub(super) fn begin(root: &Path, changes: &Arc<FolderChanges>) -> Self {
         let (told, base) = (Arc::clone(changes), root.to_owned());
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             told.add(meaning(&base, event));

@@ -8,6 +8,7 @@ pub(crate) mod action_request;
 pub(crate) mod approvals;
 mod ask;
 mod audit;
+mod call;
 pub(crate) mod changes;
 pub(crate) mod files;
 pub(crate) mod hosts;
@@ -37,10 +38,10 @@ use moorline_shared::id::{HostId, ProjectId, SessionId, WorkspaceId};
 use moorline_shared::message::Scope;
 use moorline_shared::rest::SessionSummary;
 use percent_encoding::percent_decode_str;
-use serde::{Deserialize, Serialize};
 
 use crate::api::ApiError;
 use crate::auth::Access;
+pub use crate::auth::{Reach, Reached};
 use crate::directory::{Change, Directory, Draft, Effect, created_event};
 use crate::naming;
 use crate::session::Session;
@@ -48,6 +49,7 @@ pub use action_request::ActionRequest;
 use action_request::{ActionPlan, DecisionPlan};
 pub use ask::{QuestionHandler, answer_reply, ask_host};
 pub use audit::{AuditPage, AuditQuery};
+pub use call::Call;
 pub use files::files_reply;
 pub use hosts::{host_agents, rules_answer, rules_question};
 pub use login::{LoginQuery, cookie_expiry};
@@ -60,7 +62,7 @@ pub use sessions::forked;
 pub use table::ROUTES;
 pub use tmux::host_tmux;
 pub use tokens::{changed_token, new_token};
-pub use workspaces::WorkspaceHandler;
+pub use workspaces::{WorkspaceHandler, since};
 
 /// One route of the API.
 #[derive(Debug)]
@@ -163,86 +165,6 @@ impl Asked {
     fn decide(plan: DecisionPlan) -> Self {
         Self::Act(Box::new(ActionRequest::decide(plan)))
     }
-}
-
-/// Requests that each relay handles in its own way: sockets, streams, and those that need its database or another
-/// process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// Reports that the relay works.
-    Health,
-    /// Returns the API's description.
-    Description,
-    /// Returns metrics for Prometheus.
-    Metrics,
-    /// Returns metrics as JSON.
-    DebugMetrics,
-    /// Sets the browser's cookie.
-    LogIn,
-    /// Removes the browser's cookie.
-    LogOut,
-    /// Creates a ticket.
-    CreateTicket,
-    /// Lists all tokens.
-    ListTokens,
-    /// Creates a token.
-    CreateToken,
-    /// Changes what a token allows.
-    ChangeToken,
-    /// Revokes a token.
-    RevokeToken,
-    /// Removes every cookie that stands for the caller's token.
-    LogOutEverywhere,
-    /// Returns what a browser needs to log in by a passkey.
-    PasskeyLogin,
-    /// Sets the browser's cookie for who has a passkey.
-    LogInByPasskey,
-    /// Lists the passkeys that the caller may see.
-    ListPasskeys,
-    /// Returns what a browser needs to make a passkey.
-    PasskeyCreation,
-    /// Adds a passkey for the caller's token.
-    AddPasskey,
-    /// Removes a passkey.
-    RemovePasskey,
-    /// Lists what was done by whom.
-    Audit,
-    /// Returns the key with which browsers subscribe to notices.
-    PushKey,
-    /// Keeps a browser's subscription to notices.
-    SubscribePush,
-    /// Forgets a subscription.
-    UnsubscribePush,
-    /// Opens the event stream of the lists.
-    ListEvents,
-    /// Lists the agents of a host, by asking it.
-    HostAgents,
-    /// Lists the tmux servers of a host, by asking it.
-    HostTmux,
-    /// Starts a session on another one's log.
-    Fork,
-    /// Lists the files that a session works with, by asking its host.
-    SessionContext,
-    /// Opens a session's event stream.
-    SessionEvents,
-    /// Opens a client's WebSocket.
-    Stream,
-    /// Opens a WebSocket of plain text.
-    Plain,
-    /// Opens a WebSocket of the Agent Client Protocol.
-    Acp,
-    /// Opens the deprecated WebSocket of JSON.
-    Chat,
-    /// Opens a host's WebSocket for one session.
-    Publish,
-    /// Opens a host's own WebSocket.
-    Control,
-    /// Lists a host's rules about approvals, by asking it.
-    HostRules,
-    /// Revokes a rule of a host.
-    RevokeRule,
-    /// Opens a workspace's event stream.
-    WorkspaceEvents,
 }
 
 /// The directory, and which hosts are connected.
@@ -424,37 +346,6 @@ impl Route {
             Need::Admin => access.is_admin(),
         };
         if is_enough { Ok(scope) } else { Err(ApiError::forbidden()) }
-    }
-}
-
-/// What the access to a route may depend on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach<'a> {
-    /// The session that the path names.
-    Session(&'a SessionId),
-    /// The workspace that the path names.
-    Workspace(&'a WorkspaceId),
-}
-
-/// What the directory knows of a [`Reach`].
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reached {
-    /// The project of the session or workspace.
-    pub project: Option<ProjectId>,
-    /// The sessions that use the workspace.
-    #[serde(default)]
-    pub sessions: Vec<SessionId>,
-}
-
-impl Reached {
-    /// Returns the scope of a token with this access for a workspace: that for the project of the
-    /// workspace, or for a session that uses it. A host may write to a workspace that a session uses.
-    fn workspace_scope(&self, access: &Access) -> Option<Scope> {
-        match access {
-            Access::Host => (!self.sessions.is_empty()).then_some(Scope::Write),
-            Access::Session { id, scope } => self.sessions.contains(id).then_some(*scope),
-            _ => access.scope_in(self.project.as_ref()),
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Workspaces: the files that a relay keeps, and every decision about them.
 //!
-//! [`Workspace`] works on an open database by way of [`WorkspaceSql`], which runs one statement at a
+//! [`WorkspaceFiles`] works on an open database by way of [`WorkspaceSql`], which runs one statement at a
 //! time: SQLite on one machine, the storage of a Durable Object at the edge. So the statements, and
-//! what they mean, exist once. The caller runs each [`Action`] as one transaction.
+//! what they mean, exist once. The caller runs each [`FileAction`] as one transaction.
 //!
 //! Each change gets the next revision of the workspace, and each path has the revision of its last
 //! change. A deleted path stays as a tombstone, so that whoever knows everything up to a revision is
@@ -20,24 +20,25 @@ mod statements;
 #[cfg(test)]
 mod tests;
 
-pub use action::Action;
+pub(crate) use action::ArchiveFormat;
+pub use action::FileAction;
 pub use events::WorkspaceEvents;
 pub use reply::WorkspaceReply;
-pub use sql::{Cell, SqlFailure, SqlValue, WorkspaceSql};
+pub use sql::{SqlCell, SqlFailure, SqlValue, WorkspaceSql};
 pub use statements::DELETE_WORKSPACE_FILES;
 
 use moorline_shared::id::WorkspaceId;
 use moorline_shared::rest::WorkspaceFile;
 use moorline_shared::workspace::{ContentHash, EntryKind, WorkspacePath};
 
-use sql::Row;
+use sql::SqlRow;
 use statements::{FILE, PUT_STATE, STATE};
 
 type Result<T> = std::result::Result<T, SqlFailure>;
 
 /// The files of one workspace in an open database.
 #[derive(Clone, Copy)]
-pub struct Workspace<'a> {
+pub struct WorkspaceFiles<'a> {
     /// The database.
     pub sql: &'a dyn WorkspaceSql,
     /// The workspace's id.
@@ -48,9 +49,9 @@ pub struct Workspace<'a> {
     pub now_ms: u64,
 }
 
-impl std::fmt::Debug for Workspace<'_> {
+impl std::fmt::Debug for WorkspaceFiles<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Workspace").field("id", self.id).finish_non_exhaustive()
+        f.debug_struct("WorkspaceFiles").field("id", self.id).finish_non_exhaustive()
     }
 }
 
@@ -77,10 +78,10 @@ struct StoredFile {
     chunks: Vec<u8>,
 }
 
-impl Workspace<'_> {
+impl WorkspaceFiles<'_> {
     fn state(&self) -> Result<State> {
         let rows = self.sql.rows(STATE, &[self.id.as_str().into()])?;
-        let Some(mut row) = rows.into_iter().next().map(Row::new) else {
+        let Some(mut row) = rows.into_iter().next().map(SqlRow::new) else {
             return Ok(State::default());
         };
         Ok(State {
@@ -118,8 +119,8 @@ impl Workspace<'_> {
 
 impl StoredFile {
     /// Reads a row that has the columns of [`FILE`].
-    fn read(row: Vec<Cell>) -> Result<Self> {
-        let mut row = Row::new(row);
+    fn read(row: Vec<SqlCell>) -> Result<Self> {
+        let mut row = SqlRow::new(row);
         let path = row.parsed()?;
         let deleted = row.optional_text()?.is_none();
         let kind = if row.number()? == 1 { EntryKind::Directory } else { EntryKind::File };

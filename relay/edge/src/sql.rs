@@ -10,7 +10,7 @@ mod records;
 use js_sys::Number;
 use moorline_core::schema::MIGRATIONS;
 use moorline_core::segment::SegmentError;
-use moorline_core::workspace::Cell;
+use moorline_core::workspace::SqlCell;
 use wasm_bindgen::JsValue;
 use worker::{SqlStorage, SqlStorageValue};
 
@@ -159,12 +159,12 @@ pub(crate) struct ResultRow(Vec<SqlStorageValue>);
 
 impl ResultRow {
     /// The values, as workspaces take them.
-    pub(crate) fn into_cells(self) -> Vec<Cell> {
+    pub(crate) fn into_cells(self) -> Vec<SqlCell> {
         let cell = |value| match value {
-            SqlStorageValue::Integer(number) => Cell::Number(number.cast_unsigned()),
-            SqlStorageValue::String(text) => Cell::Text(text),
-            SqlStorageValue::Blob(bytes) => Cell::Blob(bytes),
-            _ => Cell::Null,
+            SqlStorageValue::Integer(number) => SqlCell::Number(number.cast_unsigned()),
+            SqlStorageValue::String(text) => SqlCell::Text(text),
+            SqlStorageValue::Blob(bytes) => SqlCell::Blob(bytes),
+            _ => SqlCell::Null,
         };
         self.0.into_iter().map(cell).collect()
     }

@@ -10,13 +10,14 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
+use js_sys::JsString;
 use moorline_core::api::ApiError;
 use moorline_core::profile::Profile;
 use moorline_core::record::WorkspaceRecord;
 use moorline_core::routes::{self, Call, Found, Handler, Matched, WorkspaceHandler, find};
 use moorline_core::workspace::{
-    Action, Cell, DELETE_WORKSPACE_FILES, SqlFailure, SqlValue, Workspace, WorkspaceReply,
-    WorkspaceSql,
+    DELETE_WORKSPACE_FILES, FileAction, SqlCell, SqlFailure, SqlValue, WorkspaceFiles,
+    WorkspaceReply, WorkspaceSql,
 };
 use moorline_shared::id::WorkspaceId;
 use wasm_bindgen::closure::Closure;
@@ -122,7 +123,7 @@ impl WorkspaceState {
     /// Carries out an action: all of it or, if it fails, nothing.
     fn run(
         &self,
-        action: &Rc<Action>,
+        action: &Rc<FileAction>,
         record: &WorkspaceRecord,
     ) -> std::result::Result<WorkspaceReply, RequestFailure> {
         let database = self.database()?;
@@ -191,8 +192,8 @@ impl WorkspaceState {
     }
 }
 
-fn workspace<'a>(sql: &'a dyn WorkspaceSql, id: &'a WorkspaceId) -> Workspace<'a> {
-    Workspace { sql, id, limit_bytes: Profile::EDGE.workspace_bytes, now_ms: now_ms() }
+fn workspace<'a>(sql: &'a dyn WorkspaceSql, id: &'a WorkspaceId) -> WorkspaceFiles<'a> {
+    WorkspaceFiles { sql, id, limit_bytes: Profile::EDGE.workspace_bytes, now_ms: now_ms() }
 }
 
 /// Returns true if a caller still has the access that it was admitted with. A fault takes nobody's
@@ -224,7 +225,7 @@ fn now_ms() -> u64 {
     Date::now().as_millis()
 }
 
-fn millis(action: &Action) -> u64 {
+fn millis(action: &FileAction) -> u64 {
     u64::try_from(action.wait().as_millis()).unwrap_or_default()
 }
 
@@ -238,6 +239,10 @@ fn response(reply: WorkspaceReply) -> Answer {
 }
 
 impl WorkspaceSql for ObjectDatabase {
+    fn decompose(&self, text: &str) -> String {
+        JsString::from(text).normalize("NFD").into()
+    }
+
     fn run(&self, statement: &str, values: &[SqlValue<'_>]) -> std::result::Result<(), SqlFailure> {
         let values: Vec<_> = values.iter().map(|value| bound(*value)).collect();
         self.run(statement, &values).map_err(failure)
@@ -247,7 +252,7 @@ impl WorkspaceSql for ObjectDatabase {
         &self,
         statement: &str,
         values: &[SqlValue<'_>],
-    ) -> std::result::Result<Vec<Vec<Cell>>, SqlFailure> {
+    ) -> std::result::Result<Vec<Vec<SqlCell>>, SqlFailure> {
         let values: Vec<_> = values.iter().map(|value| bound(*value)).collect();
         let rows = self.rows(statement, &values).map_err(failure)?;
         Ok(rows.into_iter().map(crate::sql::ResultRow::into_cells).collect())

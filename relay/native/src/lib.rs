@@ -29,4 +29,5 @@ pub mod store;
 pub mod stream;
 pub mod tls;
 mod websocket;
+mod workspace_notices;
 mod workspaces;

@@ -30,7 +30,7 @@ use super::session::Services;
 use super::signals::Signals;
 use super::store::Writer;
 use super::tls::{TlsServer, TlsSource};
-use super::workspaces::WorkspaceNotices;
+use super::workspace_notices::WorkspaceNotices;
 use moorline_core::auth::{Access, HostPolicy, OriginPolicy, RequestRates, Tickets};
 use moorline_core::push::PushServices;
 

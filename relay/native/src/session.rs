@@ -20,7 +20,7 @@ use super::clock::{Clock, wall_ms};
 use super::metrics::Metrics;
 use super::store::{SessionRecord, Store, Writer};
 use crate::audit::Audit;
-use crate::workspaces::WorkspaceNotices;
+use crate::workspace_notices::WorkspaceNotices;
 pub use lease::{CloseReason, PublisherLease};
 use moorline_core::api::ApiError;
 use moorline_core::directory::SessionReport;

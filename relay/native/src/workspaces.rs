@@ -1,45 +1,17 @@
-//! The files of workspaces: requests about them, one transaction each, and who waits for changes.
+//! The files of workspaces: requests about them, one transaction each.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use moorline_core::api::ApiError;
 use moorline_core::profile::Profile;
 use moorline_core::record::WorkspaceRecord;
-use moorline_core::workspace::{Action, Workspace, WorkspaceEvents, WorkspaceReply};
+use moorline_core::workspace::{FileAction, WorkspaceEvents, WorkspaceFiles, WorkspaceReply};
 use moorline_shared::id::WorkspaceId;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::wall_ms;
 use crate::registry::Registry;
 use crate::store::Store;
-
-/// Tells who waits that a workspace has changed.
-#[derive(Debug, Default)]
-pub struct WorkspaceNotices(Mutex<BTreeMap<WorkspaceId, watch::Sender<()>>>);
-
-impl WorkspaceNotices {
-    /// Returns what is notified of every change of a workspace from now on, and when it is deleted.
-    #[must_use]
-    pub fn subscribe(&self, id: &WorkspaceId) -> watch::Receiver<()> {
-        let mut senders = self.senders();
-        // Those that nobody waits for any more would never go otherwise.
-        senders.retain(|_, sender| !sender.is_closed());
-        senders.entry(id.clone()).or_default().subscribe()
-    }
-
-    /// Notifies everyone who waits for a change of a workspace.
-    pub fn changed(&self, id: &WorkspaceId) {
-        if let Some(sender) = self.senders().get(id) {
-            sender.send_replace(());
-        }
-    }
-
-    fn senders(&self) -> MutexGuard<'_, BTreeMap<WorkspaceId, watch::Sender<()>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Carries out a request about a workspace's files. One that may wait waits for a change.
 ///
@@ -48,7 +20,7 @@ impl WorkspaceNotices {
 pub(crate) async fn carry_out(
     registry: &Arc<Registry>,
     id: &WorkspaceId,
-    action: Action,
+    action: FileAction,
 ) -> Result<WorkspaceReply, ApiError> {
     let action = Arc::new(action);
     let until = Instant::now() + action.wait();
@@ -65,7 +37,7 @@ pub(crate) async fn carry_out(
 async fn once(
     registry: &Arc<Registry>,
     id: &WorkspaceId,
-    action: Arc<Action>,
+    action: Arc<FileAction>,
 ) -> Result<WorkspaceReply, ApiError> {
     let (at, id) = (Arc::clone(registry), id.clone());
     if !action.writes() {
@@ -91,9 +63,9 @@ async fn once(
     registry.services().writer.run(change).await?
 }
 
-fn workspace<'a>(store: &'a Store, id: &'a WorkspaceId) -> Workspace<'a> {
+fn workspace<'a>(store: &'a Store, id: &'a WorkspaceId) -> WorkspaceFiles<'a> {
     let limit_bytes = Profile::NATIVE.workspace_bytes;
-    Workspace { sql: store, id, limit_bytes, now_ms: wall_ms() }
+    WorkspaceFiles { sql: store, id, limit_bytes, now_ms: wall_ms() }
 }
 
 /// Returns the events of a workspace since the last look; `None` once the workspace is deleted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, WorkspacePath};
+use super::{FileEntry, WorkspacePath};
 
 /// The last state that a folder and its workspace had in common. It is kept beside the folder; a
 /// lost one costs a comparison of all hashes, and conflicts where both sides differ, but no file.
@@ -24,7 +24,7 @@ pub struct Base {
 #[serde(rename_all = "camelCase")]
 pub struct BaseEntry {
     /// The file or directory.
-    pub entry: Entry,
+    pub entry: FileEntry,
     /// The workspace's revision that had put it there.
     pub revision: u64,
 }

@@ -10,7 +10,7 @@ pub const MODE_BITS: u32 = 0o777;
 /// A file or a directory, without its path and content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Entry {
+pub enum FileEntry {
     /// A directory.
     Directory {
         /// The permission bits.
@@ -27,7 +27,7 @@ pub enum Entry {
     },
 }
 
-/// The kind of an [`Entry`].
+/// The kind of an [`FileEntry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
@@ -38,7 +38,7 @@ pub enum EntryKind {
     Directory,
 }
 
-impl Entry {
+impl FileEntry {
     /// Returns the file with this content.
     #[must_use]
     pub fn file(mode: u32, content: &[u8]) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Base, BaseEntry, Entry, WorkspacePath};
+use super::{Base, BaseEntry, FileEntry, WorkspacePath};
 
 /// What the relay has, by path. Everything that the folder ignores is left out.
 pub type RelayState = BTreeMap<WorkspacePath, BaseEntry>;
@@ -11,7 +11,7 @@ pub type RelayState = BTreeMap<WorkspacePath, BaseEntry>;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FolderState {
     /// Files and directories, by path.
-    pub entries: BTreeMap<WorkspacePath, Entry>,
+    pub entries: BTreeMap<WorkspacePath, FileEntry>,
     /// Places that are not synced, such as symbolic links, files that are too large and what cannot
     /// be read. Neither they nor what is in them is touched, on either side.
     pub left_out: BTreeSet<WorkspacePath>,
@@ -19,7 +19,7 @@ pub struct FolderState {
 
 /// A step that makes both sides equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum SyncAction {
     /// Change the workspace.
     Push {
         /// The path.
@@ -27,16 +27,16 @@ pub enum Action {
         /// The revision of what the workspace has there.
         base: Option<u64>,
         /// What the folder has there.
-        to: Option<Entry>,
+        to: Option<FileEntry>,
     },
     /// Change the folder.
     Pull {
         /// The path.
         path: WorkspacePath,
         /// What the folder has there.
-        local: Option<Entry>,
+        local: Option<FileEntry>,
         /// What it is to have there.
-        to: Option<Entry>,
+        to: Option<FileEntry>,
         /// What both have then had in common.
         base: Option<BaseEntry>,
     },
@@ -54,7 +54,7 @@ pub enum Action {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The steps, sorted by path.
-    pub actions: Vec<Action>,
+    pub actions: Vec<SyncAction>,
     /// Paths at which both sides are equal, though the base does not say so, with what it is to say.
     pub agreed: Vec<(WorkspacePath, Option<BaseEntry>)>,
 }
@@ -62,20 +62,20 @@ pub struct Plan {
 /// The three states at a path.
 #[derive(Debug, Clone, Copy)]
 struct Sides {
-    local: Option<Entry>,
+    local: Option<FileEntry>,
     relay: Option<BaseEntry>,
     base: Option<BaseEntry>,
 }
 
 /// What is to become of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum PathOutcome {
     /// Nothing is to be done.
     Equal,
     /// The folder's version counts.
     Push,
     /// The workspace's version counts; the folder gets this.
-    Pull(Option<Entry>),
+    Pull(Option<FileEntry>),
     /// Both count.
     Conflict,
 }
@@ -83,7 +83,7 @@ enum Outcome {
 /// Plans what makes a folder and its workspace equal.
 ///
 /// A side that has not changed since the base gets the other's version. A change wins against a
-/// deletion. Two changes of one file are a conflict: see [`Action::MoveAside`]; if there is one, the
+/// deletion. Two changes of one file are a conflict: see [`SyncAction::MoveAside`]; if there is one, the
 /// plan has nothing else, because it changes what the rest depends on. `host` is for the names of
 /// files that are moved aside.
 #[must_use]
@@ -92,7 +92,7 @@ pub fn plan(base: &Base, folder: &FolderState, relay: &RelayState, host: &str) -
     let mut paths: BTreeSet<&WorkspacePath> = base.entries.keys().collect();
     paths.extend(folder.entries.keys());
     paths.extend(relay.keys());
-    let mut kept = Kept::new(&folder.left_out);
+    let mut kept = KeptDirectories::new(&folder.left_out);
     // What is in a directory decides whether the directory can go, and comes first.
     for path in paths.into_iter().rev() {
         if is_left_out(path, folder) {
@@ -110,16 +110,16 @@ pub fn plan(base: &Base, folder: &FolderState, relay: &RelayState, host: &str) -
         plan.note(path, sides, outcome, folder, relay, host);
     }
     plan.actions.reverse();
-    if plan.actions.iter().any(|action| matches!(action, Action::MoveAside { .. })) {
-        plan.actions.retain(|action| matches!(action, Action::MoveAside { .. }));
+    if plan.actions.iter().any(|action| matches!(action, SyncAction::MoveAside { .. })) {
+        plan.actions.retain(|action| matches!(action, SyncAction::MoveAside { .. }));
     }
     plan
 }
 
 /// The directories in which something is kept.
-struct Kept(BTreeSet<WorkspacePath>);
+struct KeptDirectories(BTreeSet<WorkspacePath>);
 
-impl Kept {
+impl KeptDirectories {
     fn new(left_out: &BTreeSet<WorkspacePath>) -> Self {
         let mut kept = Self(BTreeSet::new());
         left_out.iter().for_each(|path| kept.add(path));
@@ -149,71 +149,78 @@ fn is_left_out(path: &WorkspacePath, folder: &FolderState) -> bool {
 impl Sides {
     /// Decides what is to become of a path. `is_needed` says that something in it is kept, so that it
     /// must be a directory.
-    fn outcome(self, is_needed: bool) -> Outcome {
+    fn outcome(self, is_needed: bool) -> PathOutcome {
         let relay = self.relay.map(|relay| relay.entry);
         let outcome = self.by_itself();
         if !is_needed {
             return outcome;
         }
-        let is_directory = |entry: Option<Entry>| entry.is_some_and(|entry| entry.is_directory());
+        let is_directory =
+            |entry: Option<FileEntry>| entry.is_some_and(|entry| entry.is_directory());
         match outcome {
             // Deleted on one side: what is in it keeps it.
-            Outcome::Push if self.local.is_none() && is_directory(relay) => Outcome::Pull(relay),
-            Outcome::Pull(None) if is_directory(self.local) => Outcome::Push,
+            PathOutcome::Push if self.local.is_none() && is_directory(relay) => {
+                PathOutcome::Pull(relay)
+            }
+            PathOutcome::Pull(None) if is_directory(self.local) => PathOutcome::Push,
             // Replaced by a file on one side.
-            Outcome::Push if is_directory(relay) && !is_directory(self.local) => Outcome::Conflict,
-            Outcome::Pull(to) if is_directory(self.local) && !is_directory(to) => Outcome::Conflict,
+            PathOutcome::Push if is_directory(relay) && !is_directory(self.local) => {
+                PathOutcome::Conflict
+            }
+            PathOutcome::Pull(to) if is_directory(self.local) && !is_directory(to) => {
+                PathOutcome::Conflict
+            }
             outcome => outcome,
         }
     }
 
-    fn by_itself(self) -> Outcome {
+    fn by_itself(self) -> PathOutcome {
         let (local, relay) = (self.local, self.relay.map(|relay| relay.entry));
         let base = self.base.map(|base| base.entry);
         if local == relay {
-            return Outcome::Equal;
+            return PathOutcome::Equal;
         }
         if local == base {
-            return Outcome::Pull(relay);
+            return PathOutcome::Pull(relay);
         }
         if relay == base {
-            return Outcome::Push;
+            return PathOutcome::Push;
         }
         match (local, relay) {
             // A change wins against a deletion.
-            (None, _) => Outcome::Pull(relay),
-            (_, None) => Outcome::Push,
+            (None, _) => PathOutcome::Pull(relay),
+            (_, None) => PathOutcome::Push,
             (Some(local), Some(relay)) => merged(local, relay, base),
         }
     }
 
     /// Returns true if something is at the path afterwards.
-    fn is_kept(self, outcome: Outcome) -> bool {
+    fn is_kept(self, outcome: PathOutcome) -> bool {
         match outcome {
-            Outcome::Equal | Outcome::Push => self.local.is_some(),
-            Outcome::Pull(to) => to.is_some(),
-            Outcome::Conflict => true,
+            PathOutcome::Equal | PathOutcome::Push => self.local.is_some(),
+            PathOutcome::Pull(to) => to.is_some(),
+            PathOutcome::Conflict => true,
         }
     }
 }
 
 /// Merges two changes, as far as they are of different things.
-fn merged(local: Entry, relay: Entry, base: Option<Entry>) -> Outcome {
+fn merged(local: FileEntry, relay: FileEntry, base: Option<FileEntry>) -> PathOutcome {
     if local.has_content_of(&relay) {
         // Only the modes differ: the one that has changed counts, or else the relay's.
         let mode = base.map(|base| base.mode()).filter(|base| *base == relay.mode());
         let mode = mode.map_or(relay.mode(), |_| local.mode());
-        return Outcome::Pull(Some(relay.with_mode(mode)));
+        return PathOutcome::Pull(Some(relay.with_mode(mode)));
     }
-    let Some(base) = base else { return Outcome::Conflict };
+    let Some(base) = base else { return PathOutcome::Conflict };
     if local.has_content_of(&base) {
         // The folder has changed the mode, and the relay the content.
-        return Outcome::Pull(Some(relay.with_mode(local.mode())));
+        return PathOutcome::Pull(Some(relay.with_mode(local.mode())));
     }
     if relay.has_content_of(&base) {
-        return Outcome::Pull(Some(local.with_mode(relay.mode())));
+        return PathOutcome::Pull(Some(local.with_mode(relay.mode())));
     }
-    Outcome::Conflict
+    PathOutcome::Conflict
 }
 
 impl Plan {
@@ -221,24 +228,26 @@ impl Plan {
         &mut self,
         path: &WorkspacePath,
         sides: Sides,
-        outcome: Outcome,
+        outcome: PathOutcome,
         folder: &FolderState,
         relay: &RelayState,
         host: &str,
     ) {
         let path = path.clone();
         match outcome {
-            Outcome::Equal if sides.base != sides.relay => self.agreed.push((path, sides.relay)),
-            Outcome::Equal => {}
-            Outcome::Push => {
+            PathOutcome::Equal if sides.base != sides.relay => {
+                self.agreed.push((path, sides.relay))
+            }
+            PathOutcome::Equal => {}
+            PathOutcome::Push => {
                 let base = sides.relay.map(|relay| relay.revision);
-                self.actions.push(Action::Push { path, base, to: sides.local });
+                self.actions.push(SyncAction::Push { path, base, to: sides.local });
             }
-            Outcome::Pull(to) => {
+            PathOutcome::Pull(to) => {
                 let (local, base) = (sides.local, sides.relay);
-                self.actions.push(Action::Pull { path, local, to, base });
+                self.actions.push(SyncAction::Pull { path, local, to, base });
             }
-            Outcome::Conflict => {
+            PathOutcome::Conflict => {
                 let is_taken = |to: &WorkspacePath| {
                     folder.entries.contains_key(to)
                         || relay.contains_key(to)
@@ -246,7 +255,7 @@ impl Plan {
                 };
                 let names = (1..=u32::MAX).map(|number| path.conflict(host, number));
                 let to = names.into_iter().find(|to| !is_taken(to));
-                self.actions.extend(to.map(|to| Action::MoveAside { path, to }));
+                self.actions.extend(to.map(|to| SyncAction::MoveAside { path, to }));
             }
         }
     }
@@ -260,10 +269,10 @@ mod tests {
     const B: Option<&str> = Some("b");
     const C: Option<&str> = Some("c");
 
-    fn entry(content: &str) -> Entry {
+    fn entry(content: &str) -> FileEntry {
         match content {
-            "/" => Entry::Directory { mode: 0o755 },
-            content => Entry::file(0o644, content.as_bytes()),
+            "/" => FileEntry::Directory { mode: 0o755 },
+            content => FileEntry::file(0o644, content.as_bytes()),
         }
     }
 
@@ -295,13 +304,13 @@ mod tests {
 
     fn shortly(plan: &Plan) -> String {
         let shown = plan.actions.iter().map(|action| match action {
-            Action::Push { path, to, .. } => {
+            SyncAction::Push { path, to, .. } => {
                 format!("{path}>{}", if to.is_none() { "-" } else { "" })
             }
-            Action::Pull { path, to, .. } => {
+            SyncAction::Pull { path, to, .. } => {
                 format!("{path}<{}", if to.is_none() { "-" } else { "" })
             }
-            Action::MoveAside { path, to } => format!("{path}!{to}"),
+            SyncAction::MoveAside { path, to } => format!("{path}!{to}"),
         });
         shown.collect::<Vec<_>>().join(" ")
     }
@@ -370,11 +379,11 @@ mod tests {
         let at = |entry, revision| BaseEntry { entry, revision };
         let executable = entry("a").with_mode(0o755);
         base.entries.insert(path("f"), at(entry("a"), 1));
-        let mut pulled = |local: Entry, there: Entry| {
+        let mut pulled = |local: FileEntry, there: FileEntry| {
             folder.entries.insert(path("f"), local);
             relay.insert(path("f"), at(there, 2));
             match &plan(&base, &folder, &relay, "h").actions[..] {
-                [Action::Pull { to: Some(to), .. }] => *to,
+                [SyncAction::Pull { to: Some(to), .. }] => *to,
                 other => panic!("{other:?}"),
             }
         };

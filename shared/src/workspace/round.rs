@@ -7,18 +7,18 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::plan::{Action, FolderState, RelayState, plan};
+use super::plan::{FolderState, RelayState, SyncAction, plan};
 use super::wire::{WorkspaceAnswer, WorkspaceRequest};
-use super::{Base, Entry, WorkspacePath};
+use super::{Base, FileEntry, WorkspacePath};
 use pulls::Pulls;
 use pushes::Pushes;
 
-/// What the owner of a [`Round`] does next.
+/// What the owner of a [`SyncRound`] does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Ask the workspace, and call [`Round::answered`].
+pub enum RoundStep {
+    /// Ask the workspace, and call [`SyncRound::answered`].
     Ask(WorkspaceRequest),
-    /// Do this in the folder, and call [`Round::did`].
+    /// Do this in the folder, and call [`SyncRound::did`].
     Folder(FolderStep),
     /// Nothing: the round is over.
     Done,
@@ -35,7 +35,7 @@ pub enum FolderStep {
         /// The path.
         path: WorkspacePath,
         /// The file that is there.
-        expect: Entry,
+        expect: FileEntry,
     },
     /// Write a file, in place of what is there: a file, an empty directory or nothing. The directory
     /// that it is in exists.
@@ -43,9 +43,9 @@ pub enum FolderStep {
         /// The path.
         path: WorkspacePath,
         /// What is there.
-        expect: Option<Entry>,
+        expect: Option<FileEntry>,
         /// The file.
-        to: Entry,
+        to: FileEntry,
         /// Its content.
         content: Bytes,
     },
@@ -54,7 +54,7 @@ pub enum FolderStep {
         /// The path.
         path: WorkspacePath,
         /// What is there.
-        expect: Entry,
+        expect: FileEntry,
         /// The permission bits.
         mode: u32,
     },
@@ -63,7 +63,7 @@ pub enum FolderStep {
         /// The path.
         path: WorkspacePath,
         /// What is there.
-        expect: Option<Entry>,
+        expect: Option<FileEntry>,
         /// The permission bits.
         mode: u32,
     },
@@ -72,7 +72,7 @@ pub enum FolderStep {
         /// The path.
         path: WorkspacePath,
         /// What is there.
-        expect: Entry,
+        expect: FileEntry,
     },
     /// Rename a file or directory, whatever is in it, to a path at which nothing is.
     MoveAside {
@@ -102,7 +102,7 @@ pub struct Refused {
     /// The path.
     pub path: WorkspacePath,
     /// What the folder has there.
-    pub entry: Option<Entry>,
+    pub entry: Option<FileEntry>,
     /// The code: see [`super::wire::codes`].
     pub code: String,
     /// The reason, for people.
@@ -128,12 +128,12 @@ pub struct RoundReport {
 
 /// One round of a sync: compares, and carries out what is to be done.
 ///
-/// The owner does what [`Round::next`] says and reports the result, until it says [`Step::Done`]. It
-/// may stop at any time, as when the relay goes away: [`Round::finish`] returns what both sides are
+/// The owner does what [`SyncRound::next`] says and reports the result, until it says [`RoundStep::Done`]. It
+/// may stop at any time, as when the relay goes away: [`SyncRound::finish`] returns what both sides are
 /// known to have in common by then. A step that was done and not reported is found to be done by the
 /// next round.
 #[derive(Debug)]
-pub struct Round {
+pub struct SyncRound {
     base: Base,
     relay: RelayState,
     report: RoundReport,
@@ -143,7 +143,7 @@ pub struct Round {
     pulls: Pulls,
 }
 
-impl Round {
+impl SyncRound {
     /// Begins a round. `is_skipped` says which changes of the folder are not to be pushed now, because
     /// the workspace has refused them.
     #[must_use]
@@ -152,7 +152,7 @@ impl Round {
         folder: &FolderState,
         relay: RelayState,
         host: &str,
-        is_skipped: impl Fn(&WorkspacePath, Option<&Entry>) -> bool,
+        is_skipped: impl Fn(&WorkspacePath, Option<&FileEntry>) -> bool,
     ) -> Self {
         let planned = plan(&base, folder, &relay, host);
         for (path, agreed) in planned.agreed {
@@ -165,14 +165,14 @@ impl Round {
         let (mut moves, mut pushes, mut pulls) = (VecDeque::new(), Vec::new(), Vec::new());
         for action in planned.actions {
             match action {
-                Action::MoveAside { path, to } => moves.push_back((path, to)),
-                Action::Push { path, base, to } => {
+                SyncAction::MoveAside { path, to } => moves.push_back((path, to)),
+                SyncAction::Push { path, base, to } => {
                     if !is_skipped(&path, to.as_ref()) {
-                        pushes.push(pushes::Push { path, base, to });
+                        pushes.push(pushes::PlannedPush { path, base, to });
                     }
                 }
-                Action::Pull { path, local, to, base } => {
-                    pulls.push(pulls::Pull { path, local, to, base });
+                SyncAction::Pull { path, local, to, base } => {
+                    pulls.push(pulls::PlannedPull { path, local, to, base });
                 }
             }
         }
@@ -186,17 +186,17 @@ impl Round {
     }
 
     /// Returns the next step. A call before the result of the last one was reported repeats it.
-    pub fn next(&mut self) -> Step {
+    pub fn next(&mut self) -> RoundStep {
         if self.moving.is_none() {
             self.moving = self.moves.pop_front();
         }
         if let Some((path, to)) = self.moving.clone() {
-            return Step::Folder(FolderStep::MoveAside { path, to });
+            return RoundStep::Folder(FolderStep::MoveAside { path, to });
         }
         if let Some(step) = self.pushes.next(&self.base) {
             return step;
         }
-        self.pulls.next().unwrap_or(Step::Done)
+        self.pulls.next().unwrap_or(RoundStep::Done)
     }
 
     /// Takes in the result of a step in the folder.
@@ -246,7 +246,7 @@ impl Round {
 }
 
 /// Returns where each content of a folder is.
-fn sources(folder: &FolderState) -> BTreeMap<super::ContentHash, (WorkspacePath, Entry)> {
+fn sources(folder: &FolderState) -> BTreeMap<super::ContentHash, (WorkspacePath, FileEntry)> {
     let files = folder.entries.iter();
     let files = files.filter_map(|(path, entry)| Some((entry.hash()?, (path.clone(), *entry))));
     files.collect()

@@ -8,9 +8,8 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ContentHash, Entry, WorkspacePath};
+use super::{ContentHash, FileEntry, WorkspaceFile, WorkspacePath, WorkspaceTree};
 use crate::limits::{WORKSPACE_CHANGES, WORKSPACE_FILE_BYTES};
-use crate::rest::{WorkspaceFile, WorkspaceTree};
 
 /// A request to a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,7 +45,7 @@ pub struct PathChange {
     /// The revision of what must be there now; `None` if nothing may be there.
     pub base: Option<u64>,
     /// What is to be there; `None` to delete.
-    pub to: Option<Entry>,
+    pub to: Option<FileEntry>,
     /// The path that the file was to have, if it is put here because of a conflict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict_of: Option<WorkspacePath>,
@@ -72,7 +71,7 @@ pub enum WorkspaceAnswer {
     /// The answer to [`WorkspaceRequest::Apply`].
     Applied {
         /// One result for each change, in their order.
-        results: Vec<ChangeResult>,
+        results: Vec<PathChangeResult>,
     },
 }
 
@@ -92,7 +91,7 @@ pub struct SizedContent {
 /// The result of one [`PathChange`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "camelCase")]
-pub enum ChangeResult {
+pub enum PathChangeResult {
     /// It is done, or was done before.
     Done {
         /// The revision that has done it.
@@ -131,7 +130,7 @@ pub mod codes {
 
 /// The error for bytes that are not a message of a sync.
 #[derive(Debug, thiserror::Error)]
-pub enum BadMessage {
+pub enum BadSyncMessage {
     /// The message is shorter than it says.
     #[error("a message of a sync is cut")]
     Cut,
@@ -162,12 +161,12 @@ impl WorkspaceRequest {
     /// Decodes a request and checks its contents.
     ///
     /// # Errors
-    /// [`BadMessage`].
-    pub fn decode(message: Bytes) -> Result<Self, BadMessage> {
+    /// [`BadSyncMessage`].
+    pub fn decode(message: Bytes) -> Result<Self, BadSyncMessage> {
         let (mut request, mut rest): (Self, _) = decode(message)?;
         match &mut request {
             Self::Apply { changes } if changes.len() > WORKSPACE_CHANGES => {
-                return Err(BadMessage::TooMany);
+                return Err(BadSyncMessage::TooMany);
             }
             Self::Apply { changes } => {
                 for change in changes {
@@ -175,7 +174,7 @@ impl WorkspaceRequest {
                 }
             }
             Self::Contents { hashes } if hashes.len() > WORKSPACE_CHANGES => {
-                return Err(BadMessage::TooMany);
+                return Err(BadSyncMessage::TooMany);
             }
             Self::Contents { .. } | Self::Tree { .. } => {}
         }
@@ -185,15 +184,17 @@ impl WorkspaceRequest {
 
 impl PathChange {
     /// Fills in the content that the JSON announces.
-    fn take_content(&mut self, rest: &mut Bytes) -> Result<(), BadMessage> {
+    fn take_content(&mut self, rest: &mut Bytes) -> Result<(), BadSyncMessage> {
         if self.content.is_none() {
             return Ok(());
         }
-        let Some(Entry::File { size, hash, .. }) = self.to else { return Err(BadMessage::Cut) };
+        let Some(FileEntry::File { size, hash, .. }) = self.to else {
+            return Err(BadSyncMessage::Cut);
+        };
         let size = usize::try_from(size).ok().filter(|size| *size <= WORKSPACE_FILE_BYTES);
-        let content = take(rest, size.ok_or(BadMessage::Cut)?)?;
+        let content = take(rest, size.ok_or(BadSyncMessage::Cut)?)?;
         if ContentHash::of(&content) != hash {
-            return Err(BadMessage::Content(hash));
+            return Err(BadSyncMessage::Content(hash));
         }
         self.content = Some(content);
         Ok(())
@@ -216,15 +217,15 @@ impl WorkspaceAnswer {
     /// Decodes an answer.
     ///
     /// # Errors
-    /// [`BadMessage`].
-    pub fn decode(message: Bytes) -> Result<Self, BadMessage> {
+    /// [`BadSyncMessage`].
+    pub fn decode(message: Bytes) -> Result<Self, BadSyncMessage> {
         let (mut answer, mut rest): (Self, _) = decode(message)?;
         if let Self::Contents { contents } = &mut answer {
             for sized in contents {
-                let size = usize::try_from(sized.size).map_err(|_| BadMessage::Cut)?;
+                let size = usize::try_from(sized.size).map_err(|_| BadSyncMessage::Cut)?;
                 sized.content = take(&mut rest, size)?;
                 if ContentHash::of(&sized.content) != sized.hash {
-                    return Err(BadMessage::Content(sized.hash));
+                    return Err(BadSyncMessage::Content(sized.hash));
                 }
             }
         }
@@ -232,8 +233,8 @@ impl WorkspaceAnswer {
     }
 }
 
-fn take(rest: &mut Bytes, size: usize) -> Result<Bytes, BadMessage> {
-    if rest.len() < size { Err(BadMessage::Cut) } else { Ok(rest.split_to(size)) }
+fn take(rest: &mut Bytes, size: usize) -> Result<Bytes, BadSyncMessage> {
+    if rest.len() < size { Err(BadSyncMessage::Cut) } else { Ok(rest.split_to(size)) }
 }
 
 fn encode(message: &impl Serialize, contents: &[&Bytes]) -> Bytes {
@@ -247,7 +248,7 @@ fn encode(message: &impl Serialize, contents: &[&Bytes]) -> Bytes {
     encoded.freeze()
 }
 
-fn decode<T: DeserializeOwned>(mut message: Bytes) -> Result<(T, Bytes), BadMessage> {
+fn decode<T: DeserializeOwned>(mut message: Bytes) -> Result<(T, Bytes), BadSyncMessage> {
     let length = take(&mut message, 4)?;
     let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]);
     let json = take(&mut message, length as usize)?;
@@ -283,7 +284,7 @@ mod tests {
         PathChange {
             path: path.parse().unwrap(),
             base: Some(3),
-            to: content.map(|content| Entry::file(0o644, content)),
+            to: content.map(|content| FileEntry::file(0o644, content)),
             conflict_of: None,
             content: content.map(Bytes::from_static),
         }
@@ -297,10 +298,10 @@ mod tests {
         assert!(encoded.ends_with(b"one\0"));
         assert_eq!(WorkspaceRequest::decode(encoded.clone()).unwrap(), request);
         let cut = encoded.slice(..encoded.len() - 1);
-        assert!(matches!(WorkspaceRequest::decode(cut), Err(BadMessage::Cut)));
+        assert!(matches!(WorkspaceRequest::decode(cut), Err(BadSyncMessage::Cut)));
         let mut other = encoded.to_vec();
         *other.last_mut().unwrap() = 1;
-        assert!(matches!(WorkspaceRequest::decode(other.into()), Err(BadMessage::Content(_))));
+        assert!(matches!(WorkspaceRequest::decode(other.into()), Err(BadSyncMessage::Content(_))));
 
         let contents = [&b"x"[..], b"", b"yz"].map(|content| SizedContent {
             hash: ContentHash::of(content),

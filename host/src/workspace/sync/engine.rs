@@ -11,15 +11,15 @@ use moorline_shared::limits::WORKSPACE_WAIT;
 use moorline_shared::rest::WorkspaceTree;
 use moorline_shared::workspace::wire::{WorkspaceAnswer, WorkspaceRequest};
 use moorline_shared::workspace::{
-    Base, BaseEntry, Entry, RelayState, Round, RoundReport, Step, WorkspacePath,
+    Base, BaseEntry, FileEntry, RelayState, RoundReport, RoundStep, SyncRound, WorkspacePath,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Direction, SyncState};
-use crate::workspace::base_file::BaseFile;
+use crate::workspace::base_file::SyncBaseFile;
 use crate::workspace::scan::Dirty;
-use crate::workspace::watch::{Changes, Watch};
+use crate::workspace::watch::{FolderChanges, Watch};
 use crate::workspace::{RemoteFailure, SyncFailure, SyncedFolder, WorkspaceRemote};
 
 /// Time in which changes are gathered, so that a program that writes many files is followed in few
@@ -52,15 +52,15 @@ pub(super) struct Engine {
     remote: Arc<dyn WorkspaceRemote>,
     host: String,
     base: Base,
-    file: Option<Arc<BaseFile>>,
+    file: Option<Arc<SyncBaseFile>>,
     is_saved: bool,
     /// What the workspace had at `revision`.
     relay: RelayState,
     revision: Option<u64>,
-    changes: Arc<Changes>,
+    changes: Arc<FolderChanges>,
     watch: Watch,
-    /// Changes that the workspace does not take, until something else changes there.
-    refused: BTreeMap<WorkspacePath, Option<Entry>>,
+    /// FolderChanges that the workspace does not take, until something else changes there.
+    refused: BTreeMap<WorkspacePath, Option<FileEntry>>,
     state: watch::Sender<SyncState>,
     /// The direction of a single transfer.
     direction: Option<Direction>,
@@ -69,7 +69,7 @@ pub(super) struct Engine {
 }
 
 /// What the task does next.
-enum Next {
+enum NextTask {
     Command(Option<Command>),
     Sync,
     Rescan,
@@ -89,11 +89,11 @@ impl Engine {
         let kept = kept
             .map(|(state, workspace)| {
                 crate::folder::keep_private(&state)?;
-                Ok::<_, io::Error>(BaseFile::open(&state, &workspace, &path, folder.identity()))
+                Ok::<_, io::Error>(SyncBaseFile::open(&state, &workspace, &path, folder.identity()))
             })
             .transpose()?;
         let (file, base) = kept.unzip();
-        let changes = Arc::new(Changes::default());
+        let changes = Arc::new(FolderChanges::default());
         let watch = Watch::begin(&path, &changes);
         changes.add(Dirty::All);
         Ok(Self {
@@ -134,19 +134,19 @@ impl Engine {
         let mut rescan = Instant::now();
         loop {
             match self.next(&mut commands, rescan).await {
-                Next::Command(None) => break,
-                Next::Command(Some(Command::Settle(reply))) => {
+                NextTask::Command(None) => break,
+                NextTask::Command(Some(Command::Settle(reply))) => {
                     self.changes.add(Dirty::All);
                     let settled = self.sync().await;
                     self.save().await;
                     // Who has asked may have given up.
                     let _ = reply.send(settled);
                 }
-                Next::Sync => {
+                NextTask::Sync => {
                     sleep(GATHER).await;
                     self.follow().await;
                 }
-                Next::Rescan => {
+                NextTask::Rescan => {
                     self.changes.add(Dirty::All);
                     // What was refused may be taken now.
                     self.refused.clear();
@@ -154,22 +154,22 @@ impl Engine {
                     let is_blind = self.watch.is_blind();
                     rescan = Instant::now() + if is_blind { RESCAN_BLIND } else { RESCAN };
                 }
-                Next::Heard(Ok(WorkspaceAnswer::Tree { tree })) => {
+                NextTask::Heard(Ok(WorkspaceAnswer::Tree { tree })) => {
                     self.retry = None;
                     if self.take_tree(tree) {
                         self.follow().await;
                     }
                 }
-                Next::Heard(Ok(_)) => self.failed(&"the relay answers something else"),
-                Next::Heard(Err(error)) => self.failed(&error),
-                Next::Save => self.save().await,
+                NextTask::Heard(Ok(_)) => self.failed(&"the relay answers something else"),
+                NextTask::Heard(Err(error)) => self.failed(&error),
+                NextTask::Save => self.save().await,
             }
         }
         self.save().await;
     }
 
     /// Waits for something to do.
-    async fn next(&self, commands: &mut mpsc::Receiver<Command>, rescan: Instant) -> Next {
+    async fn next(&self, commands: &mut mpsc::Receiver<Command>, rescan: Instant) -> NextTask {
         let wait_ms = u64::try_from(WORKSPACE_WAIT.as_millis()).unwrap_or_default();
         let ask = WorkspaceRequest::Tree { since: self.revision, wait_ms };
         let heard = async {
@@ -192,12 +192,12 @@ impl Engine {
         };
         tokio::select! {
             biased;
-            command = commands.recv() => Next::Command(command),
-            () = self.changes.arrived.notified() => Next::Sync,
-            () = sleep_until(rescan) => Next::Rescan,
-            () = save => Next::Save,
-            () = settle => Next::Sync,
-            heard = heard => Next::Heard(heard),
+            command = commands.recv() => NextTask::Command(command),
+            () = self.changes.arrived.notified() => NextTask::Sync,
+            () = sleep_until(rescan) => NextTask::Rescan,
+            () = save => NextTask::Save,
+            () = settle => NextTask::Sync,
+            heard = heard => NextTask::Heard(heard),
         }
     }
 
@@ -300,8 +300,9 @@ impl Engine {
     async fn round(&mut self) -> Result<RoundReport, SyncFailure> {
         let (state, mut relay, mut base) = {
             let folder = lock(&self.folder);
-            let is_synced =
-                |path: &WorkspacePath, entry: &Entry| !folder.ignores(path, entry.is_directory());
+            let is_synced = |path: &WorkspacePath, entry: &FileEntry| {
+                !folder.ignores(path, entry.is_directory())
+            };
             let mut relay = self.relay.clone();
             relay.retain(|path, there| is_synced(path, &there.entry));
             let mut base = match self.direction {
@@ -315,19 +316,19 @@ impl Engine {
         };
         let before = base.clone();
         let (refused, direction) = (&self.refused, self.direction);
-        let is_skipped = |path: &WorkspacePath, to: Option<&Entry>| match direction {
+        let is_skipped = |path: &WorkspacePath, to: Option<&FileEntry>| match direction {
             Some(Direction::Pull) => true,
             Some(Direction::Push) if to.is_none() => true,
             _ => refused.get(path).is_some_and(|it| it.as_ref() == to),
         };
-        let mut round = Round::begin(base, &state, relay, &self.host, is_skipped);
+        let mut round = SyncRound::begin(base, &state, relay, &self.host, is_skipped);
         let result = loop {
             // Steps in the folder block, and there may be many.
             let folder = Arc::clone(&self.folder);
             let done = tokio::task::spawn_blocking(move || until_request(&folder, round)).await;
             let (stepped, step) = done.map_err(|_| SyncFailure::Ended)?;
             round = stepped;
-            let Step::Ask(request) = step else { break Ok(()) };
+            let RoundStep::Ask(request) = step else { break Ok(()) };
             match self.remote.ask(request).await {
                 Ok(answer) => round.answered(answer),
                 Err(error) => break Err(error),
@@ -396,11 +397,11 @@ impl Engine {
 }
 
 /// Does the steps of a round in the folder, up to the next request.
-fn until_request(folder: &Mutex<SyncedFolder>, mut round: Round) -> (Round, Step) {
+fn until_request(folder: &Mutex<SyncedFolder>, mut round: SyncRound) -> (SyncRound, RoundStep) {
     let mut folder = lock(folder);
     loop {
         match round.next() {
-            Step::Folder(step) => {
+            RoundStep::Folder(step) => {
                 let result = folder.step(step);
                 round.did(result);
             }

@@ -7,10 +7,9 @@ use moorline_shared::rest::{CreateWorkspace, RenameWorkspace, WorkspaceSummary};
 use super::change::{Change, Row};
 use super::{Directory, ListedSession};
 use crate::api::{ApiError, name};
-use crate::auth::Access;
+use crate::auth::{Access, Reach, Reached};
 use crate::record::WorkspaceRecord;
 use crate::rfc3339;
-use crate::routes::{Reach, Reached};
 use moorline_shared::message::Scope;
 
 impl Directory {

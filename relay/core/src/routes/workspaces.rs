@@ -15,27 +15,53 @@ use crate::api::responses::{
     BadQuery, Guarded, OfFile, OfProject, OfWorkspace, PuttingFiles, WithBody,
 };
 use crate::directory::Directory;
-use crate::workspace::Action;
+use crate::workspace::{ArchiveFormat, FileAction};
+use moorline_shared::workspace::EntryKind;
 #[cfg(feature = "openapi")]
 use moorline_shared::{
     id::WorkspaceId,
     rest::{FilesChanged, RenameFile, WorkspaceDetails, WorkspaceTree},
     workspace::WorkspacePath,
 };
+use serde::Deserialize;
 
 /// Parses requests about the files of a workspace.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkspaceHandler {
     /// Parses a request with these headers.
-    pub parse: fn(&Request, &HeaderMap) -> Result<Action, ApiError>,
+    pub parse: fn(&Request, &HeaderMap) -> Result<FileAction, ApiError>,
     /// The most bytes of a request's body.
     pub body_bytes: usize,
     /// Returns the error for a larger body.
     pub too_large: fn() -> ApiError,
 }
 
+#[derive(Debug, Deserialize)]
+struct TreeQuery {
+    since: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct PutQuery {
+    kind: Option<EntryKind>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ArchiveQuery {
+    #[serde(default)]
+    format: ArchiveFormat,
+}
+
+/// Returns the revision after which a request wants to know what has changed, if it names one.
+///
+/// # Errors
+/// `bad_request`.
+pub fn since(request: &Request) -> Result<Option<u64>, ApiError> {
+    Ok(request.query::<TreeQuery>()?.since)
+}
+
 impl WorkspaceHandler {
-    const fn new(parse: fn(&Request, &HeaderMap) -> Result<Action, ApiError>) -> Self {
+    const fn new(parse: fn(&Request, &HeaderMap) -> Result<FileAction, ApiError>) -> Self {
         Self { parse, body_bytes: REQUEST_BODY_BYTES, too_large: ApiError::too_large }
     }
 }
@@ -142,8 +168,8 @@ fn changed(workspace: WorkspaceSummary) -> Reply {
     responses(Guarded, OfWorkspace,
         (status = 200, description = "The workspace.", body = WorkspaceDetails)),
 ))]
-pub(crate) fn get(_: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
-    Ok(Action::details())
+pub(crate) fn get(_: &Request, _: &HeaderMap) -> Result<FileAction, ApiError> {
+    Ok(FileAction::details())
 }
 
 /// List the files of a workspace
@@ -159,8 +185,9 @@ pub(crate) fn get(_: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
     responses(Guarded, OfWorkspace, BadQuery,
         (status = 200, description = "The files and directories.", body = WorkspaceTree)),
 ))]
-pub(crate) fn tree(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
-    Action::tree(request)
+pub(crate) fn tree(request: &Request, _: &HeaderMap) -> Result<FileAction, ApiError> {
+    let query: TreeQuery = request.query()?;
+    Ok(FileAction::tree(query.since))
 }
 
 /// Read a file
@@ -182,8 +209,8 @@ pub(crate) fn tree(request: &Request, _: &HeaderMap) -> Result<Action, ApiError>
         (status = 416, description = "The range is not in the file: `bad_range`.",
             body = moorline_shared::rest::ErrorBody)),
 ))]
-pub(crate) fn read_file(request: &Request, headers: &HeaderMap) -> Result<Action, ApiError> {
-    Action::read(request, headers)
+pub(crate) fn read_file(request: &Request, headers: &HeaderMap) -> Result<FileAction, ApiError> {
+    FileAction::read(&request.item, headers)
 }
 
 /// Put a file or a directory
@@ -207,8 +234,10 @@ pub(crate) fn read_file(request: &Request, headers: &HeaderMap) -> Result<Action
         (status = 200, description = "It was replaced, or was the same.", body = FilesChanged),
         (status = 201, description = "It was created.", body = FilesChanged)),
 ))]
-pub(crate) fn put_file(request: &Request, headers: &HeaderMap) -> Result<Action, ApiError> {
-    Action::put(request, headers)
+pub(crate) fn put_file(request: &Request, headers: &HeaderMap) -> Result<FileAction, ApiError> {
+    let query: PutQuery = request.query()?;
+    let kind = query.kind.unwrap_or(EntryKind::File);
+    FileAction::put(&request.item, kind, &request.body, headers)
 }
 
 /// Delete a file, or a directory with everything in it
@@ -225,8 +254,8 @@ pub(crate) fn put_file(request: &Request, headers: &HeaderMap) -> Result<Action,
         (status = 412, description = "It is not as `If-Match` says: `stale`, with the `file`.",
             body = moorline_shared::rest::ErrorBody)),
 ))]
-pub(crate) fn delete_file(request: &Request, headers: &HeaderMap) -> Result<Action, ApiError> {
-    Action::remove(request, headers)
+pub(crate) fn delete_file(request: &Request, headers: &HeaderMap) -> Result<FileAction, ApiError> {
+    FileAction::remove(&request.item, headers)
 }
 
 /// Rename a file, or a directory with everything in it
@@ -237,8 +266,8 @@ pub(crate) fn delete_file(request: &Request, headers: &HeaderMap) -> Result<Acti
     responses(Guarded, OfWorkspace, WithBody, PuttingFiles,
         (status = 200, description = "It was renamed.", body = FilesChanged)),
 ))]
-pub(crate) fn rename_file(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
-    Action::rename(request)
+pub(crate) fn rename_file(request: &Request, _: &HeaderMap) -> Result<FileAction, ApiError> {
+    Ok(FileAction::rename(request.body()?))
 }
 
 /// Download a workspace as an archive
@@ -259,8 +288,8 @@ pub(crate) fn rename_file(request: &Request, _: &HeaderMap) -> Result<Action, Ap
         (status = 501, description = "The relay has no zip: `not_supported`.",
             body = moorline_shared::rest::ErrorBody)),
 ))]
-pub(crate) fn download(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
-    Action::download(request)
+pub(crate) fn download(request: &Request, _: &HeaderMap) -> Result<FileAction, ApiError> {
+    FileAction::download(request.query::<ArchiveQuery>()?.format)
 }
 
 /// Put the files of an archive
@@ -280,8 +309,8 @@ pub(crate) fn download(request: &Request, _: &HeaderMap) -> Result<Action, ApiEr
         (status = 501, description = "The relay has no zip: `not_supported`.",
             body = moorline_shared::rest::ErrorBody)),
 ))]
-pub(crate) fn upload(request: &Request, headers: &HeaderMap) -> Result<Action, ApiError> {
-    Action::upload(request, headers)
+pub(crate) fn upload(request: &Request, _: &HeaderMap) -> Result<FileAction, ApiError> {
+    FileAction::upload(request.query::<ArchiveQuery>()?.format, &request.body)
 }
 
 /// Carry out a message of a sync
@@ -295,6 +324,6 @@ pub(crate) fn upload(request: &Request, headers: &HeaderMap) -> Result<Action, A
         (status = 200, description = "The answer.", body = Vec<u8>,
             content_type = "application/octet-stream")),
 ))]
-pub(crate) fn sync(request: &Request, _: &HeaderMap) -> Result<Action, ApiError> {
-    Action::message(request.body.clone())
+pub(crate) fn sync(request: &Request, _: &HeaderMap) -> Result<FileAction, ApiError> {
+    FileAction::message(request.body.clone())
 }

@@ -11,24 +11,23 @@ use http::header::HeaderValue;
 use http::{HeaderMap, StatusCode};
 use moorline_shared::limits::WORKSPACE_WAIT;
 use moorline_shared::rest::{FilesChanged, RenameFile};
-use moorline_shared::workspace::WorkspacePath;
 use moorline_shared::workspace::wire::{PathChange, WorkspaceAnswer, WorkspaceRequest};
-use serde::Deserialize;
+use moorline_shared::workspace::{EntryKind, WorkspacePath};
 
-use super::apply::{Batch, Refusal};
-use super::{Workspace, WorkspaceReply};
+use super::apply::{ChangeBatch, ChangeRefusal};
+use super::{WorkspaceFiles, WorkspaceReply};
 use crate::api::ApiError;
 use crate::record::WorkspaceRecord;
-use crate::routes::Request;
-use archive::{ArchiveFormat, Upload};
+pub(crate) use archive::ArchiveFormat;
+use archive::Upload;
 use file::{FilePut, FileRead, FileRemoval};
 
 /// A request about a workspace's files, parsed.
 #[derive(Debug)]
-pub struct Action(Kind);
+pub struct FileAction(ActionKind);
 
 #[derive(Debug)]
-enum Kind {
+enum ActionKind {
     Details,
     Tree { since: Option<u64> },
     Read(FileRead),
@@ -40,67 +39,65 @@ enum Kind {
     Sync(WorkspaceRequest),
 }
 
-impl Action {
+impl FileAction {
     /// Parses a request for the workspace itself.
     pub(crate) const fn details() -> Self {
-        Self(Kind::Details)
+        Self(ActionKind::Details)
     }
 
     /// Parses a request for the list of files.
-    ///
-    /// # Errors
-    /// `bad_request`.
-    pub(crate) fn tree(request: &Request) -> Result<Self, ApiError> {
-        let query: TreeQuery = request.query()?;
-        Ok(Self(Kind::Tree { since: query.since }))
+    pub(crate) const fn tree(since: Option<u64>) -> Self {
+        Self(ActionKind::Tree { since })
     }
 
     /// Parses a request for a file.
     ///
     /// # Errors
     /// `path_invalid`.
-    pub(crate) fn read(request: &Request, headers: &HeaderMap) -> Result<Self, ApiError> {
-        Ok(Self(Kind::Read(FileRead::parse(path_of(request)?, headers))))
+    pub(crate) fn read(path: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+        Ok(Self(ActionKind::Read(FileRead::parse(parsed(path)?, headers))))
     }
 
     /// Parses a request that puts a file or directory.
     ///
     /// # Errors
     /// `path_invalid`, `bad_request` or `file_too_large`.
-    pub(crate) fn put(request: &Request, headers: &HeaderMap) -> Result<Self, ApiError> {
-        Ok(Self(Kind::Put(FilePut::parse(path_of(request)?, request, headers)?)))
+    pub(crate) fn put(
+        path: &str,
+        kind: EntryKind,
+        content: &Bytes,
+        headers: &HeaderMap,
+    ) -> Result<Self, ApiError> {
+        Ok(Self(ActionKind::Put(FilePut::parse(parsed(path)?, kind, content, headers)?)))
     }
 
     /// Parses a request that deletes a file or directory.
     ///
     /// # Errors
     /// `path_invalid` or `bad_request`.
-    pub(crate) fn remove(request: &Request, headers: &HeaderMap) -> Result<Self, ApiError> {
-        Ok(Self(Kind::Remove(FileRemoval::parse(path_of(request)?, headers)?)))
+    pub(crate) fn remove(path: &str, headers: &HeaderMap) -> Result<Self, ApiError> {
+        Ok(Self(ActionKind::Remove(FileRemoval::parse(parsed(path)?, headers)?)))
     }
 
     /// Parses a request that renames a file or directory.
-    ///
-    /// # Errors
-    /// `bad_request`.
-    pub(crate) fn rename(request: &Request) -> Result<Self, ApiError> {
-        Ok(Self(Kind::Rename(request.body()?)))
+    pub(crate) const fn rename(wanted: RenameFile) -> Self {
+        Self(ActionKind::Rename(wanted))
     }
 
     /// Parses a request for the workspace as an archive.
     ///
     /// # Errors
     /// `bad_request` or `not_supported`.
-    pub(crate) fn download(request: &Request) -> Result<Self, ApiError> {
-        Ok(Self(Kind::Download(ArchiveFormat::parse(request)?)))
+    pub(crate) fn download(format: ArchiveFormat) -> Result<Self, ApiError> {
+        Ok(Self(ActionKind::Download(format.supported()?)))
     }
 
     /// Parses a request that puts the files of an archive, which is unpacked.
     ///
     /// # Errors
     /// `bad_archive`, `path_invalid`, `file_too_large`, `too_large` or `not_supported`.
-    pub(crate) fn upload(request: &Request, headers: &HeaderMap) -> Result<Self, ApiError> {
-        Ok(Self(Kind::Upload(Upload::parse(request, headers)?)))
+    pub(crate) fn upload(format: ArchiveFormat, archive: &Bytes) -> Result<Self, ApiError> {
+        Ok(Self(ActionKind::Upload(Upload::parse(format.supported()?, archive)?)))
     }
 
     /// Parses a message of a sync. The hashes of its contents are checked, which may take some
@@ -110,22 +107,28 @@ impl Action {
     /// `bad_request`.
     pub fn message(message: Bytes) -> Result<Self, ApiError> {
         let message = WorkspaceRequest::decode(message);
-        Ok(Self(Kind::Sync(message.map_err(ApiError::bad_request)?)))
+        Ok(Self(ActionKind::Sync(message.map_err(ApiError::bad_request)?)))
     }
 
     /// Returns true if the action reads the workspace's row.
     #[must_use]
     pub const fn describes(&self) -> bool {
-        matches!(self.0, Kind::Details)
+        matches!(self.0, ActionKind::Details)
     }
 
     /// Returns true if the action may change files.
     #[must_use]
     pub const fn writes(&self) -> bool {
         match &self.0 {
-            Kind::Put(_) | Kind::Remove(_) | Kind::Rename(_) | Kind::Upload(_) => true,
-            Kind::Sync(request) => matches!(request, WorkspaceRequest::Apply { .. }),
-            Kind::Details | Kind::Tree { .. } | Kind::Read(_) | Kind::Download(_) => false,
+            ActionKind::Put(_)
+            | ActionKind::Remove(_)
+            | ActionKind::Rename(_)
+            | ActionKind::Upload(_) => true,
+            ActionKind::Sync(request) => matches!(request, WorkspaceRequest::Apply { .. }),
+            ActionKind::Details
+            | ActionKind::Tree { .. }
+            | ActionKind::Read(_)
+            | ActionKind::Download(_) => false,
         }
     }
 
@@ -133,7 +136,7 @@ impl Action {
     #[must_use]
     pub fn wait(&self) -> Duration {
         match &self.0 {
-            Kind::Sync(WorkspaceRequest::Tree { wait_ms, .. }) => {
+            ActionKind::Sync(WorkspaceRequest::Tree { wait_ms, .. }) => {
                 Duration::from_millis(*wait_ms).min(WORKSPACE_WAIT)
             }
             _ => Duration::ZERO,
@@ -146,36 +149,36 @@ impl Action {
     /// The error of the request. Nothing has changed then, except that the workspace may be full.
     pub fn run(
         &self,
-        workspace: Workspace<'_>,
+        workspace: WorkspaceFiles<'_>,
         record: &WorkspaceRecord,
     ) -> Result<WorkspaceReply, ApiError> {
         match &self.0 {
-            Kind::Details => Ok(WorkspaceReply::json(StatusCode::OK, &workspace.details(record)?)),
-            Kind::Tree { since } => {
+            ActionKind::Details => {
+                Ok(WorkspaceReply::json(StatusCode::OK, &workspace.details(record)?))
+            }
+            ActionKind::Tree { since } => {
                 Ok(WorkspaceReply::json(StatusCode::OK, &workspace.tree(*since)?))
             }
-            Kind::Read(read) => read.run(workspace),
-            Kind::Put(put) => put.run(workspace),
-            Kind::Remove(removal) => removal.run(workspace),
-            Kind::Rename(wanted) => rename(workspace, wanted),
-            Kind::Download(format) => archive::download(workspace, record, *format),
-            Kind::Upload(upload) => upload.run(workspace),
-            Kind::Sync(request) => sync(workspace, request),
+            ActionKind::Read(read) => read.run(workspace),
+            ActionKind::Put(put) => put.run(workspace),
+            ActionKind::Remove(removal) => removal.run(workspace),
+            ActionKind::Rename(wanted) => rename(workspace, wanted),
+            ActionKind::Download(format) => archive::download(workspace, record, *format),
+            ActionKind::Upload(upload) => upload.run(workspace),
+            ActionKind::Sync(request) => sync(workspace, request),
         }
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct TreeQuery {
-    since: Option<u64>,
-}
-
-fn path_of(request: &Request) -> Result<WorkspacePath, ApiError> {
-    request.item.parse().map_err(|_| ApiError::path_invalid())
+fn parsed(path: &str) -> Result<WorkspacePath, ApiError> {
+    path.parse().map_err(|_| ApiError::path_invalid())
 }
 
 /// Carries out a message of a sync.
-fn sync(workspace: Workspace<'_>, request: &WorkspaceRequest) -> Result<WorkspaceReply, ApiError> {
+fn sync(
+    workspace: WorkspaceFiles<'_>,
+    request: &WorkspaceRequest,
+) -> Result<WorkspaceReply, ApiError> {
     let (mut changed, mut is_early) = (None, false);
     let answer = match request {
         WorkspaceRequest::Tree { since, .. } => {
@@ -187,7 +190,7 @@ fn sync(workspace: Workspace<'_>, request: &WorkspaceRequest) -> Result<Workspac
             WorkspaceAnswer::Contents { contents: workspace.contents(hashes)? }
         }
         WorkspaceRequest::Apply { changes } => {
-            let mut batch = Batch::begin(workspace)?;
+            let mut batch = ChangeBatch::begin(workspace)?;
             let results = batch.apply(changes)?;
             changed = Some(batch.finish()?);
             WorkspaceAnswer::Applied { results }
@@ -199,14 +202,14 @@ fn sync(workspace: Workspace<'_>, request: &WorkspaceRequest) -> Result<Workspac
 }
 
 /// Renames a file, or a directory with everything in it.
-fn rename(workspace: Workspace<'_>, wanted: &RenameFile) -> Result<WorkspaceReply, ApiError> {
+fn rename(workspace: WorkspaceFiles<'_>, wanted: &RenameFile) -> Result<WorkspaceReply, ApiError> {
     let RenameFile { path, to } = wanted;
     if path == to || to.is_in(path) {
         return Err(ApiError::bad_request(format!("`{path}` cannot be moved into itself.")));
     }
     let first = workspace.live(path)?.ok_or_else(|| ApiError::no_file(path.as_str()))?;
     if let Some(there) = workspace.live(to)? {
-        return refused(&Refusal::stale(to, Some(there.file)));
+        return refused(&ChangeRefusal::stale(to, Some(there.file)));
     }
     let mut moved = vec![first];
     moved.extend(workspace.within(path)?);
@@ -221,7 +224,7 @@ fn rename(workspace: Workspace<'_>, wanted: &RenameFile) -> Result<WorkspaceRepl
             content: None,
         });
     }
-    let mut batch = Batch::begin(workspace)?;
+    let mut batch = ChangeBatch::begin(workspace)?;
     let since = batch.revision();
     batch.remember(&puts)?;
     // First, so that a name can change in nothing but its case.
@@ -235,7 +238,7 @@ fn rename(workspace: Workspace<'_>, wanted: &RenameFile) -> Result<WorkspaceRepl
 }
 
 /// Deletes these, of which each directory comes before what is in it.
-fn remove_all(batch: &mut Batch<'_>, files: Vec<super::StoredFile>) -> Result<(), ApiError> {
+fn remove_all(batch: &mut ChangeBatch<'_>, files: Vec<super::StoredFile>) -> Result<(), ApiError> {
     for stored in files.into_iter().rev() {
         let change = PathChange {
             path: stored.file.path,
@@ -253,8 +256,8 @@ fn remove_all(batch: &mut Batch<'_>, files: Vec<super::StoredFile>) -> Result<()
 
 /// Ends a batch, and replies with what it has changed.
 fn finish(
-    workspace: Workspace<'_>,
-    batch: Batch<'_>,
+    workspace: WorkspaceFiles<'_>,
+    batch: ChangeBatch<'_>,
     since: u64,
     status: StatusCode,
 ) -> Result<WorkspaceReply, ApiError> {
@@ -264,6 +267,6 @@ fn finish(
     Ok(WorkspaceReply { changed: Some(revision), ..reply })
 }
 
-fn refused<T>(refusal: &Refusal) -> Result<T, ApiError> {
+fn refused<T>(refusal: &ChangeRefusal) -> Result<T, ApiError> {
     Err(ApiError::not_put(refusal.code, &refusal.message, refusal.present.clone()))
 }

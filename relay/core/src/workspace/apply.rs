@@ -7,22 +7,22 @@ use moorline_shared::limits::{
     WORKSPACE_FILE_BYTES, WORKSPACE_FILE_TOO_LARGE, WORKSPACE_FILES, WORKSPACE_TOMBSTONES,
 };
 use moorline_shared::rest::WorkspaceFile;
-use moorline_shared::workspace::wire::{ChangeResult, PathChange, codes};
-use moorline_shared::workspace::{ContentHash, Entry, EntryKind, WorkspacePath};
+use moorline_shared::workspace::wire::{PathChange, PathChangeResult, codes};
+use moorline_shared::workspace::{ContentHash, EntryKind, FileEntry, WorkspacePath};
 
 use super::key::key;
-use super::sql::Row;
+use super::sql::SqlRow;
 use super::statements::{
     ANY_IN, OLD_TOMBSTONE, PATH_OF_KEY, PUT_FILE, TOMBSTONES, TRIM_TOMBSTONES,
 };
-use super::{Result, State, StoredFile, Workspace};
+use super::{Result, State, StoredFile, WorkspaceFiles};
 
 /// The permission bits of directories that come into being with what is put in them.
 const DIRECTORY_MODE: u32 = 0o755;
 
-/// Changes that are made one after the other. Nothing is complete before [`Batch::finish`].
-pub(super) struct Batch<'a> {
-    workspace: Workspace<'a>,
+/// Changes that are made one after the other. Nothing is complete before [`ChangeBatch::finish`].
+pub(super) struct ChangeBatch<'a> {
+    workspace: WorkspaceFiles<'a>,
     state: State,
     /// The totals as they are stored.
     stored: State,
@@ -35,13 +35,13 @@ pub(super) struct Batch<'a> {
 
 /// The reason why a change is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(super) struct ChangeRefusal {
     pub(super) code: &'static str,
     pub(super) message: String,
     pub(super) present: Option<Box<WorkspaceFile>>,
 }
 
-impl Refusal {
+impl ChangeRefusal {
     pub(super) fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), present: None }
     }
@@ -54,10 +54,10 @@ impl Refusal {
 }
 
 /// A change that was made or refused. The outer error is that of the database.
-type Changed = Result<std::result::Result<u64, Refusal>>;
+type ChangeOutcome = Result<std::result::Result<u64, ChangeRefusal>>;
 
-impl<'a> Batch<'a> {
-    pub(super) fn begin(workspace: Workspace<'a>) -> Result<Self> {
+impl<'a> ChangeBatch<'a> {
+    pub(super) fn begin(workspace: WorkspaceFiles<'a>) -> Result<Self> {
         let state = workspace.state()?;
         let (known, left) = (BTreeMap::new(), BTreeSet::new());
         Ok(Self { workspace, stored: state.clone(), state, known, left, deleted: false })
@@ -69,13 +69,13 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes the changes, each or none of it, and returns their results.
-    pub(super) fn apply(&mut self, changes: &[PathChange]) -> Result<Vec<ChangeResult>> {
+    pub(super) fn apply(&mut self, changes: &[PathChange]) -> Result<Vec<PathChangeResult>> {
         self.remember(changes)?;
         let results = changes.iter().map(|change| {
             Ok(match self.change(change)? {
-                Ok(revision) => ChangeResult::Done { revision },
-                Err(Refusal { code, message, present }) => {
-                    ChangeResult::Refused { code: code.to_owned(), message, present }
+                Ok(revision) => PathChangeResult::Done { revision },
+                Err(ChangeRefusal { code, message, present }) => {
+                    PathChangeResult::Refused { code: code.to_owned(), message, present }
                 }
             })
         });
@@ -96,7 +96,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes a change.
-    pub(super) fn change(&mut self, change: &PathChange) -> Changed {
+    pub(super) fn change(&mut self, change: &PathChange) -> ChangeOutcome {
         let (path, base) = (&change.path, change.base);
         let to = change.to.map(|to| to.with_mode(to.mode()));
         let present = self.workspace.live(path)?;
@@ -106,13 +106,13 @@ impl<'a> Batch<'a> {
             return Ok(Ok(present.map_or(self.state.revision, |present| present.file.revision)));
         }
         if present.as_ref().map(|present| present.file.revision) != base {
-            return Ok(Err(Refusal::stale(path, present.map(|present| present.file))));
+            return Ok(Err(ChangeRefusal::stale(path, present.map(|present| present.file))));
         }
         let loses_directory = entry.is_some_and(|entry| entry.is_directory())
             && !to.is_some_and(|to| to.is_directory());
         if loses_directory && self.has_any_in(path)? {
             let message = format!("`{path}` is a directory with something in it.");
-            return Ok(Err(Refusal::new(codes::NOT_EMPTY, message)));
+            return Ok(Err(ChangeRefusal::new(codes::NOT_EMPTY, message)));
         }
         match to {
             None => self.delete(present).map(Ok),
@@ -131,7 +131,12 @@ impl<'a> Batch<'a> {
         self.write(WorkspaceFile { deleted: true, conflict_of: None, ..file }, &[])
     }
 
-    fn put(&mut self, change: &PathChange, to: Entry, present: Option<StoredFile>) -> Changed {
+    fn put(
+        &mut self,
+        change: &PathChange,
+        to: FileEntry,
+        present: Option<StoredFile>,
+    ) -> ChangeOutcome {
         let path = &change.path;
         if let Some(refusal) = self.check_place(path)? {
             return Ok(Err(refusal));
@@ -143,7 +148,7 @@ impl<'a> Batch<'a> {
         let Some(chunks) = self.take_content(&to, change.content.as_ref(), present.as_ref())?
         else {
             let message = format!("The workspace does not have the content of `{path}`: send it.");
-            return Ok(Err(Refusal::new(codes::CONTENT_MISSING, message)));
+            return Ok(Err(ChangeRefusal::new(codes::CONTENT_MISSING, message)));
         };
         self.make_parents(path)?;
         if let Some(present) = &present {
@@ -168,24 +173,24 @@ impl<'a> Batch<'a> {
     }
 
     /// Checks that nothing is in the way of a path.
-    fn check_place(&self, path: &WorkspacePath) -> Result<Option<Refusal>> {
+    fn check_place(&self, path: &WorkspacePath) -> Result<Option<ChangeRefusal>> {
         for place in path.ancestors().chain([path.clone()]) {
-            let key = key(&place);
+            let key = self.key(&place);
             let values = [self.workspace.id.as_str().into(), (&*key).into()];
             let rows = self.workspace.sql.rows(PATH_OF_KEY, &values)?;
             let Some(row) = rows.into_iter().next() else { continue };
-            let other: WorkspacePath = Row::new(row).parsed()?;
+            let other: WorkspacePath = SqlRow::new(row).parsed()?;
             if other != place {
                 let message = format!(
                     "`{place}` and `{other}`, which is there, would be one file on some systems."
                 );
-                return Ok(Some(Refusal::new(codes::PATH_COLLISION, message)));
+                return Ok(Some(ChangeRefusal::new(codes::PATH_COLLISION, message)));
             }
             let is_file =
                 |stored: StoredFile| stored.file.entry().is_some_and(|it| !it.is_directory());
             if place != *path && self.workspace.live(&place)?.is_some_and(is_file) {
                 let message = format!("`{place}` is a file, so that nothing can be in it.");
-                return Ok(Some(Refusal::new(codes::PATH_COLLISION, message)));
+                return Ok(Some(ChangeRefusal::new(codes::PATH_COLLISION, message)));
             }
         }
         Ok(None)
@@ -197,9 +202,9 @@ impl<'a> Batch<'a> {
         size: u64,
         was: u64,
         is_new: bool,
-    ) -> Option<Refusal> {
+    ) -> Option<ChangeRefusal> {
         if size > WORKSPACE_FILE_BYTES as u64 {
-            return Some(Refusal::new(codes::FILE_TOO_LARGE, WORKSPACE_FILE_TOO_LARGE));
+            return Some(ChangeRefusal::new(codes::FILE_TOO_LARGE, WORKSPACE_FILE_TOO_LARGE));
         }
         let limit = self.workspace.limit_bytes;
         if size > was && self.state.bytes.saturating_sub(was) + size > limit {
@@ -208,14 +213,14 @@ impl<'a> Batch<'a> {
             let message = format!(
                 "The workspace has no room for `{path}`: all files have at most {most} MiB together."
             );
-            return Some(Refusal::new(codes::WORKSPACE_FULL, message));
+            return Some(ChangeRefusal::new(codes::WORKSPACE_FULL, message));
         }
         // Directories above it may come with it.
         let more = 1 + path.ancestors().count() as u64;
         if is_new && self.state.files + more > WORKSPACE_FILES as u64 {
             self.state.is_full = true;
             let message = format!("A workspace has at most {WORKSPACE_FILES} files.");
-            return Some(Refusal::new(codes::WORKSPACE_FULL, message));
+            return Some(ChangeRefusal::new(codes::WORKSPACE_FULL, message));
         }
         None
     }
@@ -223,7 +228,7 @@ impl<'a> Batch<'a> {
     /// Uses the chunks of what is to be put. Returns `None` if the workspace does not have them.
     fn take_content(
         &mut self,
-        to: &Entry,
+        to: &FileEntry,
         content: Option<&Bytes>,
         present: Option<&StoredFile>,
     ) -> Result<Option<Vec<u8>>> {
@@ -273,7 +278,7 @@ impl<'a> Batch<'a> {
     /// Writes a path's row with the next revision, which it returns.
     fn write(&mut self, file: WorkspaceFile, chunks: &[u8]) -> Result<u64> {
         self.state.revision += 1;
-        let key = (!file.deleted).then(|| key(&file.path));
+        let key = (!file.deleted).then(|| self.key(&file.path));
         let hash = file.hash.as_ref().map(|hash| &hash.as_bytes()[..]);
         let conflict_of = file.conflict_of.as_ref().map(WorkspacePath::as_str);
         let values = [
@@ -291,6 +296,10 @@ impl<'a> Batch<'a> {
         ];
         self.workspace.sql.run(PUT_FILE, &values)?;
         Ok(self.state.revision)
+    }
+
+    fn key(&self, path: &WorkspacePath) -> String {
+        key(path, |text| self.workspace.sql.decompose(text))
     }
 
     fn leave(&mut self, chunks: &[u8]) -> Result<()> {
@@ -322,7 +331,7 @@ impl<'a> Batch<'a> {
     fn trim(&mut self) -> Result<()> {
         let id = self.workspace.id.as_str();
         let number =
-            |rows: Vec<_>| rows.into_iter().next().map_or(Ok(0), |row| Row::new(row).number());
+            |rows: Vec<_>| rows.into_iter().next().map_or(Ok(0), |row| SqlRow::new(row).number());
         let count = number(self.workspace.sql.rows(TOMBSTONES, &[id.into()])?)?;
         if count <= WORKSPACE_TOMBSTONES as u64 {
             return Ok(());

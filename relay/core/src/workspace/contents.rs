@@ -7,16 +7,16 @@ use bytes::{Bytes, BytesMut};
 use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::workspace::ContentHash;
 
-use super::sql::Row;
+use super::sql::SqlRow;
 use super::statements::{CHUNK, CHUNKS_OF, DROP_CHUNK, LEAVE_CHUNK, PUT_CHUNK, USE_CHUNK};
-use super::{Result, SqlFailure, Workspace};
+use super::{Result, SqlFailure, WorkspaceFiles};
 
 /// The most bytes of a chunk: a row.
 const CHUNK_BYTES: usize = SEGMENT_BYTES;
 /// The bytes of a hash.
 const HASH_BYTES: usize = 32;
 
-impl Workspace<'_> {
+impl WorkspaceFiles<'_> {
     /// Stores a content once more, and returns the hashes of its chunks.
     pub(super) fn put_content(&self, content: &[u8], hash: &ContentHash) -> Result<Vec<u8>> {
         let mut chunks = Vec::new();
@@ -53,7 +53,7 @@ impl Workspace<'_> {
     pub(super) fn chunks_of(&self, hash: &ContentHash) -> Result<Option<(Vec<u8>, usize)>> {
         let values = [self.id.as_str().into(), hash.as_bytes()[..].into()];
         let rows = self.sql.rows(CHUNKS_OF, &values)?;
-        let Some(mut row) = rows.into_iter().next().map(Row::new) else { return Ok(None) };
+        let Some(mut row) = rows.into_iter().next().map(SqlRow::new) else { return Ok(None) };
         let chunks = row.optional_blob()?.unwrap_or_default();
         let size = usize::try_from(row.number()?).map_err(|_| row.damaged())?;
         Ok(Some((chunks, size)))
@@ -81,7 +81,7 @@ impl Workspace<'_> {
 
     fn chunk(&self, hash: &[u8]) -> Result<Vec<u8>> {
         let rows = self.sql.rows(CHUNK, &[self.id.as_str().into(), hash.into()])?;
-        let data = rows.into_iter().next().map(|row| Row::new(row).optional_blob());
+        let data = rows.into_iter().next().map(|row| SqlRow::new(row).optional_blob());
         data.transpose()?.flatten().ok_or_else(missing)
     }
 }

@@ -4,11 +4,8 @@ use http::HeaderMap;
 use moorline_shared::id::WorkspaceId;
 use moorline_shared::rest::{FilesChangedEvent, FilesConflictEvent, WorkspaceTree};
 use moorline_shared::sse;
-use serde::Deserialize;
 
-use super::{SqlFailure, Workspace};
-use crate::api::ApiError;
-use crate::routes::Request;
+use super::{SqlFailure, WorkspaceFiles};
 
 /// The most files that one event names.
 const FILES_PER_EVENT: usize = 500;
@@ -31,17 +28,10 @@ impl WorkspaceEvents {
 
     /// Opens a stream for a request with these headers: after the revision that the header
     /// `Last-Event-ID`, or else the query, names.
-    ///
-    /// # Errors
-    /// `bad_request`.
-    pub fn open(request: &Request, headers: &HeaderMap) -> Result<Self, ApiError> {
-        #[derive(Deserialize)]
-        struct Since {
-            since: Option<u64>,
-        }
-        let Since { since } = request.query()?;
+    #[must_use]
+    pub fn open(since: Option<u64>, headers: &HeaderMap) -> Self {
         let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-        Ok(Self::after(last.and_then(|id| id.trim().parse().ok()).or(since)))
+        Self::after(last.and_then(|id| id.trim().parse().ok()).or(since))
     }
 
     /// Returns the events of everything that has changed since the last call, encoded; empty if
@@ -49,7 +39,7 @@ impl WorkspaceEvents {
     ///
     /// # Errors
     /// [`SqlFailure`]. The next call returns what this one would have.
-    pub fn look(&mut self, workspace: Workspace<'_>) -> Result<String, SqlFailure> {
+    pub fn look(&mut self, workspace: WorkspaceFiles<'_>) -> Result<String, SqlFailure> {
         let Some(at) = self.at else {
             self.at = Some(workspace.revision()?);
             return Ok(String::new());

@@ -7,11 +7,11 @@ use moorline_shared::workspace::{ContentHash, WorkspacePath};
 
 use super::apply::bounds;
 use super::statements::{FILES, FILES_IN, FILES_SINCE};
-use super::{Result, StoredFile, Workspace};
+use super::{Result, StoredFile, WorkspaceFiles};
 use crate::record::WorkspaceRecord;
 use crate::rfc3339;
 
-impl Workspace<'_> {
+impl WorkspaceFiles<'_> {
     /// Describes the workspace.
     pub(super) fn details(&self, record: &WorkspaceRecord) -> Result<WorkspaceDetails> {
         let state = self.state()?;

@@ -15,7 +15,16 @@ pub trait WorkspaceSql {
     ///
     /// # Errors
     /// [`SqlFailure`].
-    fn rows(&self, statement: &str, values: &[SqlValue<'_>]) -> Result<Vec<Vec<Cell>>, SqlFailure>;
+    fn rows(
+        &self,
+        statement: &str,
+        values: &[SqlValue<'_>],
+    ) -> Result<Vec<Vec<SqlCell>>, SqlFailure>;
+
+    /// Returns a text in the normalisation form D of Unicode, in which letters are apart from their
+    /// marks. Not every relay has room for the tables that this takes, or needs to: some systems have
+    /// them.
+    fn decompose(&self, text: &str) -> String;
 }
 
 /// A value that is bound to a statement.
@@ -33,7 +42,7 @@ pub enum SqlValue<'a> {
 
 /// A value of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
+pub enum SqlCell {
     /// No value.
     Null,
     /// A number.
@@ -80,13 +89,13 @@ impl<'a, T: Into<SqlValue<'a>>> From<Option<T>> for SqlValue<'a> {
 }
 
 /// A row, whose values are taken one after the other.
-pub(super) struct Row {
-    cells: std::vec::IntoIter<Cell>,
+pub(super) struct SqlRow {
+    cells: std::vec::IntoIter<SqlCell>,
     column: usize,
 }
 
-impl Row {
-    pub(super) fn new(cells: Vec<Cell>) -> Self {
+impl SqlRow {
+    pub(super) fn new(cells: Vec<SqlCell>) -> Self {
         Self { cells: cells.into_iter(), column: 0 }
     }
 
@@ -95,30 +104,30 @@ impl Row {
         SqlFailure::Other(format!("column {} of a workspace's row is not valid", self.column))
     }
 
-    fn next(&mut self) -> Cell {
+    fn next(&mut self) -> SqlCell {
         self.column += 1;
-        self.cells.next().unwrap_or(Cell::Null)
+        self.cells.next().unwrap_or(SqlCell::Null)
     }
 
     pub(super) fn number(&mut self) -> Result<u64, SqlFailure> {
         match self.next() {
-            Cell::Number(number) => Ok(number),
+            SqlCell::Number(number) => Ok(number),
             _ => Err(self.damaged()),
         }
     }
 
     pub(super) fn optional_text(&mut self) -> Result<Option<String>, SqlFailure> {
         match self.next() {
-            Cell::Text(text) => Ok(Some(text)),
-            Cell::Null => Ok(None),
+            SqlCell::Text(text) => Ok(Some(text)),
+            SqlCell::Null => Ok(None),
             _ => Err(self.damaged()),
         }
     }
 
     pub(super) fn optional_blob(&mut self) -> Result<Option<Vec<u8>>, SqlFailure> {
         match self.next() {
-            Cell::Blob(bytes) => Ok(Some(bytes)),
-            Cell::Null => Ok(None),
+            SqlCell::Blob(bytes) => Ok(Some(bytes)),
+            SqlCell::Null => Ok(None),
             _ => Err(self.damaged()),
         }
     }

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moorline_shared::id::WorkspaceId;
 use moorline_shared::rest::{FilesChanged, WorkspaceTree};
-use moorline_shared::workspace::Entry;
-use moorline_shared::workspace::wire::{ChangeResult, PathChange};
+use moorline_shared::workspace::FileEntry;
+use moorline_shared::workspace::wire::{PathChange, PathChangeResult};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, params_from_iter};
 use serde_json::Value as Json;
+use unicode_normalization::UnicodeNormalization as _;
 
-use super::apply::Batch;
+use super::apply::ChangeBatch;
 use super::*;
 use crate::api::ApiError;
 use crate::record::WorkspaceRecord;
@@ -38,22 +39,28 @@ impl rusqlite::ToSql for SqlValue<'_> {
 }
 
 impl WorkspaceSql for Database {
+    fn decompose(&self, text: &str) -> String {
+        text.nfd().collect()
+    }
+
     fn run(&self, statement: &str, values: &[SqlValue<'_>]) -> Result<()> {
         let mut statement = self.0.prepare_cached(statement).unwrap();
         statement.execute(params_from_iter(values)).unwrap();
         Ok(())
     }
 
-    fn rows(&self, statement: &str, values: &[SqlValue<'_>]) -> Result<Vec<Vec<Cell>>> {
+    fn rows(&self, statement: &str, values: &[SqlValue<'_>]) -> Result<Vec<Vec<SqlCell>>> {
         let mut statement = self.0.prepare_cached(statement).unwrap();
         let columns = statement.column_count();
         let rows = statement.query_map(params_from_iter(values), |row| {
             let cell = |column| {
                 Ok(match row.get_ref(column)? {
-                    ValueRef::Integer(number) => Cell::Number(number as u64),
-                    ValueRef::Text(text) => Cell::Text(String::from_utf8(text.to_vec()).unwrap()),
-                    ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
-                    _ => Cell::Null,
+                    ValueRef::Integer(number) => SqlCell::Number(number as u64),
+                    ValueRef::Text(text) => {
+                        SqlCell::Text(String::from_utf8(text.to_vec()).unwrap())
+                    }
+                    ValueRef::Blob(bytes) => SqlCell::Blob(bytes.to_vec()),
+                    _ => SqlCell::Null,
                 })
             };
             (0..columns).map(cell).collect()
@@ -79,13 +86,13 @@ impl Fixture {
         Self { database: Database(connection), record }
     }
 
-    fn workspace(&self) -> Workspace<'_> {
+    fn workspace(&self) -> WorkspaceFiles<'_> {
         let id: &WorkspaceId = &self.record.id;
-        Workspace { sql: &self.database, id, limit_bytes: LIMIT, now_ms: 5 }
+        WorkspaceFiles { sql: &self.database, id, limit_bytes: LIMIT, now_ms: 5 }
     }
 
-    fn apply(&self, changes: &[PathChange]) -> Vec<ChangeResult> {
-        let mut batch = Batch::begin(self.workspace()).unwrap();
+    fn apply(&self, changes: &[PathChange]) -> Vec<PathChangeResult> {
+        let mut batch = ChangeBatch::begin(self.workspace()).unwrap();
         let results = batch.apply(changes).unwrap();
         batch.finish().unwrap();
         results
@@ -102,7 +109,7 @@ impl Fixture {
     /// Carries out a request, as a relay does.
     fn ask(
         &self,
-        parse: fn(&Request, &HeaderMap) -> std::result::Result<Action, ApiError>,
+        parse: fn(&Request, &HeaderMap) -> std::result::Result<FileAction, ApiError>,
         path: &str,
         headers: &[(&'static str, &str)],
         body: &[u8],
@@ -154,7 +161,7 @@ fn put(path: &str, base: Option<u64>, content: &[u8]) -> PathChange {
     PathChange {
         path: path.parse().unwrap(),
         base,
-        to: Some(Entry::file(0o644, content)),
+        to: Some(FileEntry::file(0o644, content)),
         conflict_of: None,
         content: Some(Bytes::copy_from_slice(content)),
     }
@@ -175,10 +182,10 @@ fn without_content(change: PathChange) -> PathChange {
 }
 
 /// The codes of results; empty for a change that was made.
-fn codes(results: &[ChangeResult]) -> Vec<&str> {
-    let code = |result: &ChangeResult| match result {
-        ChangeResult::Done { .. } => String::new(),
-        ChangeResult::Refused { code, .. } => code.clone(),
+fn codes(results: &[PathChangeResult]) -> Vec<&str> {
+    let code = |result: &PathChangeResult| match result {
+        PathChangeResult::Done { .. } => String::new(),
+        PathChangeResult::Refused { code, .. } => code.clone(),
     };
     results.iter().map(|result| &*code(result).leak()).collect()
 }

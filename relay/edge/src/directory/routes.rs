@@ -15,8 +15,8 @@ use crate::address::asked;
 use crate::internal::{
     AUDIT, Audited, Caller, ENSURE, FILES, FIND_FILES, GONE, KEEP, LEASE, LOG_OUT, OPENED,
     OPERATIONS, Opened, PASSKEY_ADD, PASSKEY_BEGIN, PASSKEY_LOG_IN, PREFIX, QUESTION, REDEEM,
-    STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE,
-    WORKSPACE, WorkspaceFacts, WorkspaceWanted,
+    STILL, SUMMARY, SessionGone, SessionUpdate, VERIFY, VERIFY_COOKIE, WORKSPACE, WorkspaceFacts,
+    WorkspaceWanted,
 };
 use crate::reply::{self, Answer, body, json, method, nothing, uri};
 

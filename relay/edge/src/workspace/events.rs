@@ -25,8 +25,8 @@ pub(super) fn open(
     incoming: &routes::Request,
     request: &Request,
 ) -> Answer {
-    let id = incoming.workspace()?;
-    let events = WorkspaceEvents::open(incoming, &reply::headers(request.headers()))?;
+    let (id, since) = (incoming.workspace()?, routes::since(incoming)?);
+    let events = WorkspaceEvents::open(since, &reply::headers(request.headers()));
     let is_here = Rc::new(Cell::new(true));
     let (left, ringing) = (Rc::clone(&is_here), Rc::clone(state));
     let leaving = AbortGuard::watch(request, move || {

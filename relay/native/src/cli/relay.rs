@@ -231,6 +231,26 @@ impl Relay {
         self.get::<WorkspaceList>("/api/workspaces").map(|list| list.workspaces)
     }
 
+    /// Finds a workspace by its id or name.
+    pub(super) fn find_workspace(&self, wanted: &str) -> anyhow::Result<WorkspaceId> {
+        let workspaces = match (self.workspaces(), wanted.parse::<WorkspaceId>()) {
+            (Ok(workspaces), _) => workspaces,
+            // A token for one session may not read the list.
+            (Err(_), Ok(id)) => return Ok(id),
+            (Err(error), _) => return Err(error),
+        };
+        let by_id = workspaces.iter().find(|it| it.id.as_str() == wanted);
+        let by_name: Vec<_> = workspaces.iter().filter(|it| it.name == wanted).collect();
+        match (by_id, &by_name[..]) {
+            (Some(found), _) => Ok(found.id.clone()),
+            (None, [found]) => Ok(found.id.clone()),
+            (None, []) => {
+                bail!("no workspace has the id or name {wanted:?}: see `moorline workspace list`")
+            }
+            (None, _) => bail!("several workspaces have the name {wanted:?}: give the id of one"),
+        }
+    }
+
     /// Creates a workspace.
     pub(super) fn create_workspace(
         &self,

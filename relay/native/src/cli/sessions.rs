@@ -89,7 +89,7 @@ pub(super) fn new(options: NewOptions) -> anyhow::Result<ExitCode> {
         None => None,
     };
     let workspace = options.workspace.as_deref();
-    let workspace = workspace.map(|wanted| super::workspace::find(&relay, wanted)).transpose()?;
+    let workspace = workspace.map(|wanted| relay.find_workspace(wanted)).transpose()?;
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok().filter(|size| size.ws_col > 0);
     let wanted = CreateSession {
         command: (!options.command.is_empty()).then_some(options.command),

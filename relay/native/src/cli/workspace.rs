@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Subcommand;
 use moorline_host::workspace::{Direction, FolderSync, SyncState, SyncedFolder, WorkspaceRemote};
 use moorline_shared::id::WorkspaceId;
@@ -94,7 +94,7 @@ pub(super) fn run(options: WorkspaceOptions) -> anyhow::Result<ExitCode> {
         }
         WorkspaceCommand::Delete { workspace, relay } => {
             let relay = relay.connect()?;
-            let id = find(&relay, &workspace)?;
+            let id = relay.find_workspace(&workspace)?;
             relay.delete_workspace(&id)?;
             console::print(&format!("{id}\n"))?;
             Ok(ExitCode::SUCCESS)
@@ -128,29 +128,9 @@ fn list(relay: &Relay, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Finds a workspace by its id or name.
-pub(super) fn find(relay: &Relay, wanted: &str) -> anyhow::Result<WorkspaceId> {
-    let workspaces = match (relay.workspaces(), wanted.parse::<WorkspaceId>()) {
-        (Ok(workspaces), _) => workspaces,
-        // A token for one session may not read the list.
-        (Err(_), Ok(id)) => return Ok(id),
-        (Err(error), _) => return Err(error),
-    };
-    let by_id = workspaces.iter().find(|it| it.id.as_str() == wanted);
-    let by_name: Vec<_> = workspaces.iter().filter(|it| it.name == wanted).collect();
-    match (by_id, &by_name[..]) {
-        (Some(found), _) => Ok(found.id.clone()),
-        (None, [found]) => Ok(found.id.clone()),
-        (None, []) => {
-            bail!("no workspace has the id or name {wanted:?}: see `moorline workspace list`")
-        }
-        (None, _) => bail!("several workspaces have the name {wanted:?}: give the id of one"),
-    }
-}
-
 fn transfer(options: &TransferOptions, direction: Direction) -> anyhow::Result<ExitCode> {
     let relay = options.relay.connect()?;
-    let remote = remote(&relay, &find(&relay, &options.workspace)?)?;
+    let remote = remote(&relay, &relay.find_workspace(&options.workspace)?)?;
     if direction == Direction::Pull {
         std::fs::create_dir_all(&options.folder)
             .with_context(|| format!("cannot make {}", options.folder.display()))?;
@@ -162,7 +142,7 @@ fn transfer(options: &TransferOptions, direction: Direction) -> anyhow::Result<E
 
 fn watch(options: &TransferOptions) -> anyhow::Result<ExitCode> {
     let relay = options.relay.connect()?;
-    let remote = remote(&relay, &find(&relay, &options.workspace)?)?;
+    let remote = remote(&relay, &relay.find_workspace(&options.workspace)?)?;
     drop(open(&options.folder)?);
     let folder = options.folder.clone();
     Runtime::new()?.block_on(async {

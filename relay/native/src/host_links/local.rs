@@ -14,7 +14,7 @@ use crate::auth::AccessLease;
 use crate::registry::Registry;
 use crate::workspaces::carry_out;
 use moorline_core::api::ApiError;
-use moorline_core::workspace::Action;
+use moorline_core::workspace::FileAction;
 use moorline_shared::id::WorkspaceId;
 
 /// Limit of the messages under way in each direction.
@@ -90,7 +90,7 @@ async fn answer(
     let id = path.strip_prefix("/api/workspaces/").and_then(|rest| rest.strip_suffix("/sync"));
     let id: Option<WorkspaceId> = id.and_then(|id| id.parse().ok());
     let id = id.ok_or_else(ApiError::invalid_workspace_id)?;
-    let action = Action::message(body)?;
+    let action = FileAction::message(body)?;
     let reply = carry_out(registry, &id, action).await?;
     Ok((reply.status.as_u16(), reply.body))
 }

@@ -297,14 +297,6 @@ fn incoming(path: &PathIds, parts: &Parts) -> Result<routes::Request, ApiError> 
     })
 }
 
-/// Converts a request of the relay's own host about what `id` names, without its body.
-pub(super) fn of_own_host(id: String, parts: &Parts) -> Result<routes::Request, ApiError> {
-    let Found::Route(Matched { route, .. }) = find(&parts.method, parts.uri.path()) else {
-        return Err(ApiError::no_route(&parts.uri));
-    };
-    incoming(&PathIds { route, id, item: String::new(), grant: Grant::unstored() }, parts)
-}
-
 async fn with_body(path: &PathIds, request: Request) -> Result<routes::Request, HttpError> {
     let (parts, body) = request.into_parts();
     let incoming = incoming(path, &parts)?;

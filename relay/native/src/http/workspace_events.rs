@@ -9,7 +9,7 @@ use futures_util::stream;
 use moorline_core::api::ApiError;
 use moorline_core::api::responses::{Guarded, OfWorkspace};
 use moorline_core::events::{RETRY_MS, RETRY_SOON_MS};
-use moorline_core::routes::{Request, Route};
+use moorline_core::routes::{Request, Route, since};
 use moorline_core::workspace::WorkspaceEvents;
 use moorline_shared::id::WorkspaceId;
 use moorline_shared::limits::HEARTBEAT;
@@ -44,18 +44,18 @@ pub(super) fn open(
 ) -> Result<Response, ApiError> {
     let id = request.workspace()?;
     app.registry.workspace_record(&id)?;
-    let events = WorkspaceEvents::open(request, headers)?;
+    let events = WorkspaceEvents::open(since(request)?, headers);
     let lease = app.connect(caller, route, id.as_str());
     let signal = lease.signal();
     let changed = app.registry.services().workspaces.subscribe(&id);
-    let live = LiveFiles {
+    let live = LiveWorkspace {
         app: Arc::clone(app),
         id,
         events: Some(events),
         changed,
         lease,
         said: Instant::now(),
-        phase: Phase::Opening,
+        phase: FilesPhase::Opening,
     };
     let chunks = stream::unfold(live, |mut live| async {
         let chunk = live.next().await?;
@@ -65,13 +65,13 @@ pub(super) fn open(
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum FilesPhase {
     Opening,
     Open,
     Ended,
 }
 
-struct LiveFiles {
+struct LiveWorkspace {
     app: Arc<App>,
     id: WorkspaceId,
     /// `None` while they are being looked up.
@@ -80,18 +80,18 @@ struct LiveFiles {
     lease: AccessLease,
     /// The time at which something was sent last.
     said: Instant,
-    phase: Phase,
+    phase: FilesPhase,
 }
 
-impl LiveFiles {
+impl LiveWorkspace {
     async fn next(&mut self) -> Option<String> {
         let chunk = match self.phase {
-            Phase::Opening => {
-                self.phase = Phase::Open;
+            FilesPhase::Opening => {
+                self.phase = FilesPhase::Open;
                 sse::encode_retry(RETRY_MS) + &self.look().await?
             }
-            Phase::Open => self.wait_for_change().await?,
-            Phase::Ended => return None,
+            FilesPhase::Open => self.wait_for_change().await?,
+            FilesPhase::Ended => return None,
         };
         self.said = Instant::now();
         Some(chunk)
@@ -104,7 +104,7 @@ impl LiveFiles {
                 _ = self.changed.changed() => {}
                 () = sleep_until(self.said + HEARTBEAT) => return Some(sse::HEARTBEAT.to_owned()),
                 ending = self.lease.ended() => {
-                    self.phase = Phase::Ended;
+                    self.phase = FilesPhase::Ended;
                     // A reader that reconnects is told why its token is refused.
                     return Some(match ending {
                         AccessEnd::ShuttingDown => sse::encode_retry(RETRY_SOON_MS),

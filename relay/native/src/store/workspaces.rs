@@ -2,10 +2,13 @@
 
 use moorline_core::record::WorkspaceRecord;
 use moorline_core::schema;
-use moorline_core::workspace::{Cell, DELETE_WORKSPACE_FILES, SqlFailure, SqlValue, WorkspaceSql};
+use moorline_core::workspace::{
+    DELETE_WORKSPACE_FILES, SqlCell, SqlFailure, SqlValue, WorkspaceSql,
+};
 use moorline_shared::id::{ProjectId, WorkspaceId};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Row, ToSql, params, params_from_iter};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Store, StoreError, from_sql, to_sql};
 
@@ -60,13 +63,21 @@ fn record(row: &Row<'_>) -> rusqlite::Result<WorkspaceRecord> {
 }
 
 impl WorkspaceSql for Store {
+    fn decompose(&self, text: &str) -> String {
+        text.nfd().collect()
+    }
+
     fn run(&self, statement: &str, values: &[SqlValue<'_>]) -> Result<(), SqlFailure> {
         let mut statement = self.connection.prepare_cached(statement).map_err(failure)?;
         statement.execute(params_from_iter(values.iter().map(Bound))).map_err(failure)?;
         Ok(())
     }
 
-    fn rows(&self, statement: &str, values: &[SqlValue<'_>]) -> Result<Vec<Vec<Cell>>, SqlFailure> {
+    fn rows(
+        &self,
+        statement: &str,
+        values: &[SqlValue<'_>],
+    ) -> Result<Vec<Vec<SqlCell>>, SqlFailure> {
         let mut statement = self.connection.prepare_cached(statement).map_err(failure)?;
         let columns = statement.column_count();
         let values = params_from_iter(values.iter().map(Bound));
@@ -77,13 +88,13 @@ impl WorkspaceSql for Store {
     }
 }
 
-fn cell(value: ValueRef<'_>) -> Cell {
+fn cell(value: ValueRef<'_>) -> SqlCell {
     match value {
-        ValueRef::Integer(number) => Cell::Number(from_sql(number)),
-        ValueRef::Text(text) => Cell::Text(String::from_utf8_lossy(text).into_owned()),
-        ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
+        ValueRef::Integer(number) => SqlCell::Number(from_sql(number)),
+        ValueRef::Text(text) => SqlCell::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => SqlCell::Blob(bytes.to_vec()),
         // No column has numbers with a fraction.
-        ValueRef::Null | ValueRef::Real(_) => Cell::Null,
+        ValueRef::Null | ValueRef::Real(_) => SqlCell::Null,
     }
 }
 

@@ -4,18 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::{FolderStep, FolderStepResult, RoundReport, Step, sources};
+use super::{FolderStep, FolderStepResult, RoundReport, RoundStep, sources};
 use crate::limits::{WORKSPACE_CHANGES, WORKSPACE_CONTENTS_BYTES};
 use crate::workspace::plan::FolderState;
 use crate::workspace::wire::{SizedContent, WorkspaceRequest};
-use crate::workspace::{Base, BaseEntry, ContentHash, Entry, WorkspacePath};
+use crate::workspace::{Base, BaseEntry, ContentHash, FileEntry, WorkspacePath};
 
 /// A change of the folder.
 #[derive(Debug, Clone)]
-pub(super) struct Pull {
+pub(super) struct PlannedPull {
     pub(super) path: WorkspacePath,
-    pub(super) local: Option<Entry>,
-    pub(super) to: Option<Entry>,
+    pub(super) local: Option<FileEntry>,
+    pub(super) to: Option<FileEntry>,
     pub(super) base: Option<BaseEntry>,
 }
 
@@ -24,9 +24,9 @@ pub(super) struct Pull {
 pub(super) struct Pulls {
     /// Deletions in directories that files replace, innermost first; then what is put, outermost
     /// first; then the other deletions, of which some may be the source of what was put.
-    queue: VecDeque<Pull>,
+    queue: VecDeque<PlannedPull>,
     /// Where the folder has which content.
-    sources: BTreeMap<ContentHash, (WorkspacePath, Entry)>,
+    sources: BTreeMap<ContentHash, (WorkspacePath, FileEntry)>,
     contents: BTreeMap<ContentHash, Bytes>,
     asked: Vec<ContentHash>,
     /// The content that is being read from another file of the folder.
@@ -34,7 +34,7 @@ pub(super) struct Pulls {
 }
 
 impl Pulls {
-    pub(super) fn new(pulls: Vec<Pull>, folder: &FolderState) -> Self {
+    pub(super) fn new(pulls: Vec<PlannedPull>, folder: &FolderState) -> Self {
         let replaced: BTreeSet<WorkspacePath> = pulls
             .iter()
             .filter(|pull| pull.local.is_some_and(|local| local.is_directory()))
@@ -60,34 +60,34 @@ impl Pulls {
         }
     }
 
-    pub(super) fn next(&mut self) -> Option<Step> {
+    pub(super) fn next(&mut self) -> Option<RoundStep> {
         if !self.asked.is_empty() {
-            return Some(Step::Ask(WorkspaceRequest::Contents { hashes: self.asked.clone() }));
+            return Some(RoundStep::Ask(WorkspaceRequest::Contents { hashes: self.asked.clone() }));
         }
         let pull = self.queue.front()?;
         let path = pull.path.clone();
         let Some(to) = pull.to else {
             // Planned only where something is.
             let expect = pull.local?;
-            return Some(Step::Folder(FolderStep::Remove { path, expect }));
+            return Some(RoundStep::Folder(FolderStep::Remove { path, expect }));
         };
         let mode = to.mode();
         if let Some(expect) = pull.local.filter(|local| local.has_content_of(&to)) {
-            return Some(Step::Folder(FolderStep::SetMode { path, expect, mode }));
+            return Some(RoundStep::Folder(FolderStep::SetMode { path, expect, mode }));
         }
         let expect = pull.local;
         let Some(hash) = to.hash() else {
-            return Some(Step::Folder(FolderStep::MakeDirectory { path, expect, mode }));
+            return Some(RoundStep::Folder(FolderStep::MakeDirectory { path, expect, mode }));
         };
         if to.size() == 0 {
             self.contents.insert(hash, Bytes::new());
         }
         if let Some(content) = self.contents.get(&hash).cloned() {
-            return Some(Step::Folder(FolderStep::Write { path, expect, to, content }));
+            return Some(RoundStep::Folder(FolderStep::Write { path, expect, to, content }));
         }
         if let Some((path, expect)) = self.sources.get(&hash).cloned() {
             self.copying = Some(hash);
-            return Some(Step::Folder(FolderStep::Read { path, expect }));
+            return Some(RoundStep::Folder(FolderStep::Read { path, expect }));
         }
         self.ask();
         self.next()
@@ -98,7 +98,7 @@ impl Pulls {
         self.contents.clear();
         let mut bytes = 0_usize;
         for pull in &self.queue {
-            let Some(Entry::File { hash, size, .. }) = pull.to else { continue };
+            let Some(FileEntry::File { hash, size, .. }) = pull.to else { continue };
             let is_there = pull.local.is_some_and(|local| local.hash() == Some(hash));
             if is_there || self.asked.contains(&hash) || self.sources.contains_key(&hash) {
                 continue;

@@ -2,29 +2,29 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::{FolderStep, FolderStepResult, Refused, RoundReport, Step};
+use super::{FolderStep, FolderStepResult, Refused, RoundReport, RoundStep};
 use crate::limits::{WORKSPACE_CHANGES, WORKSPACE_CONTENTS_BYTES};
 use crate::workspace::plan::RelayState;
-use crate::workspace::wire::{ChangeResult, PathChange, WorkspaceRequest, codes};
-use crate::workspace::{Base, BaseEntry, ContentHash, Entry, WorkspacePath};
+use crate::workspace::wire::{PathChange, PathChangeResult, WorkspaceRequest, codes};
+use crate::workspace::{Base, BaseEntry, ContentHash, FileEntry, WorkspacePath};
 
 /// A change of the workspace.
 #[derive(Debug, Clone)]
-pub(super) struct Push {
+pub(super) struct PlannedPush {
     pub(super) path: WorkspacePath,
     pub(super) base: Option<u64>,
-    pub(super) to: Option<Entry>,
+    pub(super) to: Option<FileEntry>,
 }
 
 /// The changes of the workspace that a round makes.
 #[derive(Debug)]
 pub(super) struct Pushes {
     /// Deletions first, innermost first; then the others, outermost first.
-    queue: VecDeque<Push>,
+    queue: VecDeque<PlannedPush>,
     /// Contents that the workspace has, as far as is known.
     known: BTreeSet<ContentHash>,
     /// The change whose content is being read.
-    reading: Option<Push>,
+    reading: Option<PlannedPush>,
     batch: Vec<PathChange>,
     batch_bytes: usize,
     /// True if the batch is on its way.
@@ -32,7 +32,7 @@ pub(super) struct Pushes {
 }
 
 impl Pushes {
-    pub(super) fn new(pushes: Vec<Push>, relay: &RelayState) -> Self {
+    pub(super) fn new(pushes: Vec<PlannedPush>, relay: &RelayState) -> Self {
         let (deletions, puts): (Vec<_>, Vec<_>) =
             pushes.into_iter().partition(|push| push.to.is_none());
         let known = relay.values().filter_map(|relay| relay.entry.hash()).collect();
@@ -51,13 +51,13 @@ impl Pushes {
         self.reading.is_some()
     }
 
-    pub(super) fn next(&mut self, base: &Base) -> Option<Step> {
+    pub(super) fn next(&mut self, base: &Base) -> Option<RoundStep> {
         if self.is_sent {
             return Some(self.request());
         }
         loop {
-            if let Some(Push { path, to: Some(expect), .. }) = self.reading.clone() {
-                return Some(Step::Folder(FolderStep::Read { path, expect }));
+            if let Some(PlannedPush { path, to: Some(expect), .. }) = self.reading.clone() {
+                return Some(RoundStep::Folder(FolderStep::Read { path, expect }));
             }
             if self.batch.len() >= WORKSPACE_CHANGES
                 || !self.queue.front().is_some_and(|push| self.has_room(push))
@@ -78,17 +78,17 @@ impl Pushes {
         Some(self.request())
     }
 
-    fn request(&self) -> Step {
-        Step::Ask(WorkspaceRequest::Apply { changes: self.batch.clone() })
+    fn request(&self) -> RoundStep {
+        RoundStep::Ask(WorkspaceRequest::Apply { changes: self.batch.clone() })
     }
 
-    fn needs_content(&self, push: &Push) -> bool {
+    fn needs_content(&self, push: &PlannedPush) -> bool {
         let hash = push.to.and_then(|to| to.hash());
         hash.is_some_and(|hash| !self.known.contains(&hash))
             && push.to.is_some_and(|to| to.size() > 0)
     }
 
-    fn has_room(&self, push: &Push) -> bool {
+    fn has_room(&self, push: &PlannedPush) -> bool {
         if !self.needs_content(push) {
             return true;
         }
@@ -96,7 +96,7 @@ impl Pushes {
         self.batch.is_empty() || self.batch_bytes.saturating_add(size) <= WORKSPACE_CONTENTS_BYTES
     }
 
-    fn add(&mut self, push: Push, content: Option<bytes::Bytes>, base: &Base) {
+    fn add(&mut self, push: PlannedPush, content: Option<bytes::Bytes>, base: &Base) {
         self.batch_bytes += content.as_ref().map_or(0, bytes::Bytes::len);
         self.batch.push(PathChange {
             conflict_of: base.conflicts.get(&push.path).cloned(),
@@ -120,7 +120,7 @@ impl Pushes {
     /// Takes in the results of the batch.
     pub(super) fn applied(
         &mut self,
-        results: Vec<ChangeResult>,
+        results: Vec<PathChangeResult>,
         base: &mut Base,
         relay: &mut RelayState,
         report: &mut RoundReport,
@@ -129,12 +129,12 @@ impl Pushes {
         self.batch_bytes = 0;
         for (change, result) in std::mem::take(&mut self.batch).into_iter().zip(results) {
             match result {
-                ChangeResult::Done { revision } => {
+                PathChangeResult::Done { revision } => {
                     report.pushed += 1;
                     self.known.extend(change.to.and_then(|to| to.hash()));
                     done(&change, revision, base, relay);
                 }
-                ChangeResult::Refused { code, message, .. } => {
+                PathChangeResult::Refused { code, message, .. } => {
                     self.refused(change, code, message, report);
                 }
             }
@@ -156,7 +156,7 @@ impl Pushes {
                 if let Some(hash) = to.and_then(|to| to.hash()) {
                     self.known.remove(&hash);
                 }
-                self.queue.push_back(Push { path, base, to });
+                self.queue.push_back(PlannedPush { path, base, to });
             }
             _ => report.refused.push(Refused { path, entry: to, code, message }),
         }

@@ -5,45 +5,35 @@ mod tarball;
 mod zipped;
 
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, HeaderValue};
-use http::{HeaderMap, StatusCode};
 use moorline_shared::limits::{WORKSPACE_ARCHIVE_BYTES, WORKSPACE_FILE_BYTES, WORKSPACE_FILES};
 use moorline_shared::workspace::wire::PathChange;
-use moorline_shared::workspace::{Entry, MODE_BITS, WorkspacePath};
+use moorline_shared::workspace::{FileEntry, MODE_BITS, WorkspacePath};
 use serde::Deserialize;
 use std::io::Read;
 
-use super::{Batch, finish, refused};
+use super::{ChangeBatch, finish, refused};
 use crate::api::ApiError;
 use crate::record::WorkspaceRecord;
-use crate::routes::Request;
-use crate::workspace::{StoredFile, Workspace, WorkspaceReply};
+use crate::workspace::{StoredFile, WorkspaceFiles, WorkspaceReply};
 
 /// The kind of an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ArchiveFormat {
+    #[default]
     Tar,
     Zip,
 }
 
-#[derive(Debug, Deserialize)]
-struct FormatQuery {
-    #[serde(default = "tar")]
-    format: ArchiveFormat,
-}
-
-const fn tar() -> ArchiveFormat {
-    ArchiveFormat::Tar
-}
-
 impl ArchiveFormat {
-    pub(super) fn parse(request: &Request) -> Result<Self, ApiError> {
-        let FormatQuery { format } = request.query()?;
-        if format == Self::Zip && !cfg!(feature = "zip") {
+    /// Returns the format if this relay has it.
+    pub(super) fn supported(self) -> Result<Self, ApiError> {
+        if self == Self::Zip && !cfg!(feature = "zip") {
             return Err(ApiError::no_zip());
         }
-        Ok(format)
+        Ok(self)
     }
 }
 
@@ -58,7 +48,7 @@ struct Member {
 
 /// Returns the whole workspace as an archive.
 pub(super) fn download(
-    workspace: Workspace<'_>,
+    workspace: WorkspaceFiles<'_>,
     record: &WorkspaceRecord,
     format: ArchiveFormat,
 ) -> Result<WorkspaceReply, ApiError> {
@@ -99,24 +89,24 @@ pub(super) struct Upload {
 impl Upload {
     /// Unpacks an archive. The whole of it is refused if a path leads out of the workspace, a file is
     /// too large, or all of them together are.
-    pub(super) fn parse(request: &Request, _: &HeaderMap) -> Result<Self, ApiError> {
-        let members = match ArchiveFormat::parse(request)? {
-            ArchiveFormat::Tar => tarball::read(&request.body)?,
+    pub(super) fn parse(format: ArchiveFormat, archive: &Bytes) -> Result<Self, ApiError> {
+        let members = match format {
+            ArchiveFormat::Tar => tarball::read(archive)?,
             #[cfg(feature = "zip")]
-            ArchiveFormat::Zip => zipped::read(request.body.clone())?,
+            ArchiveFormat::Zip => zipped::read(archive.clone())?,
             #[cfg(not(feature = "zip"))]
             ArchiveFormat::Zip => return Err(ApiError::no_zip()),
         };
         Ok(Self { members })
     }
 
-    pub(super) fn run(&self, workspace: Workspace<'_>) -> Result<WorkspaceReply, ApiError> {
-        let mut batch = Batch::begin(workspace)?;
+    pub(super) fn run(&self, workspace: WorkspaceFiles<'_>) -> Result<WorkspaceReply, ApiError> {
+        let mut batch = ChangeBatch::begin(workspace)?;
         let since = batch.revision();
         for Member { path, mode, content } in &self.members {
             let to = match content {
-                Some(content) => Entry::file(*mode, content),
-                None => Entry::Directory { mode: *mode },
+                Some(content) => FileEntry::file(*mode, content),
+                None => FileEntry::Directory { mode: *mode },
             };
             let base = workspace.live(path)?.map(|stored| stored.file.revision);
             let (path, content) = (path.clone(), content.clone());

@@ -9,14 +9,12 @@ use http::{HeaderMap, StatusCode};
 use moorline_shared::limits::WORKSPACE_FILE_BYTES;
 use moorline_shared::rest::WorkspaceFile;
 use moorline_shared::workspace::wire::PathChange;
-use moorline_shared::workspace::{Entry, EntryKind, MODE_BITS, WorkspacePath};
-use serde::Deserialize;
+use moorline_shared::workspace::{EntryKind, FileEntry, MODE_BITS, WorkspacePath};
 
-use super::range::{Part, parse};
-use super::{Batch, Refusal, finish, refused, remove_all};
+use super::range::{RangePart, parse};
+use super::{ChangeBatch, ChangeRefusal, finish, refused, remove_all};
 use crate::api::ApiError;
-use crate::routes::Request;
-use crate::workspace::{StoredFile, Workspace, WorkspaceReply};
+use crate::workspace::{StoredFile, WorkspaceFiles, WorkspaceReply};
 
 /// The permission bits of a file, in octal.
 const MODE: HeaderName = HeaderName::from_static("x-moorline-mode");
@@ -95,7 +93,7 @@ impl FileRead {
         Self { path, range, if_range, if_none_match: text(IF_NONE_MATCH) }
     }
 
-    pub(super) fn run(&self, workspace: Workspace<'_>) -> Result<WorkspaceReply, ApiError> {
+    pub(super) fn run(&self, workspace: WorkspaceFiles<'_>) -> Result<WorkspaceReply, ApiError> {
         let path = self.path.as_str();
         let stored = workspace.live(&self.path)?.ok_or_else(|| ApiError::no_file(path))?;
         let StoredFile { file, chunks } = stored;
@@ -111,9 +109,9 @@ impl FileRead {
         let is_same = self.if_range.as_ref().is_none_or(|wanted| names(wanted, &file));
         let range = self.range.as_deref().filter(|_| is_same);
         let (status, part) = match parse(range, size) {
-            Part::Whole => (StatusCode::OK, 0..size),
-            Part::Bytes(part) => (StatusCode::PARTIAL_CONTENT, part),
-            Part::Outside => return Err(ApiError::bad_range()),
+            RangePart::Whole => (StatusCode::OK, 0..size),
+            RangePart::Bytes(part) => (StatusCode::PARTIAL_CONTENT, part),
+            RangePart::Outside => return Err(ApiError::bad_range()),
         };
         let content = workspace.content(&chunks, part.clone())?;
         let mut reply = WorkspaceReply::bytes(status, kind, content);
@@ -146,21 +144,16 @@ pub(super) struct FilePut {
     condition: Condition,
     mode: Option<u32>,
     /// The content; `None` for a directory.
-    content: Option<(Entry, Bytes)>,
-}
-
-#[derive(Debug, Deserialize)]
-struct PutQuery {
-    kind: Option<EntryKind>,
+    content: Option<(FileEntry, Bytes)>,
 }
 
 impl FilePut {
     pub(super) fn parse(
         path: WorkspacePath,
-        request: &Request,
+        kind: EntryKind,
+        content: &Bytes,
         headers: &HeaderMap,
     ) -> Result<Self, ApiError> {
-        let PutQuery { kind } = request.query()?;
         let mode = headers.get(MODE).map(|mode| {
             let mode = mode.to_str().ok().and_then(|mode| u32::from_str_radix(mode, 8).ok());
             let mode = mode.filter(|mode| *mode <= MODE_BITS);
@@ -170,29 +163,29 @@ impl FilePut {
                 )
             })
         });
-        let content = match kind.unwrap_or(EntryKind::File) {
-            EntryKind::Directory if !request.body.is_empty() => {
+        let content = match kind {
+            EntryKind::Directory if !content.is_empty() => {
                 return Err(ApiError::bad_request("A directory has no content."));
             }
             EntryKind::Directory => None,
-            EntryKind::File if request.body.len() > WORKSPACE_FILE_BYTES => {
+            EntryKind::File if content.len() > WORKSPACE_FILE_BYTES => {
                 return Err(ApiError::file_too_large());
             }
-            EntryKind::File => Some((Entry::file(FILE_MODE, &request.body), request.body.clone())),
+            EntryKind::File => Some((FileEntry::file(FILE_MODE, content), content.clone())),
         };
         let condition = Condition::parse(headers)?;
         Ok(Self { path, condition, mode: mode.transpose()?, content })
     }
 
-    pub(super) fn run(&self, workspace: Workspace<'_>) -> Result<WorkspaceReply, ApiError> {
+    pub(super) fn run(&self, workspace: WorkspaceFiles<'_>) -> Result<WorkspaceReply, ApiError> {
         let present = workspace.live(&self.path)?.map(|stored| stored.file);
         if !self.condition.allows(present.as_ref()) {
-            return refused(&Refusal::stale(&self.path, present));
+            return refused(&ChangeRefusal::stale(&self.path, present));
         }
         let is_new = present.is_none();
         let (mut entry, content) = match &self.content {
             Some((entry, content)) => (*entry, Some(content.clone())),
-            None => (Entry::Directory { mode: DIRECTORY_MODE }, None),
+            None => (FileEntry::Directory { mode: DIRECTORY_MODE }, None),
         };
         let kept = present.as_ref().filter(|file| file.kind == entry.kind()).map(|file| file.mode);
         entry = entry.with_mode(self.mode.or(kept).unwrap_or(entry.mode()));
@@ -203,7 +196,7 @@ impl FilePut {
             conflict_of: None,
             content,
         };
-        let mut batch = Batch::begin(workspace)?;
+        let mut batch = ChangeBatch::begin(workspace)?;
         let since = batch.revision();
         if let Err(refusal) = batch.change(&change)? {
             // That the workspace is full is stored.
@@ -232,17 +225,17 @@ impl FileRemoval {
         Ok(Self { path, condition: Condition::parse(headers)? })
     }
 
-    pub(super) fn run(&self, workspace: Workspace<'_>) -> Result<WorkspaceReply, ApiError> {
+    pub(super) fn run(&self, workspace: WorkspaceFiles<'_>) -> Result<WorkspaceReply, ApiError> {
         let path = &self.path;
         let Some(first) = workspace.live(path)? else {
             return Err(ApiError::no_file(path.as_str()));
         };
         if !self.condition.allows(Some(&first.file)) {
-            return refused(&Refusal::stale(path, Some(first.file)));
+            return refused(&ChangeRefusal::stale(path, Some(first.file)));
         }
         let mut removed = vec![first];
         removed.extend(workspace.within(path)?);
-        let mut batch = Batch::begin(workspace)?;
+        let mut batch = ChangeBatch::begin(workspace)?;
         let since = batch.revision();
         remove_all(&mut batch, removed)?;
         finish(workspace, batch, since, StatusCode::OK)

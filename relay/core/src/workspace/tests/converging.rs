@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use moorline_shared::workspace::wire::{WorkspaceAnswer, WorkspaceRequest};
 use moorline_shared::workspace::{
-    Base, BaseEntry, FolderState, FolderStep, FolderStepResult, RelayState, Round, RoundReport,
-    Step, WorkspacePath,
+    Base, BaseEntry, FolderState, FolderStep, FolderStepResult, RelayState, RoundReport, RoundStep,
+    SyncRound, WorkspacePath,
 };
 use proptest::prelude::*;
 
@@ -24,10 +24,10 @@ struct Node {
 }
 
 impl Node {
-    fn entry(&self) -> Entry {
+    fn entry(&self) -> FileEntry {
         match &self.content {
-            Some(content) => Entry::file(self.mode, content),
-            None => Entry::Directory { mode: self.mode },
+            Some(content) => FileEntry::file(self.mode, content),
+            None => FileEntry::Directory { mode: self.mode },
         }
     }
 }
@@ -64,7 +64,7 @@ enum Event {
     Edit(usize, Edit),
     /// A round of a side. It is cut before this step, or after it was done and before that was
     /// reported. Somebody may change the folder before another step.
-    Round {
+    SyncRound {
         side: usize,
         cut: Option<(usize, bool)>,
         meanwhile: Option<(usize, Edit)>,
@@ -186,7 +186,8 @@ impl World {
         let side = &self.sides[number];
         let entries = side.nodes.iter().map(|(path, node)| (path.clone(), node.entry()));
         let folder = FolderState { entries: entries.collect(), ..FolderState::default() };
-        let mut round = Round::begin(side.base.clone(), &folder, relay, side.name, |_, _| false);
+        let mut round =
+            SyncRound::begin(side.base.clone(), &folder, relay, side.name, |_, _| false);
         for step in 0.. {
             assert!(step < 10_000, "a round without an end");
             if let Some((_, edit)) = meanwhile.filter(|(at, _)| *at == step) {
@@ -195,25 +196,25 @@ impl World {
             let wanted = round.next();
             assert_eq!(round.next(), wanted, "a spurious call is harmless");
             let cut = cut.filter(|(at, _)| *at == step);
-            if wanted == Step::Done || cut.is_some_and(|(_, is_done)| !is_done) {
+            if wanted == RoundStep::Done || cut.is_some_and(|(_, is_done)| !is_done) {
                 break;
             }
             match wanted {
-                Step::Ask(request) => {
+                RoundStep::Ask(request) => {
                     let answer = self.ask(request);
                     if cut.is_some() {
                         break;
                     }
                     round.answered(answer);
                 }
-                Step::Folder(wanted) => {
+                RoundStep::Folder(wanted) => {
                     let result = self.sides[number].step(wanted);
                     if cut.is_some() {
                         break;
                     }
                     round.did(result);
                 }
-                Step::Done => {}
+                RoundStep::Done => {}
             }
         }
         let (base, _, report) = round.finish();
@@ -250,7 +251,7 @@ impl World {
     fn run(&mut self, event: &Event) {
         match event {
             Event::Edit(side, edit) => self.edit(*side, edit),
-            Event::Round { side, cut, meanwhile, fate } => {
+            Event::SyncRound { side, cut, meanwhile, fate } => {
                 let before = self.sides[*side].base.clone();
                 let meanwhile = meanwhile.as_ref().map(|(step, edit)| (*step, edit));
                 self.round(*side, *cut, meanwhile);
@@ -300,7 +301,7 @@ impl World {
 impl Side {
     /// Does a step as a host does.
     fn step(&mut self, step: FolderStep) -> FolderStepResult {
-        let is_as = |nodes: &BTreeMap<WorkspacePath, Node>, path, expect: Option<Entry>| {
+        let is_as = |nodes: &BTreeMap<WorkspacePath, Node>, path, expect: Option<FileEntry>| {
             nodes.get(path).map(Node::entry) == expect
         };
         let has_any_in = |nodes: &BTreeMap<WorkspacePath, Node>, path: &WorkspacePath| {
@@ -322,7 +323,7 @@ impl Side {
                 if parent.is_some_and(|parent| parent.is_none_or(|it| it.content.is_some())) {
                     return FolderStepResult::Failed("its directory is not there".to_owned());
                 }
-                assert_eq!(Entry::file(to.mode(), &content), to);
+                assert_eq!(FileEntry::file(to.mode(), &content), to);
                 nodes.insert(path, Node { mode: to.mode(), content: Some(content) });
                 FolderStepResult::Done
             }
@@ -385,7 +386,7 @@ fn events() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => (0..2_usize, edits()).prop_map(|(side, edit)| Event::Edit(side, edit)),
         2 => (0..2_usize, cut, meanwhile, fates)
-            .prop_map(|(side, cut, meanwhile, fate)| Event::Round { side, cut, meanwhile, fate }),
+            .prop_map(|(side, cut, meanwhile, fate)| Event::SyncRound { side, cut, meanwhile, fate }),
     ]
 }
 

@@ -4,14 +4,15 @@ use http::header::{CONTENT_RANGE, ETAG};
 use moorline_shared::rest::WorkspaceDetails;
 
 use super::*;
+use crate::routes::workspaces;
 
-type Parse = fn(&Request, &HeaderMap) -> std::result::Result<Action, ApiError>;
+type Parse = fn(&Request, &HeaderMap) -> std::result::Result<FileAction, ApiError>;
 
-const PUT: Parse = Action::put;
-const READ: Parse = Action::read;
-const REMOVE: Parse = Action::remove;
-const RENAME: Parse = |request, _| Action::rename(request);
-const DETAILS: Parse = |_, _| Ok(Action::details());
+const PUT: Parse = workspaces::put_file;
+const READ: Parse = workspaces::read_file;
+const REMOVE: Parse = workspaces::delete_file;
+const RENAME: Parse = workspaces::rename_file;
+const DETAILS: Parse = workspaces::get;
 
 fn status(result: &std::result::Result<WorkspaceReply, ApiError>) -> u16 {
     match result {
@@ -132,8 +133,8 @@ fn events_say_what_changed_and_resume_by_revision() {
     assert!(lost.contains("\"full\":true"), "{lost}");
 }
 
-const DOWNLOAD: Parse = |request, _| Action::download(request);
-const UPLOAD: Parse = Action::upload;
+const DOWNLOAD: Parse = workspaces::download;
+const UPLOAD: Parse = workspaces::upload;
 
 /// Packs names with contents; a name that ends with `/` is a directory.
 fn tarball(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -200,7 +201,7 @@ fn a_zip_is_unpacked_and_packed_and_its_bombs_are_refused() {
     use std::io::{Cursor, Write as _};
     let zip: fn(&Request, &HeaderMap) -> _ = |request, headers| {
         let query = "format=zip".to_owned();
-        Action::upload(&Request { query, ..request.clone() }, headers)
+        workspaces::upload(&Request { query, ..request.clone() }, headers)
     };
     let pack = |members: &[(&str, &[u8])]| {
         let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
@@ -225,8 +226,9 @@ fn a_zip_is_unpacked_and_packed_and_its_bombs_are_refused() {
     let bomb = pack(&[("a", &many), ("b", &many), ("c", &many)]);
     assert!(bomb.len() < 100_000);
     assert_eq!(fixture.ask(zip, "", &[], &bomb).unwrap_err().body().code, "too_large");
-    let download: fn(&Request, &HeaderMap) -> _ = |request, _| {
-        Action::download(&Request { query: "format=zip".to_owned(), ..request.clone() })
+    let download: fn(&Request, &HeaderMap) -> _ = |request, headers| {
+        let query = "format=zip".to_owned();
+        workspaces::download(&Request { query, ..request.clone() }, headers)
     };
     let packed = fixture.ask(download, "", &[], b"").unwrap();
     let other = Fixture::new();

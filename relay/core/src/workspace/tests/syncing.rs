@@ -9,7 +9,7 @@ fn only_what_was_seen_is_replaced() {
     let fixture = Fixture::new();
     let results = fixture.apply(&[put("a/b", None, b"1"), put("a/b", None, b"2")]);
     assert_eq!(codes(&results), ["", "stale"]);
-    let ChangeResult::Refused { present: Some(present), .. } = &results[1] else { panic!() };
+    let PathChangeResult::Refused { present: Some(present), .. } = &results[1] else { panic!() };
     assert_eq!((present.size, present.revision), (1, 2), "the directory came first");
     // What is there already is no conflict, whoever put it.
     assert_eq!(
@@ -74,8 +74,11 @@ fn contents_are_shared_and_moved_without_being_sent() {
     assert_eq!(codes(&fixture.apply(&unknown)), ["content_missing", ""]);
     // Nor does it have a content of another size.
     let wrong = put("f", None, &large);
-    let to =
-        wrong.to.and_then(|to| to.hash()).map(|hash| Entry::File { mode: 0o644, size: 1, hash });
+    let to = wrong.to.and_then(|to| to.hash()).map(|hash| FileEntry::File {
+        mode: 0o644,
+        size: 1,
+        hash,
+    });
     assert_eq!(
         codes(&fixture.apply(&[without_content(PathChange { to, ..wrong })])),
         ["content_missing"]
@@ -123,7 +126,7 @@ fn a_full_workspace_says_so_until_there_is_room() {
     assert_eq!(codes(&fixture.apply(&[put("a", Some(1), &half[1..])])), [""]);
     assert!(!is_full());
     let mut large = put("e", None, b"");
-    large.to = Some(Entry::File {
+    large.to = Some(FileEntry::File {
         mode: 0o644,
         size: WORKSPACE_FILE_BYTES as u64 + 1,
         hash: moorline_shared::workspace::ContentHash::of(b""),

@@ -10,13 +10,16 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use moorline_core::api::ApiError;
+use moorline_core::auth::Grant;
 use moorline_core::routes::{self, Found, Handler, Matched, WorkspaceHandler, find};
-use moorline_core::workspace::{Action, WorkspaceReply};
+use moorline_core::workspace::{FileAction, WorkspaceReply};
 use moorline_shared::limits::{BODY_DEADLINE, REQUEST_BODY_BYTES};
 use tokio::sync::Semaphore;
 
+use crate::clock::wall_ms;
 use crate::http::App;
 use crate::http::error::HttpError;
+use crate::registry::random;
 use crate::workspaces::carry_out;
 
 /// Large bodies that are read at a time: each is in memory as a whole.
@@ -54,7 +57,17 @@ pub(in crate::http) async fn answer_own_host(
         return Err(ApiError::no_route(request.uri()).into());
     };
     let (parts, body) = request.into_parts();
-    answer(&app, handler, crate::http::dispatch::of_own_host(id, &parts)?, (parts, body)).await
+    let request = routes::Request {
+        id,
+        item: String::new(),
+        grant: Grant::unstored(),
+        query: String::new(),
+        content_type: String::new(),
+        body: Bytes::new(),
+        now_ms: wall_ms(),
+        random: random()?,
+    };
+    answer(&app, handler, request, (parts, body)).await
 }
 
 /// Reads a body. The first value is its turn among the large ones.
@@ -94,7 +107,7 @@ async fn parse(
     handler: WorkspaceHandler,
     request: routes::Request,
     parts: Parts,
-) -> Result<Action, ApiError> {
+) -> Result<FileAction, ApiError> {
     if request.body.len() <= REQUEST_BODY_BYTES {
         return (handler.parse)(&request, &parts.headers);
     }
