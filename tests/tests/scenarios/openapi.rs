@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// Each would wait for what comes next, or is no HTTP any more.
-const STREAMS: [&str; 6] = [
+const STREAMS: [&str; 7] = [
     "/acp",
     "/api/events",
     "/api/session/{id}/events",
+    "/api/workspaces/{id}/events",
     "/sessions/{id}/stream",
     "/api/terminal/ws/{id}",
     "/claude/api/claude/chat",
