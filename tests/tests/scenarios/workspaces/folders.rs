@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::CreateSession;
 use moorline_tests::api::Api;
-use moorline_tests::relay::Relay;
+use moorline_tests::relay::{Kind, Relay};
 use moorline_tests::wait::wait_until;
 use moorline_tests::workspaces::Workspace;
 use reqwest::Method;
@@ -181,6 +181,10 @@ async fn what_is_not_synced_is_left_alone() -> Result<()> {
 #[tokio::test]
 async fn two_folders_become_equal_and_a_conflict_keeps_both() -> Result<()> {
     let mut relay = Relay::start().await?;
+    if relay.kind() == Kind::InProcess {
+        // Nobody changes a folder while its relay is away: its sessions end with the relay.
+        return Ok(());
+    }
     let api = relay.api();
     let files = Workspace::create(&api).await?;
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];

@@ -65,15 +65,18 @@ pub(super) fn download(
         };
         Ok(Member { path: file.path, mode: file.mode, content })
     });
-    let (body, kind, extension) = match format {
-        ArchiveFormat::Tar => (tarball::write(members)?, "application/x-tar", "tar"),
+    let (body, extension) = match format {
+        ArchiveFormat::Tar => (tarball::write(members)?, "tar"),
         #[cfg(feature = "zip")]
-        ArchiveFormat::Zip => (zipped::write(members)?, "application/zip", "zip"),
+        ArchiveFormat::Zip => (zipped::write(members)?, "zip"),
         #[cfg(not(feature = "zip"))]
         ArchiveFormat::Zip => return Err(ApiError::no_zip()),
     };
-    let mut reply =
-        WorkspaceReply::bytes(StatusCode::OK, HeaderValue::from_static(kind), body.into());
+    let mut reply = WorkspaceReply::bytes(
+        StatusCode::OK,
+        HeaderValue::from_static("application/octet-stream"),
+        body.into(),
+    );
     let name = format!("attachment; filename=\"{}.{extension}\"", record.id);
     let name = HeaderValue::from_str(&name).ok();
     reply.headers.extend(name.map(|name| (CONTENT_DISPOSITION, name)));

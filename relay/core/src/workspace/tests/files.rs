@@ -166,7 +166,8 @@ fn an_archive_is_unpacked_and_packed_as_it_was() {
     assert_eq!(status(&fixture.ask(UPLOAD, "", &[], &archive)), 200);
     assert_eq!(fixture.paths(), ["a", "a/b.bin", "c", "deep", &long]);
     let packed = fixture.ask(DOWNLOAD, "", &[], b"").unwrap();
-    assert_eq!(packed.headers["content-type"], "application/x-tar");
+    let name = "attachment; filename=\"workspace_1.tar\"";
+    assert_eq!(packed.headers["content-disposition"], name);
     let other = Fixture::new();
     other.ask(UPLOAD, "", &[], &packed.body).unwrap();
     let entries = |fixture: &Fixture| -> Vec<_> {
