@@ -270,7 +270,7 @@ impl Index {
     ) -> bool {
         let known = self.seen.get(child).filter(|seen| seen.entry.is_directory());
         let is_same = known.is_some_and(|known| known.stamp.inode == stamp.inode);
-        if !(deep || !is_same) {
+        if !deep && is_same {
             self.note(child, stamp, FileEntry::Directory { mode: stamp.mode });
             return true;
         }

@@ -128,7 +128,7 @@ pub struct RoundReport {
 
 /// One round of a sync: compares, and carries out what is to be done.
 ///
-/// The owner does what [`SyncRound::next`] says and reports the result, until it says [`RoundStep::Done`]. It
+/// The owner does what [`SyncRound::poll_step`] says and reports the result, until it says [`RoundStep::Done`]. It
 /// may stop at any time, as when the relay goes away: [`SyncRound::finish`] returns what both sides are
 /// known to have in common by then. A step that was done and not reported is found to be done by the
 /// next round.
@@ -186,7 +186,7 @@ impl SyncRound {
     }
 
     /// Returns the next step. A call before the result of the last one was reported repeats it.
-    pub fn next(&mut self) -> RoundStep {
+    pub fn poll_step(&mut self) -> RoundStep {
         if self.moving.is_none() {
             self.moving = self.moves.pop_front();
         }

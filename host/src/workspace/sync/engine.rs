@@ -400,7 +400,7 @@ impl Engine {
 fn until_request(folder: &Mutex<SyncedFolder>, mut round: SyncRound) -> (SyncRound, RoundStep) {
     let mut folder = lock(folder);
     loop {
-        match round.next() {
+        match round.poll_step() {
             RoundStep::Folder(step) => {
                 let result = folder.step(step);
                 round.did(result);

@@ -116,7 +116,7 @@ impl<'a> ChangeBatch<'a> {
         }
         match to {
             None => self.delete(present).map(Ok),
-            Some(to) => self.put(change, to, present),
+            Some(to) => self.put(change, to, present.as_ref()),
         }
     }
 
@@ -128,30 +128,29 @@ impl<'a> ChangeBatch<'a> {
         self.state.files = self.state.files.saturating_sub(1);
         self.state.is_full &= file.size == 0;
         self.deleted = true;
-        self.write(WorkspaceFile { deleted: true, conflict_of: None, ..file }, &[])
+        self.write(&WorkspaceFile { deleted: true, conflict_of: None, ..file }, &[])
     }
 
     fn put(
         &mut self,
         change: &PathChange,
         to: FileEntry,
-        present: Option<StoredFile>,
+        present: Option<&StoredFile>,
     ) -> ChangeOutcome {
         let path = &change.path;
         if let Some(refusal) = self.check_place(path)? {
             return Ok(Err(refusal));
         }
-        let was = present.as_ref().map_or(0, |present| present.file.size);
+        let was = present.map_or(0, |present| present.file.size);
         if let Some(refusal) = self.check_room(path, to.size(), was, present.is_none()) {
             return Ok(Err(refusal));
         }
-        let Some(chunks) = self.take_content(&to, change.content.as_ref(), present.as_ref())?
-        else {
+        let Some(chunks) = self.take_content(&to, change.content.as_ref(), present)? else {
             let message = format!("The workspace does not have the content of `{path}`: send it.");
             return Ok(Err(ChangeRefusal::new(codes::CONTENT_MISSING, message)));
         };
         self.make_parents(path)?;
-        if let Some(present) = &present {
+        if let Some(present) = present {
             self.leave(&present.chunks)?;
         } else {
             self.state.files += 1;
@@ -169,7 +168,7 @@ impl<'a> ChangeBatch<'a> {
             conflict_of: change.conflict_of.clone(),
             deleted: false,
         };
-        self.write(file, &chunks).map(Ok)
+        self.write(&file, &chunks).map(Ok)
     }
 
     /// Checks that nothing is in the way of a path.
@@ -270,13 +269,13 @@ impl<'a> ChangeBatch<'a> {
                 deleted: false,
             };
             self.state.files += 1;
-            self.write(file, &[])?;
+            self.write(&file, &[])?;
         }
         Ok(())
     }
 
     /// Writes a path's row with the next revision, which it returns.
-    fn write(&mut self, file: WorkspaceFile, chunks: &[u8]) -> Result<u64> {
+    fn write(&mut self, file: &WorkspaceFile, chunks: &[u8]) -> Result<u64> {
         self.state.revision += 1;
         let key = (!file.deleted).then(|| self.key(&file.path));
         let hash = file.hash.as_ref().map(|hash| &hash.as_bytes()[..]);

@@ -82,7 +82,7 @@ impl<'a> From<&'a [u8]> for SqlValue<'a> {
     }
 }
 
-impl<'a, T: Into<SqlValue<'a>>> From<Option<T>> for SqlValue<'a> {
+impl<'a, T: Into<Self>> From<Option<T>> for SqlValue<'a> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }
