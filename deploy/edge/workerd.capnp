@@ -45,5 +45,6 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "MOORLINE_FRAME_ANCESTOR", fromEnvironment = "MOORLINE_FRAME_ANCESTOR"),
   (name = "MOORLINE_OBSIDIAN_ANDROID", fromEnvironment = "MOORLINE_OBSIDIAN_ANDROID"),
   (name = "MOORLINE_EXPIRY_DAYS", fromEnvironment = "MOORLINE_EXPIRY_DAYS"),
+  (name = "MOORLINE_TERMINAL_DRIVER", fromEnvironment = "MOORLINE_TERMINAL_DRIVER"),
   (name = "MOORLINE_NO_LEGACY", fromEnvironment = "MOORLINE_NO_LEGACY"),
 ];

@@ -20,12 +20,17 @@
 //! driver has needed yet, such as prompts and decisions, add a method to [`SessionControl`] whose
 //! default refuses, or a variant to [`DriverOutput`].
 
+#[cfg(feature = "host")]
 pub mod agent;
 mod checkpoint;
 mod error;
+#[cfg(feature = "host")]
+pub mod kubernetes;
 mod opener;
 pub mod pty;
+#[cfg(feature = "host")]
 mod registry;
+#[cfg(feature = "host")]
 pub mod tmux;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +51,7 @@ use moorline_shared::event::Status;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, SessionId};
+use moorline_shared::pod::{PodsAnswer, PodsQuestion};
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer};
 use serde_json::{Map, Value};
@@ -54,6 +60,7 @@ pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
 pub use error::DriverError;
 pub(crate) use error::blocking;
 pub use opener::{OpenedTerminal, PaneWish, TerminalOpener, TerminalTail, TerminalWish};
+#[cfg(feature = "host")]
 pub use registry::{Drivers, UnknownDriver};
 
 /// Starts sessions of one kind.
@@ -98,6 +105,22 @@ pub trait Driver: Debug + Send + Sync {
     /// for them.
     fn tmux_servers(&self) -> BoxFuture<'_, Vec<TmuxServer>> {
         Box::pin(ready(Vec::new()))
+    }
+
+    /// Hears that a session was deleted, which may have ended before: what it has left behind is not
+    /// needed any more.
+    fn forget(&self, _session: &SessionId) -> BoxFuture<'static, ()> {
+        Box::pin(ready(()))
+    }
+
+    /// Ends what sessions have left behind that are not among these. Called from time to time.
+    fn sweep<'a>(&'a self, _known: &'a BTreeSet<SessionId>) -> BoxFuture<'a, ()> {
+        Box::pin(ready(()))
+    }
+
+    /// Answers a question about templates and pods; `None` if the driver has no pods.
+    fn pods(&self, _question: PodsQuestion) -> BoxFuture<'_, Option<PodsAnswer>> {
+        Box::pin(ready(None))
     }
 
     /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may
@@ -320,6 +343,12 @@ pub trait SessionControl: Debug + Send + Sync {
     /// Returns false if nobody waits for it any more, so that it is told as undelivered.
     fn decide(&self, _approval_id: &ApprovalId, _decision: Option<&ApprovalDecision>) -> bool {
         false
+    }
+
+    /// Lets go of a session with [`Survival::Reopened`], because the host ends or another has it: it
+    /// goes on by itself.
+    fn let_go(&self) {
+        self.close();
     }
 
     /// Ends the session as closing its window would, or by force if that takes too long.

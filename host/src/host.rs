@@ -24,11 +24,13 @@ use moorline_shared::id::SessionId;
 use tokio::net::UnixListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 use crate::approvals::RuleBook;
 use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::agent::AgentKeeper;
+use crate::driver::kubernetes::KubernetesConfig;
 use crate::driver::{Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
@@ -49,6 +51,9 @@ const PREVIEWS: usize = 2;
 /// returns within it.
 const AWAY_LIMIT: Duration = Duration::from_secs(2);
 
+/// Interval at which drivers look for what sessions have left behind.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
+
 /// The folder of keepers' sockets, in the host's folder.
 const AGENTS: &str = "agents";
 
@@ -68,6 +73,8 @@ pub struct Config {
     /// The program of a keeper and its first arguments, by which agents outlive the host: see
     /// [`crate::keeper`]. Empty to end them with the host.
     pub keeper: Vec<OsString>,
+    /// The settings of pods. Their folder is that of the host.
+    pub kubernetes: KubernetesConfig,
     /// Spreads the waits between dials.
     pub seed: u64,
 }
@@ -161,8 +168,9 @@ impl Host {
             folder: folder.join(AGENTS),
         };
         let keeper = config.folder.as_deref().filter(|_| !config.keeper.is_empty()).map(kept);
+        let pods = KubernetesConfig { folder: config.folder.clone(), ..config.kubernetes.clone() };
         let drivers =
-            Drivers::built_in(config.integration.clone(), keeper, config.folder.as_deref());
+            Drivers::built_in(config.integration.clone(), keeper, config.folder.as_deref(), pods);
         Self::with_drivers(config, drivers, dial)
     }
 
@@ -203,11 +211,23 @@ impl Host {
                 if let Some(listener) = listener {
                     host.serve_programs(listener);
                 }
-                control::keep_linked(host).await;
+                tokio::join!(host.sweep(), control::keep_linked(Arc::clone(&host)));
             }
         });
         host.state().control = Some(control.abort_handle());
         host
+    }
+
+    /// Has drivers end what sessions have left behind, now and from time to time.
+    async fn sweep(&self) {
+        loop {
+            let known = {
+                let state = self.state();
+                state.sessions.keys().chain(state.busy.keys()).cloned().collect()
+            };
+            self.drivers.sweep(&known).await;
+            sleep(SWEEP_INTERVAL).await;
+        }
     }
 
     /// Serves the socket on which programs ask.
@@ -304,7 +324,7 @@ impl Host {
                 state.sessions.extract_if(.., goes_on)
             {
                 publishing.abort();
-                session.abandon();
+                session.let_go();
             }
             state.sessions.values().map(|slot| Arc::clone(&slot.session)).collect()
         };

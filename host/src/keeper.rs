@@ -35,12 +35,14 @@ mod error;
 mod frame;
 mod kept;
 mod kept_machine;
-mod machine;
+pub(crate) mod machine;
 mod process;
 mod program;
 mod queue;
 #[cfg(test)]
 mod simulation;
+pub(crate) mod socket;
+mod vitals;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -51,6 +53,7 @@ pub use frame::RefusalCode;
 pub use kept::{Kept, KeptControl, KeptSpec};
 pub use kept_machine::{KeptEvent, KeptStatus, NotTaken};
 pub use process::run;
+pub use vitals::Vitals;
 
 /// The most bytes of output that a keeper holds for a host that has not acknowledged them. This is
 /// more than the longest line of an agent, so that a host can acknowledge whole lines.

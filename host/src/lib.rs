@@ -34,28 +34,49 @@
 //!
 //! [`host`] combines these: it runs sessions, and keeps them published to a relay that it reaches
 //! by [`dial`]. [`daemon`] runs a host as a process of its own, which [`signals`] end.
+//!
+//! Without the feature `host`, there is only what a [`supervisor`] needs, in pure Rust: its
+//! program must be built without C libraries, for every machine that a pod may run on.
 
+#![cfg_attr(
+    not(feature = "host"),
+    expect(dead_code, reason = "a supervisor does not use all of the shared parts")
+)]
+
+#[cfg(feature = "host")]
 pub mod approvals;
+#[cfg(feature = "host")]
 pub mod ask;
+#[cfg(feature = "host")]
 mod changes;
 mod clock;
+#[cfg(feature = "host")]
 pub mod context;
 pub mod daemon;
+#[cfg(feature = "host")]
 pub mod dial;
 pub mod driver;
+#[cfg(feature = "host")]
 mod file_search;
 pub mod folder;
+#[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "host")]
 pub mod journal;
 pub mod keeper;
 pub mod limits;
 pub mod lock;
 pub mod marks;
+#[cfg(feature = "host")]
 pub mod operations;
 pub mod publisher;
 pub mod queries;
 pub mod screen;
+#[cfg(feature = "host")]
 mod session;
 pub mod signals;
+#[cfg(feature = "host")]
 mod state_file;
+pub mod supervisor;
+#[cfg(feature = "host")]
 pub mod workspace;

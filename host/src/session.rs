@@ -221,9 +221,18 @@ impl Session {
 
     /// Ends the session, and drops its output from now on.
     pub(crate) fn abandon(self: &Arc<Self>) {
+        self.drop_log(|control| control.close());
+    }
+
+    /// Lets go of a session that may go on without this host, and drops its output from now on.
+    pub(crate) fn let_go(self: &Arc<Self>) {
+        self.drop_log(|control| control.let_go());
+    }
+
+    fn drop_log(self: &Arc<Self>, leave: impl FnOnce(&dyn SessionControl)) {
         let mut state = self.lock();
         state.abandoned = true;
-        state.control.close();
+        leave(&*state.control);
         state.settle();
         self.room.notify_one();
     }

@@ -28,6 +28,7 @@ use crate::message::Snapshot;
 use crate::name::bounded;
 use crate::operation::{OperationsAnswer, OperationsQuestion};
 use crate::packet::{BadPacket, Decode, Encode, Packet, json, utf8};
+use crate::pod::{PodSpec, PodsAnswer, PodsQuestion};
 use crate::publish::RequestId;
 use crate::rest::{ContextFile, MissingDriver};
 use crate::session::{ForkedFrom, Size};
@@ -117,6 +118,13 @@ tagged! {
             /// The answer to its question.
             answer: Box<TmuxAnswer>,
         },
+        /// The answer to [`ToHost::Pods`].
+        Pods {
+            /// The request that this answers.
+            request: RequestId,
+            /// The answer to its question.
+            answer: Box<PodsAnswer>,
+        },
         /// The answer to [`ToHost::Rules`].
         Rules {
             /// The request that this answers.
@@ -203,6 +211,7 @@ impl Hosted {
         self.facts.name = name.filter(|name| !name.is_empty());
         self.facts.agent = self.facts.agent.take().map(AgentSpec::cleaned);
         self.facts.tmux = self.facts.tmux.take().and_then(TmuxSpec::cleaned);
+        self.facts.pod = self.facts.pod.take().and_then(PodSpec::cleaned);
         self
     }
 }
@@ -227,6 +236,7 @@ struct FlatHosted {
     agent: Option<AgentSpec>,
     tmux: Option<TmuxSpec>,
     workspace: Option<WorkspaceId>,
+    pod: Option<PodSpec>,
     beside: Option<SessionId>,
     cwd: String,
     pid: Option<u32>,
@@ -237,9 +247,20 @@ impl From<FlatHosted> for Hosted {
     fn from(flat: FlatHosted) -> Self {
         let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
         let FlatHosted { name, project, driver, command, env, size, .. } = flat;
-        let FlatHosted { agent, tmux, workspace, beside, .. } = flat;
-        let facts =
-            Facts { name, project, driver, command, env, size, agent, tmux, workspace, beside };
+        let FlatHosted { agent, tmux, workspace, pod, beside, .. } = flat;
+        let facts = Facts {
+            name,
+            project,
+            driver,
+            command,
+            env,
+            size,
+            agent,
+            tmux,
+            workspace,
+            pod,
+            beside,
+        };
         Self { session_id, epoch, facts, cwd, pid, created_at }
     }
 }
@@ -271,6 +292,9 @@ pub struct Facts {
     /// The workspace that its folder is in sync with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// The pod, in a session of the driver `kubernetes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSpec>,
     /// The session that it was opened beside, if a host has opened it of its own accord.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<SessionId>,
@@ -360,6 +384,13 @@ tagged! {
             session_id: SessionId,
             /// The question.
             question: Box<TmuxQuestion>,
+        },
+        /// Asks for the templates of pods and the pods of the host's cluster, or changes them.
+        Pods {
+            /// The id that the answer repeats.
+            request: RequestId,
+            /// The question.
+            question: Box<PodsQuestion>,
         },
         /// Asks for the host's rules about approvals, or revokes one. A rule that does not exist is
         /// answered by [`ToRelay::Failed`] with `no_such_rule`.

@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::agent::approval::ApprovalRequest;
 use crate::id::SessionId;
+use crate::pod::PodStatus;
 pub use agent::{
     AgentChanges, AgentCommands, AgentConfig, AgentImage, AgentInfo, AgentMessage, AgentPending,
     AgentPlan, AgentQueue, AgentState, AgentTool, AgentTurn, AgentUpdate, AgentUsage,
@@ -141,6 +142,8 @@ kinds! {
     AgentPending = "agent-pending",
     /// The windows and panes of the tmux session that the session's pane is in.
     TmuxLayout = "tmux-layout",
+    /// The state of the session's pod: a [`PodStatus`](crate::pod::PodStatus).
+    PodStatus = "pod-status",
     /// An update of the agent that this version does not know.
     AgentUpdate = "agent-update",
     /// A terminal was opened beside the session.

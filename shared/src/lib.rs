@@ -23,6 +23,7 @@ pub mod message;
 pub mod name;
 pub mod operation;
 pub mod packet;
+pub mod pod;
 pub mod publish;
 pub mod rest;
 pub mod rpc;

@@ -293,6 +293,10 @@ pub const TMUX_WINDOWS: usize = 64;
 pub const TMUX_PANES: usize = 64;
 /// Most bytes of the path of a tmux socket, of a folder that tmux reports, and of a name for tmux.
 pub const TMUX_TEXT_BYTES: usize = 1024;
+/// The most templates of pods that a host has.
+pub const POD_TEMPLATES: usize = 64;
+/// The most bytes of a text in a template of pods; its texts together have at most eight times this.
+pub const POD_TEXT_BYTES: usize = 4096;
 /// Most projects of one relay.
 pub const PROJECTS: usize = 10_000;
 /// Most workspaces of one relay.

@@ -8,6 +8,7 @@ mod hosts;
 mod metrics;
 mod operations;
 mod passkeys;
+mod pods;
 mod projects;
 mod push;
 mod terminal;
@@ -26,6 +27,7 @@ use crate::event::Activity;
 #[cfg(feature = "openapi")]
 use crate::fold::ApprovalEntry;
 use crate::id::{Epoch, HostId, ProjectId, Seq, SessionId, TurnId, WorkspaceId};
+use crate::pod::{PodPhase, PodSpec};
 use crate::session::{ExitReason, ForkedFrom, Lifecycle};
 use crate::tmux::TmuxSpec;
 pub use crate::workspace::{WorkspaceFile, WorkspaceTree};
@@ -44,6 +46,7 @@ pub use passkeys::{
     PasskeyAssertion, PasskeyCreation, PasskeyDescriptor, PasskeyList, PasskeyRelay,
     PasskeyRequest, PasskeySelection, PasskeySummary, PasskeyUser,
 };
+pub use pods::HostPods;
 pub use projects::{ChangeProject, CreateProject, Project, ProjectChanged, ProjectList};
 pub use push::{PushKey, PushKeys, PushSubscribed, SubscribePush};
 pub use terminal::{
@@ -86,7 +89,7 @@ pub struct CreateSession {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectId>,
     /// The name of the driver that runs it; `pty` by default, `agent` with an
-    /// `agent`, and `tmux` with a `tmux`.
+    /// `agent`, `tmux` with a `tmux`, and `kubernetes` with a `pod`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// The agent, for a session of the driver `agent`.
@@ -100,6 +103,9 @@ pub struct CreateSession {
     /// changes there is back in the workspace within a second. Without `cwd`, the host makes a folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// The pod to start, for a session of the driver `kubernetes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodSpec>,
     /// The host to run it on; by default the relay's own, or else the one that is connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<HostId>,
@@ -196,6 +202,9 @@ pub struct SessionSummary {
     /// The workspace that its folder is in sync with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workspace: Option<WorkspaceId>,
+    /// The phase of its pod, as the log has last told it, in a session of the driver `kubernetes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_phase: Option<PodPhase>,
 }
 
 /// The answer to `GET /api/session/:id/status` (seed 000 §4.1, plus facts from the log).

@@ -66,6 +66,8 @@ pub enum ExitReason {
     PaneClosed,
     /// The tmux server has ended, with all of its panes.
     ServerEnded,
+    /// The pod has not become ready.
+    PodFailed,
     /// A reason that this version does not know.
     #[serde(other)]
     Unknown,
@@ -96,6 +98,8 @@ pub const DEFAULT_DRIVER: &str = "pty";
 pub const AGENT_DRIVER: &str = "agent";
 /// The driver of a session that shows a pane of tmux.
 pub const TMUX_DRIVER: &str = "tmux";
+/// The driver of a session that runs in a pod of a Kubernetes cluster.
+pub const KUBERNETES_DRIVER: &str = "kubernetes";
 
 /// The size of a terminal in character cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,6 +35,7 @@ pub mod proxy;
 pub mod push_service;
 pub mod random;
 pub mod relay;
+pub mod run_cluster;
 pub mod screen;
 pub mod secure;
 pub mod served;

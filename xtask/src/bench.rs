@@ -6,7 +6,7 @@ use crate::client::{self, BuildProfile};
 use crate::purpose::Purpose;
 use crate::setup;
 use crate::workspace::Workspace;
-use crate::{edge, packages, process, progress};
+use crate::{edge, packages, process, progress, supervisors};
 
 /// The parts of the bench that measure the edge relay.
 const EDGE: [&str; 2] = ["agents", "edge"];
@@ -33,6 +33,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         bench.env("MOORLINE_EDGE", edge::folder(workspace));
         bench.env("WORKERD", packages::workerd(workspace)?);
     }
+    progress::line(&supervisors::build(workspace)?);
+    bench.env("MOORLINE_SUPERVISORS", supervisors::folder(workspace));
     bench.args(arguments).env("MOORLINE_BIN", relay).env("MOORLINE_DIST", workspace.dist());
     let status = bench.status()?;
     if !status.success() {

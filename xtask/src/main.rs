@@ -28,6 +28,7 @@ mod python;
 mod run;
 mod setup;
 mod steps;
+mod supervisors;
 mod system;
 mod threats;
 mod tools;
@@ -66,6 +67,8 @@ enum Task {
     Bench(Bench),
     /// Try real coding agents against a stand-in for their models. Installs up to 2 GB from npm.
     Agents(Agents),
+    /// Build the supervisors that hosts send into pods of Kubernetes.
+    Supervisors,
     /// Install what the other tasks need and is missing.
     Setup,
 }
@@ -155,6 +158,11 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Fuzz(Fuzz { target, seconds }) => fuzz::run(&workspace, target.as_deref(), seconds),
         Task::Bench(Bench { arguments }) => bench::run(&workspace, &arguments),
         Task::Agents(Agents { names, record }) => agents::run(&workspace, &names, record),
+        Task::Supervisors => {
+            setup::ensure(&workspace, Purpose::Run)?;
+            progress::line(&supervisors::build(&workspace)?);
+            Ok(())
+        }
         Task::Setup => setup::ensure(&workspace, Purpose::Test),
     }
 }

@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result};
 use crate::client::{self, BuildProfile};
 use crate::setup::WASM;
 use crate::workspace::Workspace;
-use crate::{budget, edge, fuzz, house, obsidian, packages, process, progress, python, system};
+use crate::{
+    budget, edge, fuzz, house, obsidian, packages, process, progress, python, supervisors, system,
+};
 
 /// Time for each fuzz target, in seconds.
 const FUZZ_SECONDS: u64 = 10;
@@ -74,6 +76,9 @@ pub(crate) const STEPS: &[Step] = &[
     Step { takes_filter: true, ..native("unit", "unit tests and simulation", unit) },
     native("doctest", "the examples in the documentation", doctest),
     web("client", "the client builds and is small", client_build),
+    web("supervisors", "the supervisors of pods build for each machine", |workspace, _| {
+        supervisors::build(workspace).map(|sizes| vec![sizes])
+    }),
     web("client-tests", "the client's own tests, in a browser", client_tests),
     Step { needs: &["client"], ..web("edge-build", "the Worker builds and is small", edge_build) },
     web("fuzz", "every decoder, guided by coverage", fuzz_all),
@@ -84,13 +89,13 @@ pub(crate) const STEPS: &[Step] = &[
     native("api", "the REST API does what its description says", api),
     Step {
         takes_filter: true,
-        needs: &["client", "obsidian"],
+        needs: &["client", "obsidian", "supervisors"],
         alone: true,
         ..native("scenarios", "a real relay and a real browser", scenarios)
     },
     Step {
         takes_filter: true,
-        needs: &["client", "obsidian", "edge-build"],
+        needs: &["client", "obsidian", "supervisors", "edge-build"],
         alone: true,
         ..native("edge", "the same scenarios against the relay at the edge", edge_scenarios)
     },
@@ -248,6 +253,7 @@ fn scenarios(workspace: &Workspace, filter: &[String]) -> Result<Vec<String>> {
         ("MOORLINE_BIN", built_relay(workspace)?),
         ("MOORLINE_DIST", workspace.dist()),
         ("MOORLINE_OBSIDIAN", obsidian::dist(workspace)),
+        ("MOORLINE_SUPERVISORS", supervisors::folder(workspace)),
     ];
     paths.extend(system::for_scenarios(workspace)?);
     nextest(workspace, SCENARIOS, filter, &paths)
@@ -272,6 +278,7 @@ fn at_the_edge(workspace: &Workspace) -> Result<Vec<(&'static str, PathBuf)>> {
         ("MOORLINE_BIN", built_relay(workspace)?),
         ("MOORLINE_EDGE", edge::folder(workspace)),
         ("MOORLINE_OBSIDIAN", obsidian::dist(workspace)),
+        ("MOORLINE_SUPERVISORS", supervisors::folder(workspace)),
         ("WORKERD", packages::workerd(workspace)?),
     ])
 }

@@ -9,6 +9,7 @@ pub mod later;
 mod later_code;
 mod marks;
 pub mod overlay;
+pub mod pod;
 mod search_bar;
 pub mod search_place;
 pub mod selection_bar;
@@ -156,6 +157,7 @@ pub(super) fn Bar(id: SessionId) -> impl IntoView {
                 {move || state.title.get()}
             </bdi>
             <StatusPill />
+            <pod::PodChip />
             <PendingChip />
             <PasteChip />
             <SizeChip />

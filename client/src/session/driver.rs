@@ -56,7 +56,7 @@ pub trait SessionEffects {
     fn show(&mut self, view: &SessionView);
     /// Shows the user a passing notice.
     fn notify(&mut self, notice: Notice);
-    /// Takes a `tmux-layout` event. It is not read here: few sessions have it.
+    /// Takes a `tmux-layout` or `pod-status` event. It is not read here: few sessions have it.
     fn layout(&mut self, event: Event);
     /// Stores `saved` for a later page of the tab. `None` removes what was stored.
     fn keep(&mut self, saved: Option<&TabState>);
@@ -391,7 +391,7 @@ impl<W: SessionEffects> SessionDriver<W> {
                 }
                 Output::Paint(snapshot) => self.paint(&snapshot),
                 Output::Event(seq, event) => {
-                    if event.known_kind() == EventKind::TmuxLayout {
+                    if matches!(event.known_kind(), EventKind::TmuxLayout | EventKind::PodStatus) {
                         self.effects.layout(event);
                     }
                     let write = self.piece(seq, 0);

@@ -66,7 +66,7 @@ pub struct SessionHooks {
     pub show: Box<dyn Fn(SessionView)>,
     /// Called with a passing notice.
     pub notify: Box<dyn Fn(Notice)>,
-    /// Called with each `tmux-layout` event.
+    /// Called with each `tmux-layout` and `pod-status` event.
     pub layout: Box<dyn Fn(Event)>,
     /// Called with the progress of the terminal's content, at most once per frame.
     pub progress: Box<dyn Fn(&Progress)>,

@@ -51,6 +51,7 @@ pub fn exit(exit: &ExitStatus) -> String {
         (None, None) => match exit.reason {
             Some(ExitReason::PaneClosed) => "pane closed",
             Some(ExitReason::ServerEnded) => "tmux server ended",
+            Some(ExitReason::PodFailed) => "pod failed",
             Some(ExitReason::Unknown) => "ended",
             None => "host gone",
         }
@@ -70,6 +71,9 @@ pub fn exit_sentence(exit: &ExitStatus) -> String {
                 "The pane was closed in tmux, and its program has ended."
             }
             Some(ExitReason::ServerEnded) => "The tmux server has ended, and all of its panes.",
+            Some(ExitReason::PodFailed) => {
+                "The pod has not become ready. The terminal shows the cluster's reason."
+            }
             Some(ExitReason::Unknown) => "The process ended.",
             None => "The process is gone: the machine or the host that ran it went away.",
         }

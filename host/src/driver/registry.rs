@@ -1,13 +1,18 @@
 //! The drivers of a host.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use moorline_shared::agent::spec::KnownAgent;
+use moorline_shared::failure::HostFailure;
+use moorline_shared::id::SessionId;
+use moorline_shared::pod::{PodsAnswer, PodsQuestion};
 use moorline_shared::rest::MissingDriver;
 use moorline_shared::tmux::TmuxServer;
 
 use super::agent::{AgentDriver, AgentKeeper};
+use super::kubernetes::{KubernetesConfig, KubernetesDriver};
 use super::pty::PtyDriver;
 use super::tmux::TmuxDriver;
 use super::{Driver, blocking};
@@ -30,15 +35,20 @@ impl Drivers {
     /// Returns every driver of this program. `integration` is the folder for the scripts that make
     /// shells mark their prompts, or `None` to start shells without them. `keeper` says how agents are
     /// kept, so that they outlive their host. `folder` is the host's own folder, if it has one.
+    /// `kubernetes` has the settings of pods.
     #[must_use]
     pub fn built_in(
         integration: Option<PathBuf>,
         keeper: Option<AgentKeeper>,
         folder: Option<&Path>,
+        kubernetes: KubernetesConfig,
     ) -> Self {
-        let agents = AgentDriver::new(keeper, folder);
-        let tmux = TmuxDriver::new(folder);
-        Self::new(vec![Box::new(PtyDriver::new(integration)), Box::new(agents), Box::new(tmux)])
+        Self::new(vec![
+            Box::new(PtyDriver::new(integration)),
+            Box::new(AgentDriver::new(keeper, folder)),
+            Box::new(TmuxDriver::new(folder)),
+            Box::new(KubernetesDriver::new(kubernetes)),
+        ])
     }
 
     /// Creates a registry of these drivers. If two have the same name, the first is used.
@@ -87,6 +97,30 @@ impl Drivers {
         }
     }
 
+    /// Has all drivers forget a session that was deleted: see [`Driver::forget`].
+    pub async fn forget(&self, session: &SessionId) {
+        for driver in &*self.0 {
+            driver.forget(session).await;
+        }
+    }
+
+    /// Ends what sessions have left behind that are not among these: see [`Driver::sweep`].
+    pub async fn sweep(&self, known: &BTreeSet<SessionId>) {
+        for driver in &*self.0 {
+            driver.sweep(known).await;
+        }
+    }
+
+    /// Answers a question about templates and pods.
+    pub async fn pods(&self, question: PodsQuestion) -> PodsAnswer {
+        for driver in &*self.0 {
+            if let Some(answer) = driver.pods(question.clone()).await {
+                return answer;
+            }
+        }
+        HostFailure::new("no_cluster", "This host has no pods.").into()
+    }
+
     /// Returns the tmux servers whose panes sessions can show.
     pub async fn tmux_servers(&self) -> Vec<TmuxServer> {
         let mut servers = Vec::new();
@@ -109,8 +143,6 @@ impl Drivers {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use futures_util::future::BoxFuture;
 
     use moorline_shared::session::DEFAULT_DRIVER;
@@ -143,13 +175,13 @@ mod tests {
 
     #[test]
     fn the_default_driver_is_built_in() {
-        let drivers = Drivers::built_in(None, None, None);
+        let drivers = Drivers::built_in(None, None, None, KubernetesConfig::default());
         assert_eq!(drivers.find(DEFAULT_DRIVER).unwrap().name(), "pty");
     }
 
     #[test]
     fn built_in_drivers_have_names_of_their_own() {
-        let Drivers(drivers) = Drivers::built_in(None, None, None);
+        let Drivers(drivers) = Drivers::built_in(None, None, None, KubernetesConfig::default());
         let names: BTreeSet<_> = drivers.iter().map(|driver| driver.name()).collect();
         assert_eq!(names.len(), drivers.len());
     }

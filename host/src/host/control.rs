@@ -175,7 +175,11 @@ impl ControlLink<'_> {
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }
-            ToHost::Forget { session_id } => self.host.forget(&session_id),
+            ToHost::Forget { session_id } => {
+                self.host.forget(&session_id);
+                let drivers = self.host.drivers.clone();
+                requests.spawn(async move { drivers.forget(&session_id).await });
+            }
             ToHost::Files { request, folder, top, named } => {
                 let sender = sender.clone();
                 requests.spawn(async move {
@@ -218,6 +222,14 @@ impl ControlLink<'_> {
                 requests.spawn(async move {
                     let servers = drivers.tmux_servers().await;
                     let answer = ToRelay::TmuxServers { request, servers };
+                    _ = sender.send(WireItem::Message(answer)).await;
+                });
+            }
+            ToHost::Pods { request, question } => {
+                let (drivers, sender) = (self.host.drivers.clone(), sender.clone());
+                requests.spawn(async move {
+                    let answer = Box::new(drivers.pods(*question).await);
+                    let answer = ToRelay::Pods { request, answer };
                     _ = sender.send(WireItem::Message(answer)).await;
                 });
             }

@@ -31,7 +31,7 @@ pub(super) async fn keep_published(host: Arc<Host>, session: Arc<Session>) {
             LinkEnd::Over => break,
             LinkEnd::Refused(RefusedReason::Fenced) => {
                 tracing::warn!(session = %session.id(), "it runs on another host: ended here");
-                session.abandon();
+                session.let_go();
                 break;
             }
             LinkEnd::Refused(RefusedReason::NotFound) => close::NOT_FOUND,

@@ -8,11 +8,15 @@
 //! host's. [`HostFrame::Hello`] and [`KeeperFrame::Refused`] have this form in all versions.
 
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
+use moorline_shared::session::Size;
 
 /// The version of the protocol.
-pub(super) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 1;
 /// The most bytes of data in one frame that this program sends.
-pub(super) const DATA_BYTES: usize = 64 * 1024;
+pub(crate) const DATA_BYTES: usize = 64 * 1024;
+/// The `read_from` of a host that has nothing of the terminal. Only keepers of a terminal have
+/// snapshots.
+pub(crate) const FROM_SNAPSHOT: u64 = u64::MAX;
 /// The most bytes of a frame after its length. A longer one ends the connection.
 const FRAME_BYTES: usize = 256 * 1024;
 /// The size of a frame's length.
@@ -20,8 +24,9 @@ const LENGTH_BYTES: usize = 4;
 
 /// A frame from a host to a keeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum HostFrame {
-    /// Opens the connection. Output follows from `read_from` on.
+pub(crate) enum HostFrame {
+    /// Opens the connection. Output follows from `read_from` on; with [`FROM_SNAPSHOT`], after a
+    /// snapshot of the terminal.
     Hello { version: u16, read_from: u64 },
     /// Bytes of the input, of which the first has this offset.
     Write { offset: u64, data: Bytes },
@@ -33,11 +38,15 @@ pub(super) enum HostFrame {
     Kill { force: bool },
     /// Ends the program at once, if it runs, and then the keeper.
     Forget,
+    /// Changes the terminal's size.
+    Resize { size: Size },
+    /// Asks for [`KeeperFrame::Pong`].
+    Ping,
 }
 
 /// A frame from a keeper to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum KeeperFrame {
+pub(crate) enum KeeperFrame {
     /// Answers a hello: the program's process, the offset after the input that was taken, and the
     /// offsets between which output is held.
     Welcome { version: u16, pid: u32, written: u64, start: u64, end: u64 },
@@ -51,6 +60,14 @@ pub(super) enum KeeperFrame {
     Exited { code: Option<i32>, signal: Option<i32> },
     /// The keeper closes the connection.
     Refused { code: RefusalCode, message: String },
+    /// Part of the snapshot that repaints the terminal at [`KeeperFrame::Welcome`]'s `end`. Output
+    /// follows after the last part.
+    Snapshot { is_last: bool, data: Bytes },
+    /// The program's status: the JSON of [`Status`](moorline_shared::event::Status). A newer one
+    /// replaces one that was not sent.
+    Status { json: Bytes },
+    /// Answers a ping: the JSON of [`Vitals`](super::Vitals).
+    Pong { json: Bytes },
 }
 
 /// The reason why a keeper does not serve a host's connection.
@@ -68,7 +85,7 @@ pub enum RefusalCode {
 
 /// The error for bytes that are not a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadFrame {
+pub(crate) enum BadFrame {
     #[error("a frame is longer than {FRAME_BYTES} bytes")]
     TooLong,
     #[error("a frame is shorter than its fields")]
@@ -78,7 +95,7 @@ pub(super) enum BadFrame {
 }
 
 /// A frame of one direction.
-pub(super) trait KeeperWire: Sized {
+pub(crate) trait KeeperWire: Sized {
     /// Appends the kind and the fields.
     fn write(&self, buffer: &mut BytesMut);
 
@@ -87,7 +104,7 @@ pub(super) trait KeeperWire: Sized {
 }
 
 /// Appends the frame to `buffer`.
-pub(super) fn encode(frame: &impl KeeperWire, buffer: &mut BytesMut) {
+pub(crate) fn encode(frame: &impl KeeperWire, buffer: &mut BytesMut) {
     let start = buffer.len();
     buffer.put_u32(0);
     frame.write(buffer);
@@ -99,7 +116,7 @@ pub(super) fn encode(frame: &impl KeeperWire, buffer: &mut BytesMut) {
 ///
 /// # Errors
 /// [`BadFrame`]; then nothing that follows can be decoded.
-pub(super) fn decode<F: KeeperWire>(buffer: &mut BytesMut) -> Result<Option<F>, BadFrame> {
+pub(crate) fn decode<F: KeeperWire>(buffer: &mut BytesMut) -> Result<Option<F>, BadFrame> {
     let Some(length) = buffer.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
     let length = u32::from_be_bytes(*length) as usize;
     if length > FRAME_BYTES {
@@ -134,6 +151,12 @@ impl KeeperWire for HostFrame {
             Self::CloseInput => buffer.put_u8(4),
             Self::Kill { force } => buffer.put_slice(&[5, u8::from(*force)]),
             Self::Forget => buffer.put_u8(6),
+            Self::Resize { size: Size { cols, rows } } => {
+                buffer.put_u8(7);
+                buffer.put_u16(*cols);
+                buffer.put_u16(*rows);
+            }
+            Self::Ping => buffer.put_u8(8),
         }
     }
 
@@ -145,6 +168,8 @@ impl KeeperWire for HostFrame {
             4 => Self::CloseInput,
             5 => Self::Kill { force: u8(&mut fields)? != 0 },
             6 => Self::Forget,
+            7 => Self::Resize { size: Size { cols: u16(&mut fields)?, rows: u16(&mut fields)? } },
+            8 => Self::Ping,
             kind => return Err(BadFrame::Unknown(kind)),
         })
     }
@@ -185,6 +210,18 @@ impl KeeperWire for KeeperFrame {
                 buffer.put_slice(&[6, code.number()]);
                 buffer.put_slice(message.as_bytes());
             }
+            Self::Snapshot { is_last, data } => {
+                buffer.put_slice(&[7, u8::from(*is_last)]);
+                buffer.put_slice(data);
+            }
+            Self::Status { json } => {
+                buffer.put_u8(8);
+                buffer.put_slice(json);
+            }
+            Self::Pong { json } => {
+                buffer.put_u8(9);
+                buffer.put_slice(json);
+            }
         }
     }
 
@@ -205,6 +242,9 @@ impl KeeperWire for KeeperFrame {
                 code: RefusalCode::of(u8(&mut fields)?),
                 message: String::from_utf8_lossy(&fields).into_owned(),
             },
+            7 => Self::Snapshot { is_last: u8(&mut fields)? != 0, data: fields },
+            8 => Self::Status { json: fields },
+            9 => Self::Pong { json: fields },
             kind => return Err(BadFrame::Unknown(kind)),
         })
     }
@@ -285,6 +325,8 @@ mod tests {
         golden(HostFrame::CloseInput, &[4]);
         golden(HostFrame::Kill { force: true }, &[5, 1]);
         golden(HostFrame::Forget, &[6]);
+        golden(HostFrame::Resize { size: Size { cols: 258, rows: 3 } }, &[7, 1, 2, 0, 3]);
+        golden(HostFrame::Ping, &[8]);
         golden(
             KeeperFrame::Welcome { version: 1, pid: 9, written: 2, start: 3, end: 4 },
             &[
@@ -297,7 +339,10 @@ mod tests {
             &[2, 0, 0, 0, 0, 0, 0, 0, 5, b'a', b'b'],
         );
         golden(KeeperFrame::Written { offset: 6 }, &[3, 0, 0, 0, 0, 0, 0, 0, 6]);
-        golden(KeeperFrame::Errors { data }, &[4, b'a', b'b']);
+        golden(KeeperFrame::Errors { data: data.clone() }, &[4, b'a', b'b']);
+        golden(KeeperFrame::Snapshot { is_last: true, data: data.clone() }, &[7, 1, b'a', b'b']);
+        golden(KeeperFrame::Status { json: data.clone() }, &[8, b'a', b'b']);
+        golden(KeeperFrame::Pong { json: data }, &[9, b'a', b'b']);
         golden(
             KeeperFrame::Exited { code: None, signal: Some(9) },
             &[5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9],
@@ -333,7 +378,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_decoded_without_a_panic(
-            kind in 0..8_u8,
+            kind in 0..11_u8,
             bytes in proptest::collection::vec(any::<u8>(), 0..64),
         ) {
             let mut buffer = BytesMut::new();

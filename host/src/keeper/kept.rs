@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use moorline_shared::session::Size;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::frame::{DATA_BYTES, KeeperFrame, RefusalCode, decode, encode};
+use super::frame::{DATA_BYTES, FROM_SNAPSHOT, KeeperFrame, RefusalCode, decode, encode};
 use super::kept_machine::{KeptEvent, KeptMachine, KeptStatus, NotTaken};
 use super::process::STARTED;
 use super::{AttachError, KeepError, KeeperConfig};
@@ -113,22 +113,56 @@ impl Kept {
     }
 
     async fn attach_patiently(socket: &Path, read_from: u64) -> Result<Self, AttachError> {
-        let mut stream = connect(socket).await?;
+        let (reader, writer) = connect(socket).await?.into_split();
+        Self::greet(reader, writer, read_from).await
+    }
+
+    /// Connects to the keeper at the other end of a stream, such as an exec into a pod. Otherwise
+    /// like [`Kept::attach`].
+    ///
+    /// # Errors
+    /// [`AttachError`]. The keeper and its program are unchanged.
+    pub async fn over(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+        read_from: u64,
+    ) -> Result<Self, AttachError> {
+        let greeted = timeout(ATTACH_LIMIT, Self::greet(reader, writer, read_from)).await;
+        greeted.map_err(|_| io::Error::from(ErrorKind::TimedOut))?
+    }
+
+    /// Like [`Kept::over`], for a host that has nothing of the program's terminal: a
+    /// [`KeptEvent::Snapshot`] comes first, and output follows from [`KeptStatus::end`] on.
+    ///
+    /// # Errors
+    /// [`AttachError`]. The keeper and its program are unchanged.
+    pub async fn over_snapshot(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<Self, AttachError> {
+        Self::over(reader, writer, FROM_SNAPSHOT).await
+    }
+
+    async fn greet(
+        mut reader: impl AsyncRead + Send + Unpin + 'static,
+        mut writer: impl AsyncWrite + Send + Unpin + 'static,
+        read_from: u64,
+    ) -> Result<Self, AttachError> {
         let mut machine = KeptMachine::new(read_from);
         let (mut outgoing, mut incoming) = (BytesMut::new(), BytesMut::new());
         take_frames(&mut machine, &mut outgoing);
-        stream.write_all(&outgoing).await.map_err(of_lost)?;
-        let frame = next_frame(&mut stream, &mut incoming).await.map_err(of_lost)?;
+        writer.write_all(&outgoing).await.map_err(of_lost)?;
+        writer.flush().await.map_err(of_lost)?;
+        let frame = next_frame(&mut reader, &mut incoming).await.map_err(of_lost)?;
         let status = machine.welcome(frame)?;
         let shared = Arc::new(KeptShared {
             machine: Mutex::new(machine),
             changed: Notify::new(),
             dropped: watch::Sender::new(false),
         });
-        let (read_half, write_half) = stream.into_split();
         let (sender, events) = mpsc::channel(WAITING_EVENTS);
-        let reader = tokio::spawn(receive(read_half, incoming, Arc::clone(&shared), sender));
-        tokio::spawn(send_until_dropped(write_half, Arc::clone(&shared)));
+        let reader = tokio::spawn(receive(reader, incoming, Arc::clone(&shared), sender));
+        tokio::spawn(send_until_dropped(writer, Arc::clone(&shared)));
         Ok(Self { status, control: KeptControl { shared }, events, reader })
     }
 
@@ -208,6 +242,16 @@ impl KeptControl {
     /// [`KeptEvent::Lost`] follows.
     pub fn forget(&self) {
         self.shared.change(KeptMachine::forget);
+    }
+
+    /// Changes the size of the program's terminal.
+    pub fn resize(&self, size: Size) {
+        self.shared.change(|machine| machine.resize(size));
+    }
+
+    /// Asks for [`KeptEvent::Pong`], of a keeper that has a terminal.
+    pub fn ping(&self) {
+        self.shared.change(KeptMachine::ping);
     }
 }
 
@@ -291,14 +335,17 @@ async fn next_frame(
 
 /// Receives frames until the connection ends.
 async fn receive(
-    mut stream: OwnedReadHalf,
+    mut stream: impl AsyncRead + Unpin,
     mut incoming: BytesMut,
     shared: Arc<KeptShared>,
     events: mpsc::Sender<KeptEvent>,
 ) {
     let reason = loop {
         let event = match next_frame(&mut stream, &mut incoming).await {
-            Ok(frame) => shared.machine().handle(frame),
+            Ok(frame) => match shared.machine().handle(frame) {
+                Some(event) => event,
+                None => continue,
+            },
             Err(error) if error.kind() == ErrorKind::InvalidData => {
                 break Some(RefusalCode::Protocol);
             }
@@ -317,7 +364,7 @@ async fn receive(
 
 /// Sends frames until the connection ends. After the [`Kept`] was dropped, sends what was requested
 /// before.
-async fn send_until_dropped(mut stream: OwnedWriteHalf, shared: Arc<KeptShared>) {
+async fn send_until_dropped(mut stream: impl AsyncWrite + Unpin, shared: Arc<KeptShared>) {
     let mut dropped = shared.dropped.subscribe();
     let dropped = async {
         let _ = dropped.wait_for(|dropped| *dropped).await;
@@ -330,13 +377,14 @@ async fn send_until_dropped(mut stream: OwnedWriteHalf, shared: Arc<KeptShared>)
     shared.machine().close();
 }
 
-async fn send_all(stream: &mut OwnedWriteHalf, shared: &KeptShared) -> io::Result<()> {
+async fn send_all(stream: &mut (impl AsyncWrite + Unpin), shared: &KeptShared) -> io::Result<()> {
     let mut outgoing = BytesMut::new();
     loop {
         outgoing.clear();
         take_frames(&mut shared.machine(), &mut outgoing);
         if !outgoing.is_empty() {
             stream.write_all(&outgoing).await?;
+            stream.flush().await?;
         } else if *shared.dropped.borrow() {
             return Ok(());
         } else {

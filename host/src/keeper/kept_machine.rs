@@ -3,12 +3,14 @@
 //! Call [`KeptMachine::handle`] with each frame that arrives, and send
 //! [`KeptMachine::poll_frame`] while the connection takes frames and after each other call.
 
-use bytes::Bytes;
-use moorline_shared::session::ExitStatus;
+use bytes::{Bytes, BytesMut};
+use moorline_shared::event::Status;
+use moorline_shared::limits::SNAPSHOT_BYTES;
+use moorline_shared::session::{ExitStatus, Size};
 
-use super::frame::{DATA_BYTES, HostFrame, KeeperFrame, RefusalCode, VERSION};
+use super::frame::{DATA_BYTES, FROM_SNAPSHOT, HostFrame, KeeperFrame, RefusalCode, VERSION};
 use super::queue::ByteQueue;
-use super::{AttachError, INPUT_BYTES};
+use super::{AttachError, INPUT_BYTES, Vitals};
 use crate::signals::signal_name;
 
 /// One event of a kept program.
@@ -26,6 +28,13 @@ pub enum KeptEvent {
     Written(u64),
     /// Bytes of the standard error.
     Errors(Bytes),
+    /// Repaints the terminal; comes before all output. Only after
+    /// [`Kept::over_snapshot`](super::Kept::over_snapshot).
+    Snapshot(Bytes),
+    /// The status of the program on the terminal.
+    Status(Box<Status>),
+    /// The answer to [`KeptControl::ping`](super::KeptControl::ping).
+    Pong(Vitals),
     /// The program has ended, and all of its output has arrived.
     Exited(ExitStatus),
     /// The connection has ended: either the keeper has, or it refuses this host for the given
@@ -75,6 +84,8 @@ pub(super) struct KeptMachine {
     written: u64,
     /// Input that was not sent yet.
     input: ByteQueue,
+    /// The beginning of a snapshot whose rest has not arrived.
+    snapshot: BytesMut,
     requests: KeptRequests,
 }
 
@@ -95,6 +106,8 @@ struct KeptRequests {
     read: Option<u64>,
     kill: Option<bool>,
     forget: bool,
+    resize: Option<Size>,
+    ping: bool,
     /// True if the input is to be closed after all of it was sent.
     close_input: bool,
     /// True if nothing may be written any more.
@@ -109,6 +122,7 @@ impl KeptMachine {
             next_output: read_from,
             written: 0,
             input: ByteQueue::default(),
+            snapshot: BytesMut::new(),
             requests: KeptRequests::default(),
         }
     }
@@ -123,6 +137,9 @@ impl KeptMachine {
                 if self.stage == KeptStage::Greeted =>
             {
                 self.stage = KeptStage::Welcomed;
+                if self.next_output == FROM_SNAPSHOT {
+                    self.next_output = end;
+                }
                 self.input = ByteQueue::at(written);
                 // Until it is known how much of it waits, no more is written.
                 self.written = written.saturating_sub(INPUT_BYTES as u64);
@@ -136,12 +153,28 @@ impl KeptMachine {
         }
     }
 
-    /// Takes a frame that follows the answer. After [`KeptEvent::Lost`], nothing follows.
-    pub(super) fn handle(&mut self, frame: KeeperFrame) -> KeptEvent {
-        match frame {
+    /// Takes a frame that follows the answer; `None` if nothing has happened yet. After
+    /// [`KeptEvent::Lost`], nothing follows.
+    pub(super) fn handle(&mut self, frame: KeeperFrame) -> Option<KeptEvent> {
+        Some(match frame {
             KeeperFrame::Output { offset, data } if offset == self.next_output => {
                 self.next_output += data.len() as u64;
                 KeptEvent::Output { offset, data }
+            }
+            KeeperFrame::Snapshot { is_last, data } => {
+                if self.snapshot.len() + data.len() > SNAPSHOT_BYTES + DATA_BYTES {
+                    return Some(self.broken());
+                }
+                self.snapshot.extend_from_slice(&data);
+                if !is_last {
+                    return None;
+                }
+                KeptEvent::Snapshot(std::mem::take(&mut self.snapshot).freeze())
+            }
+            // A later version may say what this one cannot read.
+            KeeperFrame::Status { json } => KeptEvent::Status(serde_json::from_slice(&json).ok()?),
+            KeeperFrame::Pong { json } => {
+                KeptEvent::Pong(serde_json::from_slice(&json).unwrap_or_default())
             }
             KeeperFrame::Written { offset } => {
                 self.written = offset;
@@ -156,11 +189,13 @@ impl KeptMachine {
                 self.close();
                 KeptEvent::Lost(Some(code))
             }
-            KeeperFrame::Output { .. } | KeeperFrame::Welcome { .. } => {
-                self.close();
-                KeptEvent::Lost(Some(RefusalCode::Protocol))
-            }
-        }
+            KeeperFrame::Output { .. } | KeeperFrame::Welcome { .. } => self.broken(),
+        })
+    }
+
+    fn broken(&mut self) -> KeptEvent {
+        self.close();
+        KeptEvent::Lost(Some(RefusalCode::Protocol))
     }
 
     /// Returns the next frame to send.
@@ -180,6 +215,12 @@ impl KeptMachine {
         }
         if let Some(force) = requests.kill.take() {
             return Some(HostFrame::Kill { force });
+        }
+        if std::mem::take(&mut requests.ping) {
+            return Some(HostFrame::Ping);
+        }
+        if let Some(size) = requests.resize.take() {
+            return Some(HostFrame::Resize { size });
         }
         if let Some(up_to) = requests.read.take() {
             return Some(HostFrame::Read { up_to });
@@ -226,6 +267,14 @@ impl KeptMachine {
 
     pub(super) fn forget(&mut self) {
         self.requests.forget = true;
+    }
+
+    pub(super) fn resize(&mut self, size: Size) {
+        self.requests.resize = Some(size);
+    }
+
+    pub(super) fn ping(&mut self) {
+        self.requests.ping = true;
     }
 
     /// Takes note that the connection has ended.

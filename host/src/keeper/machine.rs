@@ -12,16 +12,20 @@ mod tests;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
+use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
-use super::frame::{BadFrame, DATA_BYTES, HostFrame, KeeperFrame, RefusalCode, VERSION};
+use super::frame::{
+    BadFrame, DATA_BYTES, FROM_SNAPSHOT, HostFrame, KeeperFrame, RefusalCode, VERSION,
+};
 use super::queue::ByteQueue;
 use super::{ERROR_BYTES, INPUT_BYTES, OUTPUT_BYTES};
 use life::{ExitNumbers, KeeperLife};
 
 /// One thing that has happened to a keeper.
 #[derive(Debug)]
-pub(super) enum KeeperInput<'a> {
+pub(crate) enum KeeperInput<'a> {
     /// A host has connected. It replaces the one that was connected.
     Connected,
     /// The connection of the host has ended.
@@ -38,6 +42,12 @@ pub(super) enum KeeperInput<'a> {
     InputTaken(usize),
     /// The program has closed its input.
     InputBroken,
+    /// The program's status has changed: see [`KeeperFrame::Status`].
+    Status(Bytes),
+    /// The snapshot of [`KeeperOutput::MakeSnapshot`], of the terminal after all output so far.
+    Snapshot(Bytes),
+    /// The answer to [`KeeperOutput::Measure`]: see [`KeeperFrame::Pong`].
+    Vitals(Bytes),
     /// The program has ended. Some of its output may still be in the pipe.
     Exited { code: Option<i32>, signal: Option<i32> },
     /// Everything that the program has written before its end was read.
@@ -50,11 +60,17 @@ pub(super) enum KeeperInput<'a> {
 
 /// An action that a keeper must take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeeperOutput {
+pub(crate) enum KeeperOutput {
     /// Signal the program's process group, unless the program has ended.
     Signal(GroupSignal),
     /// Close the program's input.
     CloseInput,
+    /// Set the terminal's size.
+    Resize(Size),
+    /// Pass on [`KeeperInput::Snapshot`], before any more output.
+    MakeSnapshot,
+    /// Pass on [`KeeperInput::Vitals`].
+    Measure,
     /// Send what [`KeeperMachine::poll_frame`] has returned, and close the connection.
     Disconnect,
     /// Remove the socket and end. Comes last.
@@ -63,7 +79,7 @@ pub(super) enum KeeperOutput {
 
 /// A signal to the program's process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GroupSignal {
+pub(crate) enum GroupSignal {
     /// SIGTERM.
     Terminate,
     /// SIGKILL.
@@ -72,7 +88,7 @@ pub(super) enum GroupSignal {
 
 /// The state of a keeper. See the module.
 #[derive(Debug)]
-pub(super) struct KeeperMachine {
+pub(crate) struct KeeperMachine {
     /// The program's process.
     pid: u32,
     /// Output that no host has acknowledged.
@@ -85,6 +101,8 @@ pub(super) struct KeeperMachine {
     errors: ByteQueue,
     input: ProgramInput,
     life: KeeperLife,
+    /// The program's terminal, if it has one.
+    terminal: Option<KeptTerminal>,
     host: Option<AttachedHost>,
     actions: VecDeque<KeeperOutput>,
 }
@@ -94,6 +112,13 @@ pub(super) struct KeeperMachine {
 struct ProgramInput {
     queue: ByteQueue,
     state: InputState,
+}
+
+/// What a keeper knows of its program's terminal.
+#[derive(Debug, Default)]
+struct KeptTerminal {
+    /// The last status of the program; `None` before the first.
+    status: Option<Bytes>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +143,14 @@ struct AttachedHost {
     /// True if output was sent more recently than standard error, which is then due.
     output_was_last: bool,
     is_told_exit: bool,
+    /// The rest of the snapshot that precedes all output; `None` if there is none to send.
+    snapshot: Option<Bytes>,
+    /// True until the snapshot that the host has asked for is there.
+    awaits_snapshot: bool,
+    /// The last status is not sent yet.
+    owes_status: bool,
+    /// The answer to a ping.
+    pong: Option<Bytes>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -139,7 +172,7 @@ type HostRefusal = (RefusalCode, String);
 
 impl KeeperMachine {
     /// Creates the state of a keeper that has just started its program.
-    pub(super) fn new(pid: u32, now: Time) -> Self {
+    pub(crate) fn new(pid: u32, now: Time) -> Self {
         Self {
             pid,
             output: ByteQueue::default(),
@@ -148,13 +181,23 @@ impl KeeperMachine {
             errors: ByteQueue::default(),
             input: ProgramInput { queue: ByteQueue::default(), state: InputState::Open },
             life: KeeperLife::new(now),
+            terminal: None,
             host: None,
             actions: VecDeque::new(),
         }
     }
 
+    /// Creates the state of a keeper whose program has a terminal. Its hosts may ask for snapshots
+    /// and sizes. It holds at most `output_bytes` of output, and lets the program run without a host.
+    pub(crate) fn of_terminal(pid: u32, output_bytes: usize, now: Time) -> Self {
+        let mut machine =
+            Self { output_bytes, terminal: Some(KeptTerminal::default()), ..Self::new(pid, now) };
+        machine.life.run_alone();
+        machine
+    }
+
     /// Takes note of what has happened. See the module.
-    pub(super) fn handle(&mut self, now: Time, input: KeeperInput<'_>) {
+    pub(crate) fn handle(&mut self, now: Time, input: KeeperInput<'_>) {
         match input {
             KeeperInput::Connected => {
                 self.life.host_left(now);
@@ -180,6 +223,21 @@ impl KeeperMachine {
                 self.close_input_if_due();
             }
             KeeperInput::InputBroken => self.input.close(&mut self.actions),
+            KeeperInput::Status(json) => {
+                if let Some(terminal) = &mut self.terminal {
+                    terminal.status = Some(json);
+                }
+                self.host.iter_mut().for_each(|host| host.owes_status = true);
+            }
+            KeeperInput::Snapshot(data) => {
+                if let Some(host) = self.host.as_mut().filter(|host| host.awaits_snapshot) {
+                    host.awaits_snapshot = false;
+                    host.snapshot = Some(data);
+                }
+            }
+            KeeperInput::Vitals(json) => {
+                self.host.iter_mut().for_each(|host| host.pong = Some(json.clone()));
+            }
             KeeperInput::Exited { code, signal } => {
                 self.input.close(&mut self.actions);
                 self.life.exited(now, ExitNumbers { code, signal }, &mut self.actions);
@@ -192,35 +250,35 @@ impl KeeperMachine {
 
     /// Returns the next action. Changes only after [`KeeperMachine::handle`] and
     /// [`KeeperMachine::poll_frame`].
-    pub(super) fn poll_output(&mut self) -> Option<KeeperOutput> {
+    pub(crate) fn poll_output(&mut self) -> Option<KeeperOutput> {
         self.actions.pop_front()
     }
 
     /// Returns when [`KeeperInput::Timeout`] is due, if ever.
-    pub(super) fn poll_timeout(&self) -> Option<Time> {
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
         self.life.timeout()
     }
 
     /// Returns how many bytes of output may be read from the program.
-    pub(super) fn output_room(&self) -> usize {
+    pub(crate) fn output_room(&self) -> usize {
         self.output_bytes.saturating_sub(self.output.len())
     }
 
     /// Holds less output.
     #[cfg(test)]
-    pub(super) fn holding(self, output_bytes: usize) -> Self {
+    pub(crate) fn holding(self, output_bytes: usize) -> Self {
         Self { output_bytes, ..self }
     }
 
     /// Returns the input that the program should get next.
-    pub(super) fn input(&self) -> &[u8] {
+    pub(crate) fn input(&self) -> &[u8] {
         self.input.queue.front()
     }
 
     /// Returns the next frame for the connected host, which is sent unless the connection ends.
     /// Call it when the connection can take a frame, not before: newer values replace those that
     /// were not sent yet.
-    pub(super) fn poll_frame(&mut self) -> Option<KeeperFrame> {
+    pub(crate) fn poll_frame(&mut self) -> Option<KeeperFrame> {
         let host = self.host.as_mut()?;
         match std::mem::replace(&mut host.stage, HostStage::Closed) {
             HostStage::Refused(code, message) => {
@@ -243,10 +301,24 @@ impl KeeperMachine {
                 return None;
             }
         }
+        if let Some(json) = host.pong.take() {
+            return Some(KeeperFrame::Pong { json });
+        }
         let taken = self.input.taken();
         if host.written != Some(taken) {
             host.written = Some(taken);
             return Some(KeeperFrame::Written { offset: taken });
+        }
+        if host.awaits_snapshot {
+            return None;
+        }
+        if let Some(frame) = host.next_snapshot() {
+            return Some(frame);
+        }
+        if std::mem::take(&mut host.owes_status)
+            && let Some(json) = self.terminal.as_ref().and_then(|it| it.status.clone())
+        {
+            return Some(KeeperFrame::Status { json });
         }
         if let Some(frame) = host.next_data(&self.output, &self.errors) {
             return Some(frame);
@@ -263,7 +335,16 @@ impl KeeperMachine {
         match (&host.stage, frame) {
             (HostStage::Refused(..) | HostStage::Closed, _) => {}
             (HostStage::New, HostFrame::Hello { version, read_from }) => {
+                let from_snapshot = read_from == FROM_SNAPSHOT && self.terminal.is_some();
+                let read_from = if from_snapshot { self.output.end() } else { read_from };
                 greet(host, version, read_from, &self.output)?;
+                host.owes_status = self.terminal.is_some();
+                if from_snapshot {
+                    // The snapshot stands for all of it.
+                    self.output.clear();
+                    host.awaits_snapshot = true;
+                    self.actions.push_back(KeeperOutput::MakeSnapshot);
+                }
                 self.life.host_came();
             }
             (HostStage::New, _) => return Err(protocol("the first frame is not a hello")),
@@ -283,6 +364,12 @@ impl KeeperMachine {
             }
             (_, HostFrame::Kill { force }) => self.life.kill(now, force, &mut self.actions),
             (_, HostFrame::Forget) => self.life.leave(now, true, &mut self.actions),
+            (_, HostFrame::Resize { size }) => {
+                if self.terminal.is_some() {
+                    self.actions.push_back(KeeperOutput::Resize(size.clamped()));
+                }
+            }
+            (_, HostFrame::Ping) => self.actions.push_back(KeeperOutput::Measure),
         }
         Ok(())
     }
@@ -335,6 +422,15 @@ impl ProgramInput {
 }
 
 impl AttachedHost {
+    /// Returns the next part of the snapshot.
+    fn next_snapshot(&mut self) -> Option<KeeperFrame> {
+        let mut rest = self.snapshot.take()?;
+        let data = rest.split_to(rest.len().min(DATA_BYTES));
+        let is_last = rest.is_empty();
+        self.snapshot = (!is_last).then_some(rest);
+        Some(KeeperFrame::Snapshot { is_last, data })
+    }
+
     /// Returns the next piece of the output or the standard error, in turns.
     fn next_data(&mut self, output: &ByteQueue, errors: &ByteQueue) -> Option<KeeperFrame> {
         self.errors = self.errors.max(errors.start());

@@ -1,37 +1,28 @@
 //! The process of a keeper: does what its machine decides.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::future::pending;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::stdio::dup2_stdin;
-use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::pipe;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::frame::{DATA_BYTES, HostFrame, KeeperFrame, RefusalCode, decode, encode};
+use super::frame::DATA_BYTES;
 use super::machine::{KeeperInput, KeeperMachine, KeeperOutput};
 use super::program::{KeptProgram, waiting_bytes};
+use super::socket::{self, HostSocket, is_transient};
 use super::{KeepError, KeeperConfig};
 use crate::clock::monotonic;
 use crate::daemon::detach;
-use crate::folder::{SocketPath, is_trusted, keep_private};
 use crate::signals::unblock_endings;
-
-/// Time allowed for a host that is disconnected to read the reason.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
-/// Pause after a connection could not be accepted, such as without free descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs a keeper in this process until it ends. The process must not lead a process group, and must
 /// have been started for this by [`Kept::start`](super::Kept::start). Blocks.
@@ -82,12 +73,12 @@ fn start(config: &KeeperConfig) -> Result<(tokio::runtime::Runtime, KeeperProces
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let inside = runtime.enter();
     let terminated = terminations()?;
-    let socket = config.socket.as_path();
-    let listener = listen(socket);
+    let path = config.socket.as_path();
+    let listener = socket::listen(path);
     let listener =
-        listener.map_err(|source| KeepError::Socket { path: socket.to_owned(), source })?;
+        listener.map_err(|source| KeepError::Socket { path: path.to_owned(), source })?;
     let program = KeptProgram::spawn(config).inspect_err(|_| {
-        let _ = std::fs::remove_file(socket);
+        let _ = std::fs::remove_file(path);
     })?;
     drop(inside);
     let machine = KeeperMachine::new(program.pid(), monotonic());
@@ -116,21 +107,6 @@ fn terminations() -> io::Result<Signal> {
     Ok(terminated)
 }
 
-/// Listens on a socket that only this user can reach.
-fn listen(socket: &Path) -> io::Result<UnixListener> {
-    keep_private(socket.parent().unwrap_or(Path::new("/")))?;
-    let short = SocketPath::new(socket)?;
-    match std::os::unix::net::UnixStream::connect(short.path()) {
-        Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, "another keeper listens there")),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(socket)?,
-        Err(error) => return Err(error),
-    }
-    let listener = UnixListener::bind(short.path())?;
-    std::fs::set_permissions(socket, Permissions::from_mode(0o600))?;
-    Ok(listener)
-}
-
 /// A keeper that runs.
 struct KeeperProcess {
     machine: KeeperMachine,
@@ -143,15 +119,6 @@ struct KeeperProcess {
     terminated: Signal,
     /// Room for one read.
     chunk: Vec<u8>,
-}
-
-/// The connection of a host.
-struct HostSocket {
-    stream: UnixStream,
-    /// What has arrived and is not a whole frame yet.
-    incoming: BytesMut,
-    /// Frames that are not sent yet.
-    outgoing: BytesMut,
 }
 
 /// The reason why a keeper woke up.
@@ -172,7 +139,9 @@ impl KeeperProcess {
     async fn serve(&mut self) {
         loop {
             self.drain();
-            self.fill_outgoing();
+            if let Some(host) = &mut self.host {
+                host.fill(&mut self.machine);
+            }
             if self.carry_out() {
                 return;
             }
@@ -185,11 +154,10 @@ impl KeeperProcess {
         let Self { machine, program, host, .. } = self;
         let due = machine.poll_timeout().map(|at| at - monotonic());
         let has_room = machine.output_room() > 0 && program.ended.is_some();
-        let outgoing = host.as_ref().filter(|host| !host.outgoing.is_empty());
         tokio::select! {
-            stream = accept(&self.listener) => KeeperWake::Accepted(stream),
-            () = host_readable(host.as_ref()) => KeeperWake::HostReadable,
-            () = host_writable(outgoing) => KeeperWake::HostWritable,
+            stream = socket::accept(&self.listener) => KeeperWake::Accepted(stream),
+            () = socket::readable(host.as_ref()) => KeeperWake::HostReadable,
+            () = socket::writable(host.as_ref()) => KeeperWake::HostWritable,
             () = readable(program.stdout.as_ref().filter(|_| has_room)) => KeeperWake::OutputReadable,
             () = readable(program.stderr.as_ref()) => KeeperWake::ErrorsReadable,
             () = writable(program.stdin.as_ref().filter(|_| !machine.input().is_empty())) => {
@@ -221,9 +189,15 @@ impl KeeperProcess {
             match action {
                 KeeperOutput::Signal(signal) => self.program.signal(signal),
                 KeeperOutput::CloseInput => self.program.stdin = None,
+                KeeperOutput::Measure => {
+                    let nothing = KeeperInput::Vitals(Bytes::from_static(b"{}"));
+                    self.machine.handle(monotonic(), nothing);
+                }
+                // Its program has no terminal.
+                KeeperOutput::Resize(_) | KeeperOutput::MakeSnapshot => {}
                 KeeperOutput::Disconnect => {
                     if let Some(host) = self.host.take() {
-                        tokio::spawn(host.farewell());
+                        host.leave();
                     }
                     self.machine.handle(monotonic(), KeeperInput::Disconnected);
                 }
@@ -234,14 +208,8 @@ impl KeeperProcess {
     }
 
     fn connect(&mut self, stream: UnixStream) {
-        let new = HostSocket { stream, incoming: BytesMut::new(), outgoing: BytesMut::new() };
-        if let Some(mut old) = self.host.replace(new) {
-            let message = "another host has connected".to_owned();
-            encode(
-                &KeeperFrame::Refused { code: RefusalCode::Replaced, message },
-                &mut old.outgoing,
-            );
-            tokio::spawn(old.farewell());
+        if let Some(old) = self.host.replace(HostSocket::new(stream)) {
+            old.replaced();
         }
         self.machine.handle(monotonic(), KeeperInput::Connected);
     }
@@ -253,45 +221,17 @@ impl KeeperProcess {
 
     fn receive(&mut self) {
         let Some(host) = &mut self.host else { return };
-        host.incoming.reserve(DATA_BYTES);
-        match host.stream.try_read_buf(&mut host.incoming) {
-            Ok(0) => return self.disconnect(),
-            Ok(_) => {}
-            Err(error) if is_transient(&error) => return,
-            Err(_) => return self.disconnect(),
+        if host.receive().is_err() {
+            return self.disconnect();
         }
-        loop {
-            let input = match decode::<HostFrame>(&mut host.incoming) {
-                Ok(Some(frame)) => KeeperInput::Frame(frame),
-                Ok(None) => return,
-                Err(error) => {
-                    host.incoming.clear();
-                    KeeperInput::BadFrame(error)
-                }
-            };
+        while let Some(input) = host.next_input() {
             self.machine.handle(monotonic(), input);
         }
     }
 
-    /// Takes more frames to send once those before were sent.
-    fn fill_outgoing(&mut self) {
-        let Some(host) = &mut self.host else { return };
-        if !host.outgoing.is_empty() {
-            return;
-        }
-        while host.outgoing.len() < DATA_BYTES
-            && let Some(frame) = self.machine.poll_frame()
-        {
-            encode(&frame, &mut host.outgoing);
-        }
-    }
-
     fn send(&mut self) {
-        let Some(host) = &mut self.host else { return };
-        match host.stream.try_write(&host.outgoing) {
-            Ok(count) => drop(host.outgoing.split_to(count)),
-            Err(error) if is_transient(&error) => {}
-            Err(_) => self.disconnect(),
+        if self.host.as_mut().is_some_and(|host| host.send().is_err()) {
+            self.disconnect();
         }
     }
 
@@ -369,50 +309,11 @@ impl KeeperProcess {
     }
 }
 
-impl HostSocket {
-    /// Sends what is left, and closes the connection.
-    async fn farewell(mut self) {
-        let _ = timeout(FAREWELL_LIMIT, self.stream.write_all(&self.outgoing)).await;
-    }
-}
-
 /// Reads at most `limit` of the bytes that wait in a pipe; `None` if there are none.
 fn read_waiting(pipe: &pipe::Receiver, chunk: &mut [u8], limit: usize) -> Option<usize> {
     let limit = limit.min(chunk.len());
     // Not through tokio, which only reads after it was notified.
     rustix::io::read(pipe, &mut chunk[..limit]).ok().filter(|count| *count > 0)
-}
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
-/// Waits for a connection of this user.
-async fn accept(listener: &UnixListener) -> UnixStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                if stream.peer_cred().is_ok_and(|peer| is_trusted(peer.uid())) {
-                    return stream;
-                }
-            }
-            Err(_) => sleep(ACCEPT_PAUSE).await,
-        }
-    }
-}
-
-async fn host_readable(host: Option<&HostSocket>) {
-    match host {
-        Some(host) => drop(host.stream.readable().await),
-        None => pending().await,
-    }
-}
-
-async fn host_writable(host: Option<&HostSocket>) {
-    match host {
-        Some(host) => drop(host.stream.writable().await),
-        None => pending().await,
-    }
 }
 
 async fn readable(pipe: Option<&pipe::Receiver>) {

@@ -234,7 +234,8 @@ impl World {
                 host.status = Some(status);
                 continue;
             }
-            match host.machine.handle(frame) {
+            let Some(event) = host.machine.handle(frame) else { panic!("a part of a snapshot") };
+            match event {
                 KeptEvent::Output { offset, data } => {
                     assert_eq!(offset, self.applied);
                     assert!(data == stream(OUTPUT, offset, data.len() as u64), "at {offset}");
@@ -242,6 +243,9 @@ impl World {
                 }
                 KeptEvent::Written(offset) => assert!(offset <= self.consumed),
                 KeptEvent::Errors(_) => {}
+                KeptEvent::Snapshot(_) | KeptEvent::Status(_) | KeptEvent::Pong(_) => {
+                    panic!("the program has no terminal")
+                }
                 KeptEvent::Exited(exit) => {
                     assert_eq!(exit.code, Some(0));
                     self.is_over = true;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, PublishWire, Wire, WireItem};
 use moorline_host::driver::Drivers;
+use moorline_host::driver::kubernetes::KubernetesConfig;
 use moorline_host::host::{Config, Host};
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
@@ -140,6 +141,7 @@ pub(crate) fn config() -> Config {
         integration: None,
         folder: None,
         keeper: Vec::new(),
+        kubernetes: KubernetesConfig::default(),
         seed: 1,
     }
 }

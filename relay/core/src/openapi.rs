@@ -4,7 +4,7 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::routes::{
-    approvals, changes, files, hosts, login, operations, output, projects, prompts, session,
+    approvals, changes, files, hosts, login, operations, output, pods, projects, prompts, session,
     sessions, terminals, tmux, workspaces,
 };
 
@@ -36,6 +36,9 @@ use crate::routes::{
     operations::execute,
     changes::list,
     changes::settle,
+    pods::described::list,
+    pods::described::save,
+    pods::described::remove,
     tmux::show,
     tmux::act,
     projects::list,

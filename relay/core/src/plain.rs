@@ -181,6 +181,9 @@ fn ended(session: &Session) -> Option<String> {
             ExitStatus { reason: Some(ExitReason::ServerEnded), .. } => {
                 "Its tmux server has ended.".to_owned()
             }
+            ExitStatus { reason: Some(ExitReason::PodFailed), .. } => {
+                "Its pod has not become ready.".to_owned()
+            }
             ExitStatus { .. } => "It exited.".to_owned(),
         },
         Lifecycle::Lost => "Its host no longer has it.".to_owned(),

@@ -1,6 +1,7 @@
 //! Plans a session before a host starts it.
 
 mod agent;
+mod pod;
 mod tmux;
 
 use std::time::Duration;
@@ -10,11 +11,12 @@ use moorline_shared::id::{Epoch, HostId, Seq, SessionId};
 use moorline_shared::limits::NAME_CHARACTERS;
 use moorline_shared::name::bounded;
 use moorline_shared::rest::{CreateSession, SessionSummary};
-use moorline_shared::session::{Lifecycle, Size, TMUX_DRIVER};
+use moorline_shared::session::{KUBERNETES_DRIVER, Lifecycle, Size, TMUX_DRIVER};
 
 use super::api::ApiError;
 use super::record::{HostRecord, SessionRecord};
 pub use agent::AgentRefused;
+pub use pod::PodRefused;
 pub use tmux::TmuxRefused;
 
 /// Time allowed for a host to answer a request.
@@ -71,6 +73,9 @@ pub enum PlanError {
     /// The pane cannot be opened as it is described.
     #[error(transparent)]
     Tmux(#[from] TmuxRefused),
+    /// The pod cannot be started as it is described.
+    #[error(transparent)]
+    Pod(#[from] PodRefused),
 }
 
 /// The reason why no host does what was asked.
@@ -210,9 +215,11 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         rows: wanted.rows.unwrap_or(default.rows),
     };
     let tmux = tmux::chosen(&wanted)?;
-    let (driver, agent) = match tmux {
-        Some(_) => (TMUX_DRIVER.to_owned(), None),
-        None => agent::chosen(&wanted)?,
+    let pod = pod::chosen(&wanted)?;
+    let (driver, agent) = match (&tmux, &pod) {
+        (Some(_), _) => (TMUX_DRIVER.to_owned(), None),
+        (None, Some(_)) => (KUBERNETES_DRIVER.to_owned(), None),
+        (None, None) => agent::chosen(&wanted)?,
     };
     check_texts(&wanted)?;
     check_folder(wanted.cwd.as_deref().unwrap_or_default())?;
@@ -236,6 +243,8 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
         agent,
         tmux,
         workspace: wanted.workspace,
+        pod,
+        pod_status: None,
     })
 }
 
@@ -263,6 +272,8 @@ pub fn adopted(host: &HostId, hosted: &Hosted, now: u64) -> SessionRecord {
         agent: facts.agent.clone(),
         tmux: facts.tmux.clone(),
         workspace: facts.workspace.clone(),
+        pod: facts.pod.clone(),
+        pod_status: None,
     }
 }
 
@@ -287,6 +298,7 @@ pub fn start(record: &SessionRecord, fork: Option<Fork>) -> Start {
             agent: record.agent.clone(),
             tmux: record.tmux.clone(),
             workspace: record.workspace.clone(),
+            pod: record.pod.clone(),
             beside: None,
         },
         cwd: record.cwd.clone(),
@@ -327,6 +339,7 @@ pub fn again(
         driver: Some(source.driver.clone()),
         agent: source.agent.clone(),
         tmux: source.tmux.as_ref().map(tmux::again),
+        pod: source.pod.clone(),
         cols: Some(size.cols),
         rows: Some(size.rows),
         host: source.host.clone(),

@@ -6,6 +6,7 @@ use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::event::Activity;
 use moorline_shared::id::{Epoch, HostId, ProjectId, Seq, SessionId, WorkspaceId};
 use moorline_shared::limits::NAME_CHARACTERS;
+use moorline_shared::pod::{PodSpec, PodStatus};
 use moorline_shared::rest::{AgentOverview, MissingDriver, SessionSummary, TokenSummary};
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::text::plain_text;
@@ -57,6 +58,12 @@ pub struct SessionRecord {
     /// The workspace that its folder is in sync with.
     #[serde(default)]
     pub workspace: Option<WorkspaceId>,
+    /// The pod, in a session of the driver `kubernetes`.
+    #[serde(default)]
+    pub pod: Option<PodSpec>,
+    /// The state of that pod, as the log has last told it.
+    #[serde(default)]
+    pub pod_status: Option<PodStatus>,
 }
 
 /// The row of one project.
@@ -196,6 +203,7 @@ pub fn summary(record: &SessionRecord, clients: usize) -> SessionSummary {
         host: record.host.clone(),
         tmux: record.tmux.clone(),
         workspace: record.workspace.clone(),
+        pod_phase: record.pod_status.as_ref().map(|status| status.phase),
     }
 }
 

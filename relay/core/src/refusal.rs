@@ -7,6 +7,7 @@ use const_format::formatcp;
 use http::StatusCode;
 use moorline_shared::limits::{ID_CHARACTERS, LONG_ID_CHARACTERS};
 use moorline_shared::message::{ErrorCode, ServerMessage, close};
+use moorline_shared::session::KUBERNETES_DRIVER;
 
 use crate::api::ApiError;
 
@@ -137,8 +138,18 @@ impl PlainRefusal {
     /// Returns the refusal for a socket whose session could not be started. `details` says why.
     #[must_use]
     pub fn not_created(close: u16, details: &str) -> Self {
-        let text = format!("Error: Failed to create session\nDetails: {details}");
-        Self { close, text }
+        Self::not_started(close, None, details)
+    }
+
+    /// Like [`PlainRefusal::not_created`], for a session of this driver, if one was named: that a pod
+    /// could not be started is told in the seed's words.
+    #[must_use]
+    pub fn not_started(close: u16, driver: Option<&str>, details: &str) -> Self {
+        let what = match driver {
+            Some(KUBERNETES_DRIVER) => "execution pod",
+            _ => "session",
+        };
+        Self { close, text: format!("Error: Failed to create {what}\nDetails: {details}") }
     }
 }
 

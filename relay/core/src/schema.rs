@@ -201,6 +201,10 @@ CREATE TABLE workspace_chunks (
     PRIMARY KEY (workspace, hash)
 );
 ",
+    r"
+ALTER TABLE sessions ADD COLUMN pod TEXT NOT NULL DEFAULT 'null';
+ALTER TABLE sessions ADD COLUMN pod_status TEXT NOT NULL DEFAULT 'null';
+",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are
@@ -214,16 +218,16 @@ SELECT id, epoch, name, project, driver, command, cwd, cols, rows, created_at, l
     lifecycle, exit_code, exit_signal,
     max(head, coalesce((SELECT max(last_seq) FROM segments
         WHERE session = sessions.id AND segments.epoch = sessions.epoch), 0)), env, host, agent,
-    tmux, exit_reason, workspace
+    tmux, exit_reason, workspace, pod, pod_status
 FROM sessions ORDER BY created_at DESC, id";
 
 /// Inserts or replaces a session: the columns in the order of [`SESSIONS`].
 pub const PUT_SESSION: &str = "
 INSERT OR REPLACE INTO sessions (id, epoch, name, project, driver, command, cwd, cols, rows,
     created_at, last_activity, lifecycle, exit_code, exit_signal, head, env, host, agent, tmux,
-    exit_reason, workspace)
+    exit_reason, workspace, pod, pod_status)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
-    ?21)";
+    ?21, ?22, ?23)";
 
 /// Renames a session: (id, name).
 pub const RENAME_SESSION: &str = "UPDATE sessions SET name = ?2 WHERE id = ?1";

@@ -27,7 +27,7 @@ use moorline_shared::rest::Health;
 use worker::{Context, Env, Request, Response, Result, Stub, event};
 
 use crate::address::authority;
-use crate::internal::{ACCESS, Caller, ENSURE, Ensure, OPENED, Opened};
+use crate::internal::{ACCESS, Caller, ENSURE, Ensure, OPENED, Opened, terminal_driver};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade, json, send};
 use refusal::{refuse, unidentified};
@@ -209,7 +209,8 @@ impl Gateway {
             let there =
                 object_client::post(&object_client::directory(&self.env)?, ENSURE, &wanted).await;
             if let Err(failure) = there {
-                return refusal::not_created(failure).await;
+                let driver = terminal_driver(&self.env);
+                return refusal::not_created(failure, driver.as_deref()).await;
             }
         }
         if let Err(failure) = self.opens(&caller, matched).await {

@@ -9,6 +9,7 @@ mod host;
 mod keep;
 mod listen;
 mod open;
+mod pods;
 mod reach;
 mod relay;
 mod rules;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use moorline_core::api::csp::FrameAncestors;
+use moorline_host::driver::kubernetes::KubernetesConfig;
 
 use super::own_host::Kind;
 use super::proxies::TrustedProxies;
@@ -31,6 +32,8 @@ pub struct Config {
     pub frame_ancestors: FrameAncestors,
     /// The folder with the client's files; `None` for those in the binary.
     pub dist: Option<PathBuf>,
+    /// The driver of sessions that `/api/terminal/ws/:id` starts; the default one if `None`.
+    pub terminal_driver: Option<String>,
     /// Further origins of push services, beside those of browsers.
     pub push_services: Vec<String>,
     /// True if `/claude/api/claude/*` is served.
@@ -39,13 +42,15 @@ pub struct Config {
     pub take_deadline: Duration,
     /// The way in which the relay's own host runs.
     pub host: Kind,
+    /// The settings of pods for a host in the relay's process.
+    pub kubernetes: KubernetesConfig,
 }
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { listen, tls, proxies, data_dir, token, allow_origins, .. } = self;
         let Self { allow_hosts, frame_ancestors, dist, push_services, legacy, .. } = self;
-        let Self { take_deadline, host, .. } = self;
+        let Self { take_deadline, host, kubernetes, terminal_driver, .. } = self;
         f.debug_struct("Config")
             .field("listen", listen)
             .field("tls", tls)
@@ -56,10 +61,12 @@ impl std::fmt::Debug for Config {
             .field("allow_hosts", allow_hosts)
             .field("frame_ancestors", frame_ancestors)
             .field("dist", dist)
+            .field("terminal_driver", terminal_driver)
             .field("push_services", push_services)
             .field("legacy", legacy)
             .field("take_deadline", take_deadline)
             .field("host", host)
+            .field("kubernetes", kubernetes)
             .finish()
     }
 }

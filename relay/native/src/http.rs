@@ -85,6 +85,8 @@ pub struct App {
     pub frame_ancestors: FrameAncestors,
     /// True if the deprecated routes are served.
     pub legacy: bool,
+    /// The driver of sessions that the plain-text socket starts; the default one if `None`.
+    pub terminal_driver: Option<String>,
 }
 
 /// Returns the API's description as JSON, with or without the deprecated routes.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moorline_host::daemon::{DaemonError, RunningHost, StateDir};
+use moorline_host::driver::kubernetes::KubernetesConfig;
 use moorline_host::host::{Config, Host};
 use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
@@ -77,9 +78,15 @@ pub enum OwnHost {
 }
 
 impl OwnHost {
-    /// Starts the host, or finds the process that runs already. `state` is its folder.
+    /// Starts the host, or finds the process that runs already. `state` is its folder. `kubernetes`
+    /// has the settings of pods for a host in this process.
     #[must_use]
-    pub fn start(kind: &Kind, state: StateDir, registry: &Arc<Registry>) -> Self {
+    pub fn start(
+        kind: &Kind,
+        kubernetes: KubernetesConfig,
+        state: StateDir,
+        registry: &Arc<Registry>,
+    ) -> Self {
         match kind {
             Kind::InProcess => {
                 let config = Config {
@@ -88,6 +95,7 @@ impl OwnHost {
                     integration: Some(state.integration()),
                     folder: Some(state.path().to_owned()),
                     keeper: keeper_command(),
+                    kubernetes,
                     seed: wall_ms(),
                 };
                 let dial = Arc::new(InProcess::new(registry));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use moorline_host::daemon::StateDir;
+use moorline_host::driver::kubernetes::KubernetesConfig;
 use moorline_host::lock::Lock;
 use moorline_shared::time::Time;
 use tokio::net::{TcpListener, UnixListener};
@@ -53,7 +54,7 @@ pub struct Relay {
     app: Arc<App>,
     first_token: Option<String>,
     state: StateDir,
-    host: Kind,
+    host: (Kind, KubernetesConfig),
     locks: Locks,
 }
 
@@ -123,8 +124,9 @@ impl Relay {
             client: ClientFiles::new(config.dist),
             frame_ancestors: config.frame_ancestors,
             legacy: config.legacy,
+            terminal_driver: config.terminal_driver,
         };
-        let (app, host) = (Arc::new(app), config.host);
+        let (app, host) = (Arc::new(app), (config.host, config.kubernetes));
         let connections = Arc::new(AddressConnections::new(config.proxies));
         let port = Port { listener, tls, connections, take_deadline: config.take_deadline };
         Ok(Self { port, local, commands, app, first_token, state, host, locks })
@@ -193,7 +195,8 @@ impl Relay {
         let (services, closing) = (Arc::clone(registry.services()), registry.closing());
         servers.spawn(async move { services.audit.run(&services.writer, closing).await });
         servers.spawn(listen::serve(port, router(app), registry.closing()));
-        let own_host = OwnHost::start(&host, state, &registry);
+        let (kind, kubernetes) = host;
+        let own_host = OwnHost::start(&kind, kubernetes, state, &registry);
         RunningRelay { registry, servers, own_host, locks }
     }
 }

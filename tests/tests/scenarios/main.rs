@@ -20,6 +20,7 @@ mod fairness;
 mod firefox;
 mod hosts;
 mod input;
+mod kubernetes;
 mod legacy;
 mod notices;
 mod obsidian;

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use moorline_shared::id::HostId;
-use moorline_shared::session::{AGENT_DRIVER, DEFAULT_DRIVER};
+use moorline_shared::session::{AGENT_DRIVER, DEFAULT_DRIVER, KUBERNETES_DRIVER};
 
 use crate::session::catalogue::HostEntry;
 use crate::session::overview::OverviewState;
@@ -77,6 +77,7 @@ fn option(
     let label = match name {
         DEFAULT_DRIVER => "terminal (pty)",
         AGENT_DRIVER => "coding agent",
+        KUBERNETES_DRIVER => "pod (Kubernetes)",
         name => name,
     };
     let label = label.to_owned();

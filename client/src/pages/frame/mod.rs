@@ -8,4 +8,5 @@ pub mod hosts;
 pub mod menu;
 pub mod notices;
 pub mod palette;
+pub mod pods;
 pub mod stream_status;

@@ -67,7 +67,7 @@ pub struct TerminalState {
     pub notice: RwSignal<Option<String>>,
     /// A text size in place of the preferred one.
     pub font: RwSignal<Option<FontSize>>,
-    /// The last `tmux-layout` event of a pane.
+    /// The last `tmux-layout` event of a pane, or `pod-status` event of a pod.
     pub layout: RwSignal<Option<Event>>,
     live: StoredValue<Option<LiveTerminal>, LocalStorage>,
 }

@@ -57,6 +57,7 @@ fn say(view: &SessionView, no_network: bool, now: Time) -> StatusText {
                 (_, Some(ExitReason::ServerEnded)) => {
                     said(tone, "tmux server ended", String::new(), false)
                 }
+                (_, Some(ExitReason::PodFailed)) => said(tone, "Pod failed", String::new(), false),
                 // The host came back without it.
                 (exit, None) if *exit == ExitStatus::default() => {
                     let gone = if view.is_pane { "Pane gone" } else { "Host gone" };
@@ -250,6 +251,7 @@ mod tests {
         for (reason, state) in [
             (ExitReason::PaneClosed, "Pane closed"),
             (ExitReason::ServerEnded, "tmux server ended"),
+            (ExitReason::PodFailed, "Pod failed"),
         ] {
             assert_eq!(
                 say(&view(LinkView::Ended(reason.into())), false, Time::default()).state,

@@ -256,6 +256,8 @@ impl KeptAgent {
                     let surplus = self.errors.len().saturating_sub(ERROR_BYTES);
                     self.errors.drain(..surplus);
                 }
+                // An agent has no terminal.
+                KeptEvent::Snapshot(_) | KeptEvent::Status(_) | KeptEvent::Pong(_) => {}
                 KeptEvent::Exited(exit) => self.exit = Some(exit),
                 KeptEvent::Lost(reason) => {
                     tracing::warn!(?reason, "the keeper of an agent is gone");
@@ -298,7 +300,7 @@ impl KeptAgent {
                 }
                 KeptEvent::Exited(exit) => self.exit = Some(exit),
                 KeptEvent::Lost(_) => self.exit = Some(ExitStatus::default()),
-                KeptEvent::Written(_) | KeptEvent::Errors(_) => {}
+                _ => {}
             }
         }
         self.exit.clone().unwrap_or_default()

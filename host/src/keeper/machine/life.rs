@@ -1,6 +1,7 @@
 //! When a keeper ends its program, and itself.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use moorline_shared::time::Time;
 
@@ -25,6 +26,8 @@ pub(super) struct KeeperLife {
     /// The time since when no host is connected, or since the program's end if that was later;
     /// `None` while a host is.
     alone_since: Option<Time>,
+    /// Time without a host after which the program is ended; `None` if never.
+    hostless_limit: Option<Duration>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +41,18 @@ enum KillStage {
 
 impl KeeperLife {
     pub(super) fn new(now: Time) -> Self {
-        Self { exit: None, kill: KillStage::None, leaving: false, alone_since: Some(now) }
+        Self {
+            exit: None,
+            kill: KillStage::None,
+            leaving: false,
+            alone_since: Some(now),
+            hostless_limit: Some(HOSTLESS_LIMIT),
+        }
+    }
+
+    /// Lets the program run without a host for as long as it likes.
+    pub(super) fn run_alone(&mut self) {
+        self.hostless_limit = None;
     }
 
     pub(super) fn exit(&self) -> Option<ExitNumbers> {
@@ -96,7 +110,7 @@ impl KeeperLife {
             (Some(_), _) if self.leaving => None,
             (Some(_), _) => alone(EXITED_LIMIT),
             (None, KillStage::Asked(at)) => Some(*at),
-            (None, KillStage::None) => alone(HOSTLESS_LIMIT),
+            (None, KillStage::None) => self.hostless_limit.and_then(alone),
             (None, KillStage::Forced) => None,
         }
     }

@@ -1,6 +1,7 @@
 //! Error answers of the REST API.
 
 mod agent;
+mod cluster;
 mod passkey;
 mod rate;
 mod workspace;

@@ -54,6 +54,12 @@ pub enum Call {
     HostAgents,
     /// Lists the tmux servers of a host, by asking it.
     HostTmux,
+    /// Lists templates and pods of a host, by asking it.
+    HostPods,
+    /// Stores a template of pods with a host.
+    SavePodTemplate,
+    /// Removes a template of pods, or the volume of a session that is over.
+    RemovePods,
     /// Starts a session on another one's log.
     Fork,
     /// Lists the files that a session works with, by asking its host.

@@ -183,6 +183,7 @@ impl Session {
         self.log.push(entry).map_err(|gap| PublishError::Gap { want: gap.want, got: gap.got })?;
         self.agent.apply(&applied);
         self.pane_reported(&applied);
+        self.pod_reported(&applied);
         let since = self.snapshots.counted_from();
         if self.log.bytes_after(since) > self.log.policy().snapshot_every_bytes {
             self.ask_snapshot();

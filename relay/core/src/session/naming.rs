@@ -4,6 +4,7 @@ use moorline_shared::control::Hosted;
 use moorline_shared::event::{Event, EventKind, TmuxLayout};
 use moorline_shared::id::ProjectId;
 use moorline_shared::log::Entry;
+use moorline_shared::pod::PodStatus;
 use moorline_shared::tmux::TmuxSpec;
 
 use super::Session;
@@ -45,6 +46,20 @@ impl Session {
         if let Some(now) = now.cleaned().filter(|now| now != known) {
             self.record.tmux = Some(now);
             self.name_changed();
+        }
+    }
+
+    /// Takes over the state of the session's pod, if an entry of the log reports that.
+    pub(super) fn pod_reported(&mut self, entry: &Entry) {
+        let Entry::Event(event) = entry else { return };
+        if entry.kind() != EventKind::PodStatus || self.record.pod.is_none() {
+            return;
+        }
+        let status = event.event().and_then(Event::into_fields::<PodStatus>);
+        if let Some(status) = status.map(PodStatus::cleaned) {
+            self.record.pod_status = Some(status);
+            self.revision += 1;
+            self.storing.changed();
         }
     }
 

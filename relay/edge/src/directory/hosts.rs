@@ -15,7 +15,8 @@ use moorline_core::plan::{ANSWER_PATIENCE, HostError, OPERATIONS_PATIENCE};
 use moorline_core::reconciliation::other_protocol;
 use moorline_core::record::SessionRecord;
 use moorline_core::routes::{
-    self, Call, Reply, SessionAnswer, host_agents, host_tmux, rules_answer, rules_question,
+    self, Call, Reply, SessionAnswer, host_agents, host_tmux, pods_answer, pods_question,
+    rules_answer, rules_question,
 };
 use moorline_shared::control::{Hello, Hosted, ToHost, ToRelay};
 use moorline_shared::failure::HostFailure;
@@ -110,6 +111,7 @@ impl DirectoryState {
                 | ToRelay::FoundFiles { request, .. }
                 | ToRelay::Operations { request, .. }
                 | ToRelay::Changes { request, .. }
+                | ToRelay::Pods { request, .. }
                 | ToRelay::Rules { request, .. }
                 | ToRelay::Tmux { request, .. }
                 | ToRelay::TmuxServers { request, .. }),
@@ -236,6 +238,16 @@ impl DirectoryState {
         let ask = |request| ToHost::TmuxServers { request };
         let answer = self.ask_host(&host, None, ANSWER_PATIENCE, ask).await;
         reply::answer(host_tmux(host, answer)?)
+    }
+
+    /// Asks a host for its templates and pods, or to change them.
+    pub(super) async fn pods(&self, call: Call, request: &routes::Request) -> Result<Reply> {
+        let (host, question) = pods_question(call, request)?;
+        let is_here = |host: &HostId| self.is_here(host);
+        let host = self.ask(|directory| Ok(directory.choose_host(Some(&host), is_here)?))?;
+        let ask = |request| ToHost::Pods { request, question: Box::new(question) };
+        let answer = self.ask_host(&host, None, OPERATIONS_PATIENCE, ask).await;
+        Ok(pods_answer(host, answer)?)
     }
 
     /// Asks a host for the agents that it knows.

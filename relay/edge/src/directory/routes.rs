@@ -78,6 +78,10 @@ async fn own(
         Call::Control => directory.open_control(id, request).await,
         Call::HostAgents => directory.agents(id).await,
         Call::HostTmux => directory.tmux(id).await,
+        Call::HostPods | Call::SavePodTemplate | Call::RemovePods => {
+            let request = reply::with_body(id, request).await?;
+            reply::answer(directory.pods(call, &request).await?)
+        }
         Call::HostRules | Call::RevokeRule => {
             let request = reply::incoming(id, request)?;
             reply::answer(directory.rules(call, &request).await?)

@@ -17,7 +17,7 @@ use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, console_error, console_warn};
 
 use super::{DirectoryState, ReservedId, now_ms, random};
-use crate::internal::{CREATE, Create, DELETE, Ensure, HostStarted, STARTED};
+use crate::internal::{CREATE, Create, DELETE, Ensure, HostStarted, STARTED, terminal_driver};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
 
@@ -54,7 +54,8 @@ impl DirectoryState {
                 }
                 self.count_start(&caller.grant)?;
                 let (session_id, name) = (Some(id.clone()), name.clone());
-                let wanted = CreateSession { session_id, name, ..CreateSession::default() };
+                let driver = terminal_driver(&self.env);
+                let wanted = CreateSession { session_id, name, driver, ..Default::default() };
                 let draft = Directory::draft(wanted, id.clone(), now_ms())?;
                 return self.run(draft).await.map(drop);
             }

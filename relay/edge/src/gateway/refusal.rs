@@ -48,7 +48,7 @@ fn by_text(refusal: &PlainRefusal) -> Answer {
 }
 
 /// Refuses a plain socket whose session could not be created.
-pub(super) async fn not_created(failure: RequestFailure) -> Answer {
+pub(super) async fn not_created(failure: RequestFailure, driver: Option<&str>) -> Answer {
     let (close_code, details) = match failure {
         RequestFailure::Api(error) => (close::OVERLOADED, told(error.body())),
         RequestFailure::Passed(mut answer) => match answer.json::<ErrorBody>().await {
@@ -60,7 +60,7 @@ pub(super) async fn not_created(failure: RequestFailure) -> Answer {
             (close::INTERNAL, "internal error: see the relay's log".to_owned())
         }
     };
-    by_text(&PlainRefusal::not_created(close_code, &details))
+    by_text(&PlainRefusal::not_started(close_code, driver, &details))
 }
 
 fn told(body: &ErrorBody) -> String {

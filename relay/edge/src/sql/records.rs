@@ -24,6 +24,7 @@ impl ObjectDatabase {
         let (command, env) = (json(&record.command), json(&record.env));
         let (agent, tmux) = (json(&record.agent), json(&record.tmux));
         let reason = json(&exit.and_then(|exit| exit.reason));
+        let (pod, pod_status) = (json(&record.pod), json(&record.pod_status));
         let lifecycle = json(&record.lifecycle);
         self.run(
             schema::PUT_SESSION,
@@ -49,6 +50,8 @@ impl ObjectDatabase {
                 tmux.as_str().into(),
                 reason.as_str().into(),
                 record.workspace.as_ref().map(WorkspaceId::as_str).into(),
+                pod.as_str().into(),
+                pod_status.as_str().into(),
             ],
         )
     }
@@ -173,5 +176,7 @@ fn record(row: &ResultRow) -> Result<SessionRecord> {
         agent: row.json(17)?,
         tmux: row.json(18)?,
         workspace: row.optional_text(20)?.and_then(|id| id.parse().ok()),
+        pod: row.json(21)?,
+        pod_status: row.json(22)?,
     })
 }

@@ -71,6 +71,9 @@ fn report(session: &SessionId, end: &End) -> ExitCode {
                 Some(ExitReason::ServerEnded) => {
                     ("The tmux server has ended.\n".to_owned(), ExitCode::FAILURE)
                 }
+                Some(ExitReason::PodFailed) => {
+                    ("The session's pod has not become ready.\n".to_owned(), ExitCode::FAILURE)
+                }
                 Some(ExitReason::Unknown) => ("The session ended.\n".to_owned(), ExitCode::SUCCESS),
                 None => ("The session was lost.\n".to_owned(), ExitCode::FAILURE),
             },

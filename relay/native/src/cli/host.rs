@@ -21,6 +21,7 @@ use moorline_shared::name::bounded;
 use moorline_shared::session::DEFAULT_DRIVER;
 
 use super::DataDir;
+use super::pods::PodOptions;
 use super::rules::RulesOptions;
 use super::trust::TrustOptions;
 use crate::console::{self, note, print};
@@ -111,6 +112,9 @@ struct RunOptions {
     /// folder, as ~/.local/share/moorline-host].
     #[arg(long, env = "MOORLINE_STATE_DIR", value_name = "DIR")]
     state_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pods: PodOptions,
 
     /// Start a login shell at once.
     #[arg(long, conflicts_with = "command")]
@@ -245,6 +249,7 @@ async fn serve(
         integration: Some(state.integration()),
         folder: Some(state.path().to_owned()),
         keeper: crate::own_host::keeper_command(),
+        kubernetes: options.pods.config(),
         // The seed needs only part of the random bits.
         seed: random()? as u64,
     };

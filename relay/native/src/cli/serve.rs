@@ -10,6 +10,7 @@ use moorline_host::limits;
 use moorline_shared::control::local_host;
 
 use super::host::detached_arguments;
+use super::pods::PodOptions;
 use super::reach::ReachOptions;
 use super::{DataDir, address_to_open, listen};
 use crate::config::Config;
@@ -89,6 +90,10 @@ pub(super) struct ServeOptions {
     )]
     push_services: Vec<String>,
 
+    /// The driver of the sessions that /api/terminal/ws/ID starts, as `kubernetes` [default: a shell].
+    #[arg(long, env = "MOORLINE_TERMINAL_DRIVER", value_name = "NAME")]
+    terminal_driver: Option<String>,
+
     /// Serve the browser's client from this folder instead of the one in the binary.
     #[arg(long, env = "MOORLINE_DIST", value_name = "DIR")]
     dist: Option<PathBuf>,
@@ -97,6 +102,9 @@ pub(super) struct ServeOptions {
     /// process of its own, runs them and outlives the relay; `moorline host stop` ends it.
     #[arg(long, env = "MOORLINE_IN_PROCESS", value_parser = clap::builder::FalseyValueParser::new())]
     in_process: bool,
+
+    #[command(flatten)]
+    pods: PodOptions,
 
     /// Do not serve the deprecated routes under /claude/api/claude.
     #[arg(long, env = "MOORLINE_NO_LEGACY", value_parser = clap::builder::FalseyValueParser::new())]
@@ -145,7 +153,10 @@ fn config(options: ServeOptions) -> anyhow::Result<Config> {
     // Opened here, so that the host gets an absolute path.
     let data_dir = DataFolder::open(&options.data_dir.path()?)?.path().to_owned();
     let open_files = limits::raise(None);
-    let host = if options.in_process { Kind::InProcess } else { process(&data_dir, open_files)? };
+    let host = match options.in_process {
+        true => Kind::InProcess,
+        false => process(&data_dir, open_files, &options.pods)?,
+    };
     Ok(Config {
         listen: options.reach.listen,
         tls: options.reach.tls(),
@@ -156,19 +167,22 @@ fn config(options: ServeOptions) -> anyhow::Result<Config> {
         allow_hosts: options.allow_hosts.into_iter().filter(|name| !name.is_empty()).collect(),
         frame_ancestors: FrameAncestors::new(&options.frame_ancestors, options.obsidian_android),
         dist: options.dist,
+        terminal_driver: options.terminal_driver.filter(|driver| !driver.is_empty()),
         push_services: options.push_services,
         legacy: !options.no_legacy,
         take_deadline: TAKE_DEADLINE,
         host,
+        kubernetes: options.pods.config(),
     })
 }
 
 /// Describes a host process that dials this relay's socket. Programs of its sessions get
 /// `open_files`, if that differs from this process's limit.
-fn process(data_dir: &Path, open_files: Option<u64>) -> anyhow::Result<Kind> {
+fn process(data_dir: &Path, open_files: Option<u64>, pods: &PodOptions) -> anyhow::Result<Kind> {
     let state = StateDir::new(data_dir)?;
     let relay = Address::Unix(state.path().join(SOCKET_NAME));
-    let arguments = detached_arguments(&relay, &local_host(), &state, open_files);
+    let mut arguments = detached_arguments(&relay, &local_host(), &state, open_files);
+    arguments.extend(pods.arguments());
     let program = std::env::current_exe().context("the path of this program is not known")?;
     Ok(Kind::Process { program, arguments })
 }

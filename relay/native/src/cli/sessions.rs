@@ -168,6 +168,7 @@ fn status(session: &SessionSummary) -> String {
             (None, None) => match session.exit_reason {
                 Some(ExitReason::PaneClosed) => "pane closed".into(),
                 Some(ExitReason::ServerEnded) => "tmux server ended".into(),
+                Some(ExitReason::PodFailed) => "pod failed".into(),
                 Some(ExitReason::Unknown) | None => "exited".into(),
             },
         },

@@ -80,6 +80,7 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                     | ToRelay::Files { request, .. }
                     | ToRelay::FoundFiles { request, .. }
                     | ToRelay::Operations { request, .. }
+                    | ToRelay::Pods { request, .. }
                     | ToRelay::Rules { request, .. }
                     | ToRelay::Tmux { request, .. }
                     | ToRelay::TmuxServers { request, .. }),

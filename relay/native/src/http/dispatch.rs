@@ -258,6 +258,10 @@ async fn own(
         }
         Call::HostAgents => json(rest::hosts::agents(app, id).await?),
         Call::HostTmux => json(rest::hosts::tmux(app, id).await?),
+        Call::HostPods | Call::SavePodTemplate | Call::RemovePods => {
+            let asked = with_body(path, Request::from_parts(parts, body)).await?;
+            json(rest::hosts::pods(app, call, &asked).await?)
+        }
         Call::SessionContext => rest::session::context(app, &session()?).await?.into_response(),
         Call::SessionEvents => {
             let (caller, route) = (caller()?, path.route);

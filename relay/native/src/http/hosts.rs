@@ -67,7 +67,7 @@ enum HostDialer {
     /// The relay's own host, by the relay's Unix socket.
     Own,
     /// Any other host, by a route that it was admitted to.
-    Other(Caller, &'static Route),
+    Other(Box<Caller>, &'static Route),
 }
 
 impl HostDialer {
@@ -76,7 +76,7 @@ impl HostDialer {
         refuse_pages(&parts.headers)?;
         let caller = app.caller(parts)?;
         app.admit(&caller, route, id)?;
-        Ok(Self::Other(caller, route))
+        Ok(Self::Other(Box::new(caller), route))
     }
 
     const fn is_own(&self) -> bool {

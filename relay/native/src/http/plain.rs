@@ -89,9 +89,12 @@ async fn find_or_create(
     }
     let ensured = async {
         app.count_start(caller)?;
-        app.registry.ensure(id, name).await
+        app.registry.ensure(id, name, app.terminal_driver.as_deref()).await
     };
-    let refusal = |error: ApiError| PlainRefusal::not_created(close::OVERLOADED, error.sentence());
+    let refusal = |error: ApiError| {
+        let driver = app.terminal_driver.as_deref();
+        PlainRefusal::not_started(close::OVERLOADED, driver, error.sentence())
+    };
     ensured.await.map_err(refusal)
 }
 

@@ -76,6 +76,8 @@ mod tests {
             agent: None,
             tmux: None,
             workspace: None,
+            pod: None,
+            pod_status: None,
         }
     }
 

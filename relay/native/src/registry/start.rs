@@ -64,6 +64,7 @@ impl Registry {
         self: &Arc<Self>,
         id: &SessionId,
         name: Option<&str>,
+        driver: Option<&str>,
     ) -> Result<Arc<SessionHandle>, ApiError> {
         let ensured = async {
             let mut released = self.released.subscribe();
@@ -79,7 +80,8 @@ impl Registry {
                     continue;
                 }
                 let (session_id, name) = (Some(id.clone()), name.map(str::to_owned));
-                let wanted = CreateSession { session_id, name, ..CreateSession::default() };
+                let driver = driver.map(str::to_owned);
+                let wanted = CreateSession { session_id, name, driver, ..Default::default() };
                 let draft = Directory::draft(wanted, id.clone(), wall_ms())?;
                 match self.reserve(draft).await {
                     Ok((reserved, reservation)) => {

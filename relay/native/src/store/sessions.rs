@@ -47,6 +47,8 @@ impl Store {
             text(&record.tmux),
             text(&exit.and_then(|exit| exit.reason)),
             record.workspace.as_ref().map(WorkspaceId::as_str),
+            text(&record.pod),
+            text(&record.pod_status),
         ])?;
         Ok(())
     }
@@ -131,5 +133,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<SessionRecord> {
         agent: json(row, 17)?,
         tmux: json(row, 18)?,
         workspace: row.get::<_, Option<String>>(20)?.and_then(|id| id.parse().ok()),
+        pod: json(row, 21)?,
+        pod_status: json(row, 22)?,
     })
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use moorline_core::api::csp::FrameAncestors;
+use moorline_host::driver::kubernetes::KubernetesConfig;
 use moorline_relay::config::Config;
 use moorline_relay::listen::TAKE_DEADLINE;
 use moorline_relay::own_host::Kind;
@@ -44,11 +45,13 @@ impl Server {
             allow_origins: vec![],
             allow_hosts: vec![],
             frame_ancestors: FrameAncestors::new(&[], false),
+            terminal_driver: None,
             push_services: Vec::new(),
             dist: Some(data_dir.join("dist")),
             legacy: true,
             take_deadline: TAKE_DEADLINE,
             host: Kind::InProcess,
+            kubernetes: KubernetesConfig::default(),
         };
         change(&mut config);
         let relay = Relay::open(config).await.unwrap();

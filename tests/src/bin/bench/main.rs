@@ -15,6 +15,7 @@ mod heavy;
 mod lean;
 mod memory;
 mod page;
+mod pods;
 mod program;
 mod screen;
 mod sse;
@@ -32,7 +33,7 @@ use table::Table;
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
 Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | agents |
-              page | tmux | sync | edge]...
+              page | tmux | pods | sync | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured. It fails if memory or disk is over what is promised.";
@@ -40,7 +41,7 @@ Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse |
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 13] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
@@ -51,6 +52,7 @@ const PARTS: [Part; 12] = [
     ("agents", agents::measure),
     ("page", page::measure),
     ("tmux", tmux::measure),
+    ("pods", pods::measure),
     ("sync", sync::measure),
     ("edge", edge::measure),
 ];

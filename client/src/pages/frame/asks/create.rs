@@ -4,12 +4,15 @@ use leptos::html;
 use leptos::prelude::*;
 use moorline_shared::agent::spec::AgentSpec;
 use moorline_shared::id::ProjectId;
+use moorline_shared::pod::PodSpec;
 use moorline_shared::rest::{CreateSession, Project};
+use moorline_shared::session::KUBERNETES_DRIVER;
 
 use super::forms::FormActions;
 use crate::pages::frame::agents::AgentPicker;
 use crate::pages::frame::drivers::{DriverChoice, wanted_driver};
 use crate::pages::frame::hosts::{NoHost, host_choice};
+use crate::pages::frame::pods::PodPicker;
 use crate::session::actions::{Actions, Ask};
 use crate::session::catalogue::Sessions;
 use crate::session::overview::OverviewState;
@@ -30,7 +33,7 @@ pub fn CreateForm(
     let name = NodeRef::<html::Input>::new();
     let overview = OverviewState::expect();
     let (host, driver) = (RwSignal::new(None), RwSignal::new(None::<String>));
-    let agent = RwSignal::new(None::<String>);
+    let (agent, template) = (RwSignal::new(None::<String>), RwSignal::new(None::<String>));
     let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -47,7 +50,10 @@ pub fn CreateForm(
                 // An agent of the host brings its own command.
                 let command = wish.command.clone().filter(|_| agent.is_none());
                 let agent = agent.map(|id| AgentSpec { agent: Some(id), ..AgentSpec::default() });
-                let wish = CreateSession { project, host, driver, agent, command, ..wish };
+                let template = template.get_untracked();
+                let pod = (driver.as_deref() == Some(KUBERNETES_DRIVER))
+                    .then(|| PodSpec { template, ..PodSpec::default() });
+                let wish = CreateSession { project, host, driver, agent, pod, command, ..wish };
                 actions.create(wish);
                 close.run(());
             }
@@ -75,6 +81,7 @@ pub fn CreateForm(
             {host_choice(host)}
             <DriverChoice host driver />
             <AgentPicker host driver agent />
+            <PodPicker host driver template />
             <NoHost />
             <button type="button" class="button quiet" data-testid="from-tmux" on:click=move |_| actions.ask(Ask::Tmux)>
                 "Open from tmux…"

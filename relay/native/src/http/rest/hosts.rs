@@ -5,7 +5,8 @@ use std::sync::Arc;
 use moorline_core::api::responses::{Asking, Guarded};
 use moorline_core::plan::HostError;
 use moorline_core::routes::{
-    Call, Reply, Request, host_agents, host_tmux, rules_answer, rules_question,
+    Call, Reply, Request, host_agents, host_tmux, pods_answer, pods_question, rules_answer,
+    rules_question,
 };
 use moorline_shared::control::{ToHost, ToRelay};
 use moorline_shared::id::HostId;
@@ -52,6 +53,19 @@ pub(in crate::http) async fn tmux(app: &Arc<App>, id: &str) -> Result<Reply, Api
     let host = app.registry.view(|view| view.directory.choose_host(Some(&host), view.is_here))?;
     let answer = app.registry.hosts().ask(&host, |request| ToHost::TmuxServers { request }).await?;
     host_tmux(host, Some(answer))
+}
+
+/// Asks a host for its templates and pods, or to change them.
+pub(in crate::http) async fn pods(
+    app: &App,
+    call: Call,
+    request: &Request,
+) -> Result<Reply, ApiError> {
+    let (host, question) = pods_question(call, request)?;
+    let host = app.registry.view(|view| view.directory.choose_host(Some(&host), view.is_here))?;
+    let ask = |request| ToHost::Pods { request, question: Box::new(question) };
+    let answer = app.registry.hosts().ask(&host, ask).await?;
+    pods_answer(host, Some(answer))
 }
 
 /// Asks a host for its rules about approvals, or to revoke one.

@@ -1,0 +1,101 @@
+//! The choice of a template for a session in a pod.
+
+use leptos::prelude::*;
+use moorline_shared::id::HostId;
+use moorline_shared::session::KUBERNETES_DRIVER;
+use serde::Deserialize;
+
+use super::drivers::wanted_driver;
+use crate::session::access::PageAccess;
+use crate::session::api::{self, ApiRequest};
+use crate::session::overview::OverviewState;
+use crate::ui::field::{Choice, choice};
+use crate::ui::when::{effect, live};
+
+/// What a choice needs of the answer: the decoder of a whole template is large.
+#[derive(Debug, Clone, Deserialize)]
+struct PodChoices {
+    context: String,
+    namespace: String,
+    templates: Vec<TemplateChoice>,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct TemplateChoice {
+    name: String,
+    image: String,
+    memory: String,
+}
+
+/// Lists the templates of pods of the host on which the session will start. Hidden unless the driver
+/// for pods is chosen.
+#[component]
+pub fn PodPicker(
+    /// The host that the user has chosen.
+    host: RwSignal<Option<HostId>>,
+    /// The driver that the user has chosen.
+    driver: RwSignal<Option<String>>,
+    /// Receives the name of the template that the user chooses; `None` for the default one.
+    template: RwSignal<Option<String>>,
+) -> impl IntoView {
+    let access = PageAccess::expect();
+    let overview = OverviewState::expect();
+    let pods = RwSignal::new(None::<Result<PodChoices, String>>);
+    let asked = Memo::new(move |_| {
+        let (host, driver) = (host.get(), driver.get());
+        let there = untrack(|| overview.starting_host(host.as_ref()))?;
+        let wanted = wanted_driver(Some(&there), driver.as_deref());
+        (wanted.as_deref() == Some(KUBERNETES_DRIVER)).then_some(there.host_id)
+    });
+    effect(move || {
+        pods.set(None);
+        template.set(None);
+        let Some(host) = asked.get() else { return };
+        let request = ApiRequest::get(format!("/api/hosts/{host}/pods"));
+        api::ask(access, request, move |answer| {
+            let listed = answer.and_then(|text| api::parse::<PodChoices>(&text));
+            let _ = pods.try_set(Some(listed.map_err(|error| error.to_string())));
+        });
+    });
+    live(move || match (asked.get(), pods.get()) {
+        (None, _) => ().into_any(),
+        (_, None) => view! { <p class="row-note">"Looking for templates…"</p> }.into_any(),
+        (_, Some(Err(error))) => view! { <p class="problem" role="alert">{error}</p> }.into_any(),
+        (_, Some(Ok(listed))) => choices(listed, template),
+    })
+}
+
+fn choices(listed: PodChoices, template: RwSignal<Option<String>>) -> AnyView {
+    let PodChoices { context, namespace, templates, problem } = listed;
+    let templates = StoredValue::new(templates);
+    let options = move || {
+        let one = |it: &TemplateChoice| Choice {
+            chosen: template.with_untracked(|chosen| chosen.as_ref() == Some(&it.name)),
+            value: it.name.clone(),
+            text: it.name.clone(),
+        };
+        templates.with_value(|templates| templates.iter().map(one).collect())
+    };
+    let about = move || {
+        let chosen = template.get();
+        templates.with_value(|templates| {
+            let found = templates.iter().find(|it| chosen.as_ref() == Some(&it.name));
+            found.or(templates.first()).map(described)
+        })
+    };
+    let place = format!("Cluster {context}, namespace {namespace}. ");
+    let problem = problem.map(|problem| view! { <p class="problem" role="alert">{problem}</p> });
+    view! {
+        {problem}
+        {choice("Template", "template", options, move |value| template.set(Some(value)))}
+        <p class="row-note">{place} {about}</p>
+    }
+    .into_any()
+}
+
+/// Describes a template in a line.
+fn described(template: &TemplateChoice) -> String {
+    let TemplateChoice { image, memory, .. } = template;
+    format!("{image}, {memory} of memory.")
+}

@@ -1,0 +1,326 @@
+//! The `kubernetes` driver: a program on a terminal in a pod of its own.
+//!
+//! [`KubernetesDriver`] is the driver. A session has a pod and a volume with its files, made from a
+//! template. A [supervisor](crate::supervisor) in the pod keeps the terminal, so that the
+//! connection to it, an exec, can be lost and made again at the exact byte: clusters cut every exec
+//! within minutes. `machine` decides what happens in the life of a pod; `docs/KUBERNETES.md` describes
+//! it for users.
+//!
+//! The client of the API is `kube`, which needs no C library and whose watches go on by themselves.
+
+mod cluster;
+mod error;
+mod exec;
+mod input;
+mod link;
+mod machine;
+mod manifest;
+mod names;
+mod session;
+mod templates;
+mod view;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use moorline_shared::failure::HostFailure;
+use moorline_shared::id::SessionId;
+use moorline_shared::pod::{ClusterPods, PodsAnswer, PodsQuestion};
+use moorline_shared::session::{KUBERNETES_DRIVER, Size};
+use tokio::sync::mpsc;
+
+use super::{
+    Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
+    SnapshotSource, StartedSession, StoredCheckpoint, Survival, blocking,
+};
+use crate::clock::monotonic;
+use cluster::Clusters;
+use error::ClusterError;
+use exec::Supervisors;
+use input::PodRequests;
+use machine::PodMachine;
+use manifest::{PodPlan, chosen};
+use names::pod_name;
+use session::PodSession;
+use templates::PodTemplates;
+
+/// The settings of the driver.
+#[derive(Debug, Clone, Default)]
+pub struct KubernetesConfig {
+    /// The context of the kubeconfig; its current one if it is not given. Within a pod without a
+    /// kubeconfig, the pod's service account is used.
+    pub context: Option<String>,
+    /// The folder with a supervisor for each kind of machine:
+    /// `<architecture>/moorline-supervisor`.
+    pub supervisors: Option<PathBuf>,
+    /// The host's own folder, where templates are kept.
+    pub folder: Option<PathBuf>,
+}
+
+/// The driver for pods.
+#[derive(Debug)]
+pub struct KubernetesDriver {
+    clusters: Clusters,
+    supervisors: Supervisors,
+    templates: Arc<PodTemplates>,
+}
+
+impl KubernetesDriver {
+    /// Creates the driver. Reads files, but asks no cluster.
+    #[must_use]
+    pub fn new(config: KubernetesConfig) -> Self {
+        let KubernetesConfig { context, supervisors, folder } = config;
+        Self {
+            clusters: Clusters::new(context),
+            supervisors: Supervisors(supervisors),
+            templates: Arc::new(PodTemplates::open(folder.as_deref())),
+        }
+    }
+
+    async fn installation(&self) -> Result<String, DriverError> {
+        let templates = Arc::clone(&self.templates);
+        blocking(move || templates.installation()).await
+    }
+
+    async fn plan(&self, spec: SessionSpec) -> Result<PodPlan, DriverError> {
+        let wanted = spec.facts.pod.clone().unwrap_or_default();
+        let template = self.templates.find(wanted.template.as_deref())?;
+        let namespace = match &template.namespace {
+            Some(namespace) => namespace.clone(),
+            None => self.clusters.get().await?.namespace.clone(),
+        };
+        let template = chosen(template, &wanted);
+        let command = match spec.facts.command.is_empty() {
+            true => template.command.clone(),
+            false => spec.facts.command,
+        };
+        // Only a folder of the pod makes sense: the host's home is elsewhere.
+        let cwd = spec.cwd.map(|cwd| cwd.to_string_lossy().into_owned());
+        let cwd = cwd.filter(|cwd| cwd.starts_with('/'));
+        Ok(PodPlan {
+            session_id: spec.session_id,
+            installation: self.installation().await?,
+            namespace,
+            cwd: cwd.unwrap_or_else(|| template.folder.clone()),
+            template,
+            env: spec.facts.env,
+            command,
+            size: spec.facts.size,
+        })
+    }
+
+    fn run(&self, plan: PodPlan, is_new: bool) -> StartedSession {
+        let now = monotonic();
+        let machine =
+            if is_new { PodMachine::new(&plan, now) } else { PodMachine::restored(&plan, now) };
+        let requests = Arc::new(PodRequests::new(plan.size));
+        let (sender, output) = mpsc::channel(1);
+        let cwd = plan.cwd.clone();
+        let control = PodControl {
+            requests: Arc::clone(&requests),
+            checkpoint: serde_json::to_vec(&plan).unwrap_or_default(),
+        };
+        let services = (self.clusters.clone(), self.supervisors.clone());
+        let session = PodSession::new(plan, machine, services, requests, sender);
+        let session = if is_new { session.reading_all() } else { session };
+        tokio::spawn(session.run());
+        StartedSession {
+            output: Box::new(PodTerminal(output)),
+            control: Arc::new(control),
+            snapshots: SnapshotSource::Emulator,
+            cwd,
+            pid: None,
+            survival: Survival::Reopened,
+        }
+    }
+
+    /// Returns all that there is in the cluster, as far as it can be asked.
+    async fn listed(&self) -> Result<ClusterPods, ClusterError> {
+        let cluster = self.clusters.get().await?;
+        let templates = self.templates.list();
+        let installation = self.templates.installation();
+        let named = templates.iter().filter_map(|it| it.namespace.clone());
+        let namespaces: BTreeSet<String> = named.chain([cluster.namespace.clone()]).collect();
+        let mut listed = ClusterPods {
+            context: cluster.context.clone(),
+            namespace: cluster.namespace.clone(),
+            templates,
+            ..ClusterPods::default()
+        };
+        for namespace in namespaces {
+            let found = cluster.list(&namespace, &installation).await;
+            match self.clusters.note(found) {
+                Ok((pods, claims)) => {
+                    listed.pods.extend(pods);
+                    listed.claims.extend(claims);
+                }
+                Err(error) => listed.problem = Some(error.to_string()),
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn answer(&self, question: PodsQuestion) -> Result<ClusterPods, HostFailure> {
+        let templates = Arc::clone(&self.templates);
+        let changed = match question {
+            PodsQuestion::List => Ok(Ok(())),
+            PodsQuestion::Save(template) => blocking(move || templates.put(*template)).await,
+            PodsQuestion::Remove(name) => blocking(move || templates.remove(&name)).await,
+            PodsQuestion::DeleteClaim { namespace, name } => {
+                let cluster = self.clusters.get().await?;
+                let ours = cluster.list(&namespace, &templates.installation()).await?.1;
+                if !ours.iter().any(|claim| claim.name == name) {
+                    return Err(ClusterError::NotFound(name).into());
+                }
+                Ok(Ok(cluster.delete_claim(&namespace, &name).await?))
+            }
+        };
+        changed.map_err(|error| HostFailure::new(error.code(), error.to_string()))??;
+        self.listed().await.or_else(|error| {
+            let templates = self.templates.list();
+            let problem = Some(error.to_string());
+            Ok(ClusterPods { templates, problem, ..ClusterPods::default() })
+        })
+    }
+}
+
+impl Driver for KubernetesDriver {
+    fn name(&self) -> &'static str {
+        KUBERNETES_DRIVER
+    }
+
+    fn missing(&self) -> Option<String> {
+        self.clusters.missing()
+    }
+
+    fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        Box::pin(async {
+            let plan = self.plan(spec).await?;
+            let create = async { self.clusters.get().await?.create(&plan).await };
+            let created = create.await;
+            self.clusters.note(created)?;
+            Ok(self.run(plan, true))
+        })
+    }
+
+    fn restore(
+        &self,
+        _: SessionSpec,
+        checkpoint: StoredCheckpoint,
+    ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
+        Box::pin(async move {
+            let plan: PodPlan = serde_json::from_slice(&checkpoint.state)
+                .map_err(|error| DriverError::Internal(error.into()))?;
+            Ok(self.run(plan, false))
+        })
+    }
+
+    fn forget(&self, session: &SessionId) -> BoxFuture<'static, ()> {
+        let (clusters, templates) = (self.clusters.clone(), Arc::clone(&self.templates));
+        let (session, name) = (session.clone(), pod_name(session));
+        Box::pin(async move {
+            // Most hosts have no cluster, and most sessions no pod.
+            if clusters.missing().is_some() {
+                return;
+            }
+            let forget = async {
+                let cluster = clusters.get().await?;
+                let installation = templates.installation();
+                let named = templates.list().into_iter().filter_map(|it| it.namespace);
+                let namespaces: BTreeSet<_> = named.chain([cluster.namespace.clone()]).collect();
+                for namespace in namespaces {
+                    let (_, claims) = cluster.list(&namespace, &installation).await?;
+                    if claims.iter().any(|claim| claim.name == name) {
+                        cluster.delete_claim(&namespace, &name).await?;
+                    }
+                }
+                Ok::<_, ClusterError>(())
+            };
+            if let Err(error) = forget.await {
+                tracing::warn!(%session, %error, "its volume stays in the cluster");
+            }
+        })
+    }
+
+    fn pods(&self, question: PodsQuestion) -> BoxFuture<'_, Option<PodsAnswer>> {
+        Box::pin(async {
+            Some(match self.answer(question).await {
+                Ok(listed) => PodsAnswer::Listed(Box::new(listed)),
+                Err(failure) => failure.into(),
+            })
+        })
+    }
+
+    fn sweep<'a>(&'a self, known: &'a BTreeSet<SessionId>) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            if self.clusters.missing().is_some() {
+                return;
+            }
+            let listed = match self.listed().await {
+                Ok(listed) => listed,
+                Err(error) => return tracing::debug!(%error, "orphans stay in the cluster"),
+            };
+            let Ok(cluster) = self.clusters.get().await else { return };
+            for pod in listed.pods {
+                if pod.session_id.as_ref().is_some_and(|session| known.contains(session)) {
+                    continue;
+                }
+                tracing::info!(pod = pod.name, "an orphan is deleted");
+                if let Err(error) = cluster.delete_pod(&pod.namespace, &pod.name).await {
+                    tracing::warn!(pod = pod.name, %error, "an orphan stays in the cluster");
+                }
+            }
+        })
+    }
+}
+
+/// The output of a session in a pod.
+#[derive(Debug)]
+struct PodTerminal(mpsc::Receiver<DriverOutput>);
+
+impl OutputSource for PodTerminal {
+    fn next(&mut self) -> BoxFuture<'_, DriverOutput> {
+        Box::pin(async {
+            let output = self.0.recv().await;
+            // The task only ends without an end if the runtime does.
+            output.unwrap_or_else(|| DriverOutput::End(Default::default()))
+        })
+    }
+}
+
+/// The input, size and end of a session in a pod.
+#[derive(Debug)]
+struct PodControl {
+    requests: Arc<PodRequests>,
+    checkpoint: Vec<u8>,
+}
+
+impl SessionControl for PodControl {
+    fn write(&self, input: &[u8]) -> io::Result<usize> {
+        Ok(self.requests.write(input))
+    }
+
+    fn writable(&self) -> BoxFuture<'_, bool> {
+        Box::pin(self.requests.writable())
+    }
+
+    fn resize(&self, size: Size) -> io::Result<()> {
+        self.requests.resize(size);
+        Ok(())
+    }
+
+    fn checkpoint(&self, _: &BTreeSet<String>) -> DriverCheckpoint {
+        DriverCheckpoint { state: self.checkpoint.clone().into(), ..DriverCheckpoint::default() }
+    }
+
+    fn close(&self) {
+        self.requests.close();
+    }
+
+    fn let_go(&self) {
+        self.requests.leave();
+    }
+}

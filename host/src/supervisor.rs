@@ -1,0 +1,43 @@
+//! A supervisor: the keeper of a terminal in a pod.
+//!
+//! [`run`] is the main process of a pod's container. It starts the session's program on a terminal,
+//! and keeps it for the host, which is outside of the pod. [`connect`] is the program that the host
+//! executes in the pod: it connects the streams of that exec to the supervisor. When the exec is
+//! cut, the host executes it again, and goes on at the exact byte in both directions, as with any
+//! keeper. A host that has nothing of the terminal, because it was restarted, gets a snapshot first.
+//!
+//! At most [`OUTPUT_BYTES`] of output wait for a host; then the program waits. The program runs
+//! without a host for as long as the pod does. It ends the pod when it has ended, once a host has
+//! heard of that.
+
+mod connection;
+mod init;
+mod process;
+
+use std::path::PathBuf;
+
+use moorline_shared::id::SessionId;
+use moorline_shared::session::Size;
+
+pub use connection::connect;
+pub use process::{SupervisorError, run};
+
+/// The most bytes of output that a supervisor holds for a host that has not acknowledged them.
+pub const OUTPUT_BYTES: usize = 16 * 1024 * 1024;
+
+/// The terminal that a supervisor starts, and the socket that it listens on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupervisorConfig {
+    /// The path of the socket. Its folder is created if missing, and made private.
+    pub socket: PathBuf,
+    /// The session that the terminal belongs to.
+    pub session_id: SessionId,
+    /// The folder in which the program starts.
+    pub folder: PathBuf,
+    /// A folder for the scripts that make shells mark their prompts.
+    pub integration: PathBuf,
+    /// The program and its arguments; empty for the user's login shell.
+    pub command: Vec<String>,
+    /// The terminal's size at the start.
+    pub size: Size,
+}
