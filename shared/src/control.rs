@@ -10,6 +10,7 @@
 //! be newer than the other: unknown types and fields are ignored, and only a different [`PROTOCOL`]
 //! is refused.
 
+mod flat;
 #[cfg(test)]
 mod tests;
 
@@ -186,7 +187,7 @@ impl Hello {
 
 /// A session of a host, described in full for a relay that does not know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", from = "FlatHosted")]
+#[serde(rename_all = "camelCase", from = "flat::FlatHosted")]
 pub struct Hosted {
     /// The id of the session.
     pub session_id: SessionId,
@@ -213,55 +214,6 @@ impl Hosted {
         self.facts.tmux = self.facts.tmux.take().and_then(TmuxSpec::cleaned);
         self.facts.pod = self.facts.pod.take().and_then(PodSpec::cleaned);
         self
-    }
-}
-
-/// The wire form of [`Hosted`]. With all fields in one struct, serde reads them directly from the
-/// text instead of through a buffer.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FlatHosted {
-    session_id: SessionId,
-    epoch: Epoch,
-    name: Option<String>,
-    project: Option<ProjectId>,
-    #[serde(default)]
-    driver: String,
-    #[serde(default)]
-    command: Vec<String>,
-    #[serde(default)]
-    env: BTreeMap<String, String>,
-    #[serde(default)]
-    size: Size,
-    agent: Option<AgentSpec>,
-    tmux: Option<TmuxSpec>,
-    workspace: Option<WorkspaceId>,
-    pod: Option<PodSpec>,
-    beside: Option<SessionId>,
-    cwd: String,
-    pid: Option<u32>,
-    created_at: u64,
-}
-
-impl From<FlatHosted> for Hosted {
-    fn from(flat: FlatHosted) -> Self {
-        let FlatHosted { session_id, epoch, cwd, pid, created_at, .. } = flat;
-        let FlatHosted { name, project, driver, command, env, size, .. } = flat;
-        let FlatHosted { agent, tmux, workspace, pod, beside, .. } = flat;
-        let facts = Facts {
-            name,
-            project,
-            driver,
-            command,
-            env,
-            size,
-            agent,
-            tmux,
-            workspace,
-            pod,
-            beside,
-        };
-        Self { session_id, epoch, facts, cwd, pid, created_at }
     }
 }
 

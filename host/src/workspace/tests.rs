@@ -21,10 +21,13 @@ use super::*;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The files of a remote, by path: each with the revision of its last change.
+type RemoteFiles = BTreeMap<WorkspacePath, (u64, FileEntry, Bytes)>;
+
 /// A workspace in memory, which takes every change of what it has.
 #[derive(Clone)]
 struct InMemory {
-    files: Arc<Mutex<BTreeMap<WorkspacePath, (u64, FileEntry, Bytes)>>>,
+    files: Arc<Mutex<RemoteFiles>>,
     revision: watch::Sender<u64>,
 }
 

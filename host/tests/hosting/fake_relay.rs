@@ -78,7 +78,7 @@ impl Dial for FakeDial {
 impl FakeRelay {
     /// Creates a host, and its relay within the same process.
     pub(crate) fn with_host() -> (Arc<Host>, Self) {
-        Self::with_drivers(Drivers::built_in(None, None, None))
+        Self::with_drivers(Drivers::built_in(None, None, None, KubernetesConfig::default()))
     }
 
     /// Like [`FakeRelay::with_host`], for a host with these drivers.

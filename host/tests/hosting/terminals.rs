@@ -1,6 +1,7 @@
 //! Tests that the commands of an agent are sessions.
 
 use moorline_host::driver::Drivers;
+use moorline_host::driver::kubernetes::KubernetesConfig;
 use moorline_shared::control::{Facts, Start, ToRelay};
 use moorline_shared::frame::Frame;
 use moorline_shared::id::Seq;
@@ -36,7 +37,8 @@ done
 #[tokio::test]
 async fn a_command_of_an_agent_is_a_session() {
     let folder = tempfile::tempdir().unwrap();
-    let (_host, mut relay) = FakeRelay::with_drivers(Drivers::built_in(None, None, None));
+    let (_host, mut relay) =
+        FakeRelay::with_drivers(Drivers::built_in(None, None, None, KubernetesConfig::default()));
     let (mut control, _) = relay.control().await;
     let command = ["sh", "-c", SCRIPT].map(str::to_owned).to_vec();
     let facts = Facts { driver: "agent".into(), command, ..Facts::default() };

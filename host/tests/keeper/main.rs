@@ -113,6 +113,9 @@ async fn finish(kept: &mut Kept) -> Finished {
             }
             KeptEvent::Errors(data) => errors.extend(data),
             KeptEvent::Written(_) => {}
+            KeptEvent::Snapshot(_) | KeptEvent::Status(_) | KeptEvent::Pong(_) => {
+                panic!("the program has no terminal")
+            }
             KeptEvent::Exited(exit) => {
                 return Finished { output: text(&output), errors: text(&errors), exit };
             }

@@ -27,9 +27,10 @@ use moorline_shared::rest::Health;
 use worker::{Context, Env, Request, Response, Result, Stub, event};
 
 use crate::address::authority;
-use crate::internal::{ACCESS, Caller, ENSURE, Ensure, OPENED, Opened, terminal_driver};
+use crate::internal::{ACCESS, Caller, ENSURE, Ensure, OPENED, Opened};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure, is_upgrade, json, send};
+use crate::settings::terminal_driver;
 use refusal::{refuse, unidentified};
 
 const HEALTH: &str = "/healthz";

@@ -120,8 +120,6 @@ pub const PASSKEY_LOG_IN: &str = "/internal/passkey-log-in";
 /// To the directory: [`Ensure`]. Answer: nothing once the session exists, else the error that
 /// prevented it.
 pub const ENSURE: &str = "/internal/ensure";
-/// The variable with the driver of sessions that the plain-text socket starts.
-const TERMINAL_DRIVER_VARIABLE: &str = "MOORLINE_TERMINAL_DRIVER";
 
 /// Names a workspace: to the directory, to learn of it; to its object with [`DELETE`], to delete its
 /// files.
@@ -444,10 +442,4 @@ pub struct Ensure {
     pub name: Option<String>,
     /// Who asks for it.
     pub caller: Caller,
-}
-
-/// Returns the driver of sessions that the plain-text socket starts; `None` for the default one.
-pub(crate) fn terminal_driver(env: &Env) -> Option<String> {
-    let driver = env.var(TERMINAL_DRIVER_VARIABLE).ok()?.to_string();
-    Some(driver).filter(|driver| !driver.is_empty())
 }

@@ -23,6 +23,8 @@ mod reply;
 #[cfg(target_arch = "wasm32")]
 mod session;
 #[cfg(target_arch = "wasm32")]
+mod settings;
+#[cfg(target_arch = "wasm32")]
 mod sql;
 #[cfg(target_arch = "wasm32")]
 mod workspace;

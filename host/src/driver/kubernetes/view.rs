@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    fn view(status: serde_json::Value) -> PodView {
+    fn view(status: &serde_json::Value) -> PodView {
         let pod = json!({ "metadata": { "uid": "u" }, "status": status });
         PodView::of(&serde_json::from_value(pod).unwrap())
     }
@@ -155,13 +155,13 @@ mod tests {
 
     #[test]
     fn a_pod_that_waits_says_why() {
-        let unmet = view(json!({ "phase": "Pending", "conditions": [{
+        let unmet = view(&json!({ "phase": "Pending", "conditions": [{
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
             "message": "0/1 nodes are available: 1 Insufficient cpu.",
         }] }));
         assert_eq!((code(&unmet), unmet.running), ("unschedulable", false));
         let waiting = |reason: &str| {
-            view(json!({ "phase": "Pending", "containerStatuses": [{
+            view(&json!({ "phase": "Pending", "containerStatuses": [{
                 "name": "session", "image": "", "imageID": "", "ready": false, "restartCount": 0,
                 "state": { "waiting": { "reason": reason, "message": "no such image" } },
             }] }))
@@ -172,16 +172,16 @@ mod tests {
 
     #[test]
     fn a_pod_that_was_ended_says_why() {
-        let evicted = view(json!({ "phase": "Failed", "reason": "Evicted",
+        let evicted = view(&json!({ "phase": "Failed", "reason": "Evicted",
             "message": "The node was low on resource: memory." }));
         assert!(evicted.is_over());
         assert_eq!(code(&evicted), "evicted");
-        let killed = view(json!({ "phase": "Failed", "containerStatuses": [{
+        let killed = view(&json!({ "phase": "Failed", "containerStatuses": [{
             "name": "session", "image": "", "imageID": "", "ready": false, "restartCount": 0,
             "state": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } },
         }] }));
         assert_eq!(code(&killed), "oom_killed");
-        let running = view(json!({ "phase": "Running", "containerStatuses": [{
+        let running = view(&json!({ "phase": "Running", "containerStatuses": [{
             "name": "session", "image": "", "imageID": "", "ready": true, "restartCount": 0,
             "state": { "running": {} },
         }] }));

@@ -45,6 +45,7 @@ fn hosted(session: &str) -> Hosted {
             agent: None,
             tmux: None,
             workspace: None,
+            pod: None,
             beside: None,
         },
         cwd: "/srv".to_owned(),

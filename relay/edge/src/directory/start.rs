@@ -17,9 +17,10 @@ use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Delay, console_error, console_warn};
 
 use super::{DirectoryState, ReservedId, now_ms, random};
-use crate::internal::{CREATE, Create, DELETE, Ensure, HostStarted, STARTED, terminal_driver};
+use crate::internal::{CREATE, Create, DELETE, Ensure, HostStarted, STARTED};
 use crate::object_client;
 use crate::reply::{self, Answer, RequestFailure};
+use crate::settings::terminal_driver;
 
 pub(super) type Result<T> = std::result::Result<T, RequestFailure>;
 

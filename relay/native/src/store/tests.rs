@@ -11,6 +11,7 @@ use moorline_shared::id::{Epoch, Seq, SessionId};
 use moorline_shared::limits::{FORK_OUTPUT_BYTES, SEGMENT_BYTES};
 use moorline_shared::log::{Entry, EventEntry};
 use moorline_shared::message::Snapshot;
+use moorline_shared::pod::{PodSpec, PodStatus};
 use moorline_shared::rest::MissingDriver;
 use moorline_shared::session::{ExitStatus, Lifecycle, Size};
 use moorline_shared::tmux::TmuxSpec;
@@ -69,6 +70,8 @@ fn record() -> SessionRecord {
         agent: Some(AgentSpec { agent: Some("codex".into()), ..AgentSpec::default() }),
         tmux: Some(TmuxSpec { pane: Some("%1".into()), ..TmuxSpec::default() }),
         workspace: Some("workspace_1".parse().unwrap()),
+        pod: Some(PodSpec { template: Some("small".into()), ..PodSpec::default() }),
+        pod_status: Some(PodStatus { pod: "exec-a".into(), ..PodStatus::default() }),
     }
 }
 

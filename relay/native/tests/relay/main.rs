@@ -1,7 +1,6 @@
 //! A whole relay on its own port, tested over HTTP, WebSockets and real terminals.
 
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-#![expect(clippy::needless_pass_by_value, reason = "what looks for a message is given it")]
 
 mod access;
 mod agents;

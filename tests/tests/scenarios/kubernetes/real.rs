@@ -35,8 +35,6 @@ async fn a_shell_survives_cuts_to_the_byte() -> Result<()> {
     follower.until_end("all of the output", |seen| seen.contains(Flood::END)).await?;
     let digest = follower.seen().digest;
     ensure!(digest == expected, "not byte-exact after {cuts} cuts: {}", follower.seen().describe());
-    // Shown by `--nocapture`: how much a run in a real cluster has proved.
-    println!("{} bytes exact after {cuts} cuts", digest.bytes());
     follower.type_input("\r");
     follower.until("the end", |seen| matches!(seen.status, ClientStatus::Ended(_))).await?;
     api.delete(&id).await

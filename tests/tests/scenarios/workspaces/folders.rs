@@ -50,8 +50,10 @@ fn set_mode(path: &Path, mode: u32) -> Result<()> {
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(mode))?)
 }
 
-/// Everything in a folder, each with its mode and, for a file, its content.
-fn everything(folder: &Path) -> Result<BTreeMap<String, (u32, Option<Vec<u8>>)>> {
+/// The modes and contents of what is in a folder, by path. A folder has no content.
+type Everything = BTreeMap<String, (u32, Option<Vec<u8>>)>;
+
+fn everything(folder: &Path) -> Result<Everything> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use moorline_shared::pod::PodTemplate;
-use moorline_shared::session::Size;
+use moorline_shared::session::{ExitReason, Size};
 
 use super::*;
 

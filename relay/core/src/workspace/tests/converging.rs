@@ -201,7 +201,7 @@ impl World {
             }
             match wanted {
                 RoundStep::Ask(request) => {
-                    let answer = self.ask(request);
+                    let answer = self.ask(&request);
                     if cut.is_some() {
                         break;
                     }
@@ -222,7 +222,7 @@ impl World {
         report
     }
 
-    fn ask(&self, request: WorkspaceRequest) -> WorkspaceAnswer {
+    fn ask(&self, request: &WorkspaceRequest) -> WorkspaceAnswer {
         // As it would travel.
         match WorkspaceRequest::decode(request.encode()).unwrap() {
             WorkspaceRequest::Apply { changes } => {
