@@ -82,7 +82,7 @@ fn main() {
     }
 }
 
-fn parts(packages: &Path) -> io::Result<[ModulePart; 4]> {
+fn parts(packages: &Path) -> io::Result<[ModulePart; 5]> {
     let (emulator, classes) = bundle(packages, &EMULATOR)?;
     let emulator =
         emulator + &as_host()? + &style(packages)? + &format!("export{{HostAddon,{classes}}};\n");
@@ -106,7 +106,13 @@ fn parts(packages: &Path) -> io::Result<[ModulePart; 4]> {
             name: "tmux-style",
             prefix: "part-tmux-style",
             variable: "TMUX_STYLE_MODULE",
-            content: tmux_style()?,
+            content: late_style("src/style/tmux.css")?,
+        },
+        ModulePart {
+            name: "pods-style",
+            prefix: "part-pods-style",
+            variable: "PODS_STYLE_MODULE",
+            content: late_style("src/style/pods.css")?,
         },
     ])
 }
@@ -182,10 +188,9 @@ fn mended(class: &str, mut module: String) -> io::Result<String> {
     Ok(module)
 }
 
-/// Returns the style sheet of the pages of tmux as a script. As a text of the program it would be in
-/// the module that every page loads.
-fn tmux_style() -> io::Result<String> {
-    let path = "src/style/tmux.css";
+/// Returns a style sheet as a script. As a text of the program it would be in the module that every
+/// page loads.
+fn late_style(path: &str) -> io::Result<String> {
     println!("cargo::rerun-if-changed={path}");
     let css = fs::read_to_string(path)?;
     let lines: Vec<&str> = css.lines().map(str::trim).collect();

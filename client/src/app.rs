@@ -6,7 +6,7 @@ use moorline_shared::id::SessionId;
 
 use crate::bindings::observe::{self, VisibleHeight};
 use crate::bindings::{history, page, storage};
-use crate::pages::frame::asks::{Asks, TmuxPickerView};
+use crate::pages::frame::asks::{Asks, PodTemplatesView, TmuxPickerView};
 use crate::pages::frame::notices::announce_questions;
 use crate::pages::frame::palette::Palette;
 use crate::pages::parts;
@@ -59,6 +59,7 @@ fn whole() -> AnyView {
     code::redeem(access);
     announce_questions();
     provide_context(TmuxPickerView(parts::tmux_picker));
+    provide_context(PodTemplatesView(parts::pod_templates));
     view! {
         <When condition=move || access.is_opening()>
             <main class="lone" aria-busy="true">"Opening…"</main>

@@ -29,6 +29,17 @@ pub(super) const HIGHLIGHT: Part =
 /// The style of the pages of tmux.
 const TMUX_STYLE: Part = Part { name: "page", address: concat!("./", env!("TMUX_STYLE_MODULE")) };
 
+/// The style of the dialog of pod templates.
+const PODS_STYLE: Part = Part { name: "page", address: concat!("./", env!("PODS_STYLE_MODULE")) };
+
+/// Adds the style of the dialog of pod templates to the page, once.
+///
+/// # Errors
+/// [`LoadError`]; a later call may succeed.
+pub async fn load_pods_style() -> Result<(), LoadError> {
+    PODS_STYLE.load().await.map(drop)
+}
+
 /// Adds the style of the pages of tmux to the page, once.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ pub mod frame;
 pub mod log_in;
 pub mod not_found;
 pub mod parts;
+pub mod pods;
 pub mod session;
 pub mod sessions;
 pub mod terminal;

@@ -10,10 +10,11 @@ use moorline_shared::id::SessionId;
 use moorline_shared::session::{AGENT_DRIVER, TMUX_DRIVER};
 
 use crate::bindings::page;
-use crate::bindings::part::{LoadError, load_tmux_style};
+use crate::bindings::part::{LoadError, load_pods_style, load_tmux_style};
 use crate::pages::agent::embedded::EmbeddedAgent;
 use crate::pages::agent::inbox::ApprovalsPage;
 use crate::pages::embed::{EmbedPage, EmbedViews};
+use crate::pages::pods::PodTemplates;
 use crate::pages::terminal::PaneKnown;
 use crate::pages::terminal::embedded::EmbeddedTerminal;
 use crate::pages::tmux::TmuxPage;
@@ -82,6 +83,7 @@ enum LonePart {
     Access,
     LogIn,
     TmuxPicker,
+    PodTemplates,
 }
 
 impl LonePart {
@@ -93,6 +95,10 @@ impl LonePart {
             Self::TmuxPicker => {
                 load_tmux_style().await?;
                 code::tmux_picker().await
+            }
+            Self::PodTemplates => {
+                load_pods_style().await?;
+                code::pod_templates().await
             }
         }
     }
@@ -121,6 +127,11 @@ pub fn terminal_page(id: SessionId) -> AnyView {
 pub fn tmux_picker(close: Callback<()>) -> AnyView {
     provide_context(PickerClose(close));
     LonePart::TmuxPicker.show()
+}
+
+/// Shows the templates of pods, and the pods and volumes of sessions, once its code is loaded.
+pub fn pod_templates() -> AnyView {
+    LonePart::PodTemplates.show()
 }
 
 /// Shows the page of all open questions, once its code is loaded.
@@ -254,6 +265,11 @@ mod code {
         Ok(|| view! { <TmuxPicker /> }.into_any())
     }
 
+    #[wasm_split(later, fallible)]
+    pub(super) fn pod_templates() -> Loaded<LonePageView> {
+        Ok(|| view! { <PodTemplates /> }.into_any())
+    }
+
     #[wasm_split(embed, fallible)]
     pub(super) fn embed() -> Loaded {
         Ok(|id| view! { <EmbedPage id /> }.into_any())
@@ -309,6 +325,10 @@ mod code {
 
     pub(super) async fn tmux_picker() -> Loaded<LonePageView> {
         Ok(|| view! { <TmuxPicker /> }.into_any())
+    }
+
+    pub(super) async fn pod_templates() -> Loaded<LonePageView> {
+        Ok(|| view! { <PodTemplates /> }.into_any())
     }
 
     pub(super) async fn embed() -> Loaded {

@@ -6,7 +6,7 @@ mod requests;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{HostId, ProjectId, SessionId};
 use moorline_shared::rest::SessionSummary;
 
 use crate::bindings::look::{Theme, ThemeChoice};
@@ -57,6 +57,15 @@ pub enum Ask {
     Keys,
 }
 
+/// The state of the dialog of pod templates.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PodsDialog {
+    /// True while it is open.
+    pub open: RwSignal<bool>,
+    /// The host that the user has chosen in it, or had chosen before it was opened.
+    pub host: RwSignal<Option<HostId>>,
+}
+
 type Offer = Arc<dyn Fn() -> Vec<Action> + Send + Sync>;
 
 /// Carries out actions, and holds the state of their dialogs.
@@ -68,6 +77,8 @@ pub struct Actions {
     router: Router,
     /// The dialog that is shown now.
     pub asked: RwSignal<Option<Ask>>,
+    /// The dialog of pod templates, which can be open above that one.
+    pub pods: PodsDialog,
     /// The reason why the last action failed.
     pub problem: RwSignal<Option<String>>,
     /// Counts the changes that were made to several sessions at once.
@@ -90,6 +101,7 @@ impl Actions {
             preferences: Preferences::expect(),
             router: Router::expect(),
             asked: RwSignal::default(),
+            pods: PodsDialog::default(),
             problem: RwSignal::default(),
             done: RwSignal::default(),
             applied: RwSignal::default(),
@@ -187,6 +199,9 @@ impl Actions {
                 .about(self.shelf_name()),
             ask("new-command", IconName::Sliders, "Run a command…", || Ask::Create),
             ask("open-tmux", IconName::SplitRight, "Open from tmux…", || Ask::Tmux),
+            Action::new(&group, "pod-templates", IconName::Stack, "Pod templates…", move || {
+                self.manage_pods(None);
+            }),
             ask("new-project", IconName::Folder, "New project…", || Ask::Project(None)),
         ]
     }
@@ -251,6 +266,12 @@ impl Actions {
     /// Shows a dialog that asks something.
     pub fn ask(self, ask: Ask) {
         self.asked.set(Some(ask));
+    }
+
+    /// Shows the templates of pods of a host; `None` for the usual one.
+    pub fn manage_pods(self, host: Option<HostId>) {
+        self.pods.host.set(host);
+        self.pods.open.set(true);
     }
 
     /// Logs this browser out, or every browser that has logged in with the same token.

@@ -27,6 +27,7 @@ mod leaving;
 mod list;
 mod look;
 mod passkeys;
+mod pods;
 mod questions;
 mod steering;
 mod tabs;

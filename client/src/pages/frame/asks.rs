@@ -27,7 +27,12 @@ const PROBLEM_MS: u32 = 10_000;
 #[derive(Debug, Clone, Copy)]
 pub struct TmuxPickerView(pub fn(Callback<()>) -> AnyView);
 
-/// Shows the dialog that [`Actions`] asks for.
+/// Renders the templates of pods. The application provides it: it is a part that is loaded on demand.
+#[derive(Debug, Clone, Copy)]
+pub struct PodTemplatesView(pub fn() -> AnyView);
+
+/// Shows the dialog that [`Actions`] asks for. The templates of pods are in a dialog above it, so that
+/// the form that starts a command keeps what was typed.
 #[component]
 pub fn Asks() -> impl IntoView {
     let (actions, overview) = (Actions::expect(), OverviewState::expect());
@@ -49,6 +54,12 @@ pub fn Asks() -> impl IntoView {
     view! {
         <Dialog open title=Signal::derive(title) name="dialog">
             <Content close />
+        </Dialog>
+        <Dialog open=actions.pods.open title="Pod templates" name="pods-dialog">
+            {live(|| {
+                let PodTemplatesView(view) = expect_context();
+                view()
+            })}
         </Dialog>
         <Problem />
     }

@@ -7,8 +7,10 @@ use serde::Deserialize;
 
 use super::drivers::wanted_driver;
 use crate::session::access::PageAccess;
+use crate::session::actions::Actions;
 use crate::session::api::{self, ApiRequest};
 use crate::session::overview::OverviewState;
+use crate::ui::When;
 use crate::ui::field::{Choice, choice};
 use crate::ui::when::{effect, live};
 
@@ -39,7 +41,7 @@ pub fn PodPicker(
     /// Receives the name of the template that the user chooses; `None` for the default one.
     template: RwSignal<Option<String>>,
 ) -> impl IntoView {
-    let access = PageAccess::expect();
+    let actions = Actions::expect();
     let overview = OverviewState::expect();
     let pods = RwSignal::new(None::<Result<PodChoices, String>>);
     let asked = Memo::new(move |_| {
@@ -49,21 +51,57 @@ pub fn PodPicker(
         (wanted.as_deref() == Some(KUBERNETES_DRIVER)).then_some(there.host_id)
     });
     effect(move || {
+        asked.track();
         pods.set(None);
         template.set(None);
-        let Some(host) = asked.get() else { return };
-        let request = ApiRequest::get(format!("/api/hosts/{host}/pods"));
-        api::ask(access, request, move |answer| {
-            let listed = answer.and_then(|text| api::parse::<PodChoices>(&text));
-            let _ = pods.try_set(Some(listed.map_err(|error| error.to_string())));
-        });
     });
-    live(move || match (asked.get(), pods.get()) {
+    look(asked, pods, template);
+    let listed = move || match (asked.get(), pods.get()) {
         (None, _) => ().into_any(),
         (_, None) => view! { <p class="row-note">"Looking for templates…"</p> }.into_any(),
         (_, Some(Err(error))) => view! { <p class="problem" role="alert">{error}</p> }.into_any(),
         (_, Some(Ok(listed))) => choices(listed, template),
-    })
+    };
+    view! {
+        {live(listed)}
+        <When condition=move || asked.with(Option::is_some)>
+            <button
+                type="button"
+                class="button quiet"
+                data-testid="pod-templates"
+                on:click=move |_| actions.manage_pods(asked.get_untracked())
+            >
+                "Pod templates…"
+            </button>
+        </When>
+    }
+}
+
+/// Asks the host for its templates, and again after they may have been changed.
+fn look(
+    asked: Memo<Option<HostId>>,
+    pods: RwSignal<Option<Result<PodChoices, String>>>,
+    template: RwSignal<Option<String>>,
+) {
+    let (access, actions) = (PageAccess::expect(), Actions::expect());
+    effect(move || {
+        let is_changing = actions.pods.open.get();
+        let Some(host) = asked.get().filter(|_| !is_changing) else { return };
+        let request = ApiRequest::get(format!("/api/hosts/{host}/pods"));
+        api::ask(access, request, move |answer| {
+            // Another host may be chosen by now, or the form be closed.
+            if asked.try_get_untracked().flatten() != Some(host) {
+                return;
+            }
+            let listed = answer.and_then(|text| api::parse::<PodChoices>(&text));
+            let names = listed.iter().flat_map(|listed| &listed.templates);
+            let chosen = template.get_untracked();
+            if chosen.is_some() && !names.into_iter().any(|it| Some(&it.name) == chosen.as_ref()) {
+                template.set(None);
+            }
+            pods.set(Some(listed.map_err(|error| error.to_string())));
+        });
+    });
 }
 
 fn choices(listed: PodChoices, template: RwSignal<Option<String>>) -> AnyView {
