@@ -175,6 +175,7 @@ pub(crate) mod tests {
             agent: None,
             tmux: None,
             workspace: None,
+            pod_phase: None,
             host: None,
             command: Vec::new(),
             cwd: None,
