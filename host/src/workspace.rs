@@ -1,9 +1,9 @@
 //! Folders in sync with workspaces of the relay.
 //!
 //! [`FolderSync`] keeps one folder in sync: it scans the folder when the system reports changes
-//! ([`watch`]), asks the relay for changes ([`WorkspaceRemote`]), and carries out what
+//! (`watch`), asks the relay for changes ([`WorkspaceRemote`]), and carries out what
 //! [`SyncRound`](moorline_shared::workspace::SyncRound) decides, in the [`SyncedFolder`].
-//! [`HostWorkspaces`] holds those of a host, one for each folder, whichever sessions use it.
+//! `HostWorkspaces` holds those of a host, one for each folder, whichever sessions use it.
 
 mod base_file;
 mod failure;

@@ -142,7 +142,7 @@ kinds! {
     AgentPending = "agent-pending",
     /// The windows and panes of the tmux session that the session's pane is in.
     TmuxLayout = "tmux-layout",
-    /// The state of the session's pod: a [`PodStatus`](crate::pod::PodStatus).
+    /// The state of the session's pod: a [`PodStatus`].
     PodStatus = "pod-status",
     /// An update of the agent that this version does not know.
     AgentUpdate = "agent-update",

@@ -1,7 +1,7 @@
 //! Workspaces: files that a relay keeps, in sync with the folders of the sessions that name them.
 //!
 //! [`WorkspacePath`], [`ContentHash`] and [`FileEntry`] say what a workspace holds, and [`wire`] what the
-//! two ends of a sync say to each other. [`plan`] compares a folder with its workspace and with the
+//! two ends of a sync say to each other. [`plan()`] compares a folder with its workspace and with the
 //! last state that both had, and [`SyncRound`] carries the plan out, without doing I/O itself.
 
 mod base;

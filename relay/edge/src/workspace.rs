@@ -268,6 +268,7 @@ const fn bound(value: SqlValue<'_>) -> crate::sql::Value<'_> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is the argument of map_err")]
 fn failure(error: SqlError) -> SqlFailure {
     let message = error.to_string();
     // The runtime's own words for the limit of an object's storage.
