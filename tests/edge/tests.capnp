@@ -47,5 +47,6 @@ const bindings :List(Workerd.Worker.Binding) = [
   (name = "MOORLINE_NO_LEGACY", fromEnvironment = "MOORLINE_NO_LEGACY"),
   (name = "REQUESTS", wrapped = (moduleName = "moorline-tests:ratelimit")),
   # The share of its events at which an object loses its memory, from 0 to 1.
+  (name = "MOORLINE_TERMINAL_DRIVER", fromEnvironment = "MOORLINE_TERMINAL_DRIVER"),
   (name = "MOORLINE_FORGETS", fromEnvironment = "MOORLINE_FORGETS"),
 ];

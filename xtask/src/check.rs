@@ -209,11 +209,19 @@ mod tests {
     #[test]
     fn a_filter_names_steps_or_tests() {
         assert_eq!(names(&["fuzz", "fmt"]), (vec!["fmt", "fuzz"], vec![]));
-        assert_eq!(names(&["scenarios"]).0, ["obsidian", "client", "scenarios"]);
+        assert_eq!(names(&["scenarios"]).0, ["obsidian", "client", "supervisors", "scenarios"]);
         assert_eq!(
             names(&["resume"]),
             (
-                vec!["obsidian", "unit", "client", "edge-build", "scenarios", "edge"],
+                vec![
+                    "obsidian",
+                    "unit",
+                    "client",
+                    "supervisors",
+                    "edge-build",
+                    "scenarios",
+                    "edge"
+                ],
                 vec!["resume".to_owned()]
             )
         );

@@ -25,7 +25,7 @@ use super::error::ClusterError;
 use super::manifest::PodPlan;
 use super::view::{PodNews, PodTrouble, PodView};
 use crate::keeper::Vitals;
-use outlook::PodOutlook;
+use outlook::{PodOutlook, VAGUE};
 
 /// Wait before a connection to a pod is made again, if the one before was lost at once; doubled each
 /// time, up to [`LONGEST_WAIT`].
@@ -122,6 +122,9 @@ pub(super) struct PodMachine {
     running: bool,
     /// True once a pod of the session was ready.
     was_ready: bool,
+    /// True if the pod is one that an earlier host has started: a cluster that cannot be asked is no
+    /// reason to give it up.
+    is_found: bool,
     /// True if a user has typed since the pod was lost.
     wake_wanted: bool,
     /// True once somebody was told that the pod is not ready, in this phase.
@@ -177,6 +180,7 @@ impl PodMachine {
             active_at: now,
             running: false,
             was_ready: false,
+            is_found: false,
             wake_wanted: false,
             warned: None,
             outputs: VecDeque::new(),
@@ -187,7 +191,7 @@ impl PodMachine {
 
     /// Creates the state of a session that another host has started. Its pod may be gone.
     pub(super) fn restored(plan: &PodPlan, now: Time) -> Self {
-        Self { was_ready: true, ..Self::new(plan, now) }
+        Self { was_ready: true, is_found: true, ..Self::new(plan, now) }
     }
 
     /// Takes note of what has happened. See the module.
@@ -265,6 +269,7 @@ impl PodMachine {
     }
 
     fn observed(&mut self, now: Time, view: Option<PodView>) {
+        let was_vague = self.outlook.is_vague();
         let changed = self.outlook.observe(view);
         for news in self.outlook.take_held() {
             self.news(&news);
@@ -274,7 +279,8 @@ impl PodMachine {
             PodStage::Suspending if self.outlook.is_absent() => return self.suspended(now),
             PodStage::Suspending => {
                 // A node tells that a program has ended before it tells why.
-                if let Some((code, message)) = self.outlook.better_reason() {
+                let reason = self.outlook.loss().filter(|(code, _)| was_vague && *code != VAGUE);
+                if let Some((code, message)) = reason {
                     self.say(&format!("The reason: {message}."));
                     self.outlook.fail(code, message);
                     self.tell();
@@ -292,6 +298,10 @@ impl PodMachine {
             _ => {}
         }
         if changed {
+            // Later, trouble only follows from the end that was told already.
+            if matches!(self.stage, PodStage::Creating { .. } | PodStage::Waiting { .. }) {
+                self.outlook.suffer_view();
+            }
             self.tell();
         }
         self.go_on(now);
@@ -351,6 +361,7 @@ impl PodMachine {
         }
         self.stage = PodStage::Ready;
         self.was_ready = true;
+        self.is_found = false;
         self.wake_wanted = false;
         self.warned = None;
         self.active_at = now;
@@ -411,6 +422,7 @@ impl PodMachine {
                 self.outputs.push_back(PodOutput::Attach);
             }
             PodStage::Ready => self.rest(now),
+            _ if self.is_found => self.wait_on(now),
             _ => {
                 let limit = self.ready_limit.as_secs();
                 let unknown = || {
@@ -423,9 +435,27 @@ impl PodMachine {
         }
     }
 
+    /// Goes on with a pod that an earlier host has started, for another while.
+    fn wait_on(&mut self, now: Time) {
+        let later = now + self.ready_limit;
+        match &mut self.stage {
+            PodStage::Waiting { until } => *until = later,
+            PodStage::Delivering { until, retry } => {
+                (*until, *retry) = (later, None);
+                self.outputs.push_back(PodOutput::Deliver);
+            }
+            PodStage::Attaching { until, retry, .. } => {
+                (*until, *retry) = (Some(later), None);
+                self.outputs.push_back(PodOutput::Attach);
+            }
+            _ => {}
+        }
+    }
+
     /// Asks for a pod, when the session had none.
     fn create(&mut self, now: Time) {
         self.stage = PodStage::Creating { until: now + self.ready_limit, retry: None };
+        self.is_found = false;
         self.outlook.renew();
         self.outputs.push_back(PodOutput::Create);
         self.tell();

@@ -40,6 +40,8 @@ const UNTAKEN_BYTES: usize = 8 * 1024;
 /// The words at the beginning of a later shell of a pod without a supervisor.
 const NEW_SHELL: &str = "\r\nThe connection to the pod was lost, and the shell with it. A new one \
                          begins.\r\n";
+/// Wait before watching is tried again, because the cluster's configuration could not be used.
+const WATCH_WAIT: Duration = Duration::from_secs(5);
 /// Wait before a deletion that has failed is repeated.
 const DELETE_WAIT: Duration = Duration::from_secs(5);
 /// The number of times that a deletion is tried. What is left is deleted with the next start of a
@@ -65,6 +67,8 @@ pub(super) struct PodSession {
     read: Option<u64>,
     /// The pod's state; `None` while it is not watched.
     views: Option<Pin<Box<dyn Stream<Item = SeenPod> + Send>>>,
+    /// When watching is tried again, if the pod is not watched.
+    watch_at: Instant,
     /// What the cluster reports, until the pod is ready.
     news: Option<Pin<Box<dyn Stream<Item = PodNews> + Send>>>,
     works: JoinSet<PodWork>,
@@ -96,7 +100,8 @@ enum PodWake {
     Unread,
     View(Option<SeenPod>),
     News(Option<PodNews>),
-    PodWork(Option<PodWork>),
+    Unwatched,
+    Worked(Option<PodWork>),
     Kept(KeptEvent),
     Requests,
     Ping,
@@ -122,6 +127,7 @@ impl PodSession {
             link: None,
             read: None,
             views: None,
+            watch_at: Instant::now(),
             news: None,
             works: JoinSet::new(),
             begun: false,
@@ -166,8 +172,9 @@ impl PodSession {
             }
             view = next(self.views.as_mut()) => PodWake::View(view),
             news = next(self.news.as_mut()) => PodWake::News(news),
+            () = sleep_until(self.watch_at), if self.views.is_none() => PodWake::Unwatched,
             work = self.works.join_next(), if !self.works.is_empty() => {
-                PodWake::PodWork(work.and_then(Result::ok))
+                PodWake::Worked(work.and_then(Result::ok))
             }
             event = next_event(link), if is_linked && reads => PodWake::Kept(event),
             () = self.requests.changed() => PodWake::Requests,
@@ -192,7 +199,8 @@ impl PodSession {
             PodWake::View(None) => self.views = None,
             PodWake::News(Some(news)) => self.tell(PodInput::News(news)),
             PodWake::News(None) => self.news = None,
-            PodWake::PodWork(work) => self.take_work(work).await,
+            PodWake::Unwatched => self.watch().await,
+            PodWake::Worked(work) => self.take_work(work).await,
             PodWake::Kept(event) => self.take_event(event),
             PodWake::Requests => self.take_requests(),
             PodWake::Ping => self.ping(),
@@ -280,6 +288,7 @@ impl PodSession {
 
     /// Begins to watch the pod.
     async fn watch(&mut self) {
+        self.watch_at = Instant::now() + WATCH_WAIT;
         let Ok(cluster) = self.clusters.get().await else { return };
         let views = cluster.watch(&self.plan);
         self.views = Some(Box::pin(views.map(|view| view.map_err(|error| error.to_string()))));

@@ -359,6 +359,8 @@ fn a_database_of_version_1_is_brought_up_to_date() {
             agent: None,
             tmux: None,
             workspace: None,
+            pod: None,
+            pod_status: None,
             ..record()
         }]
     );

@@ -74,7 +74,7 @@ async fn a_page_asks_before_it_sends() {
         for header in [
             "access-control-allow-origin: https://notes.example",
             "access-control-allow-credentials: true",
-            "access-control-allow-methods: get, head, post, patch, delete",
+            "access-control-allow-methods: get, head, post, put, patch, delete",
             "access-control-allow-headers: authorization,content-type,last-event-id",
             "access-control-max-age: 600",
         ] {

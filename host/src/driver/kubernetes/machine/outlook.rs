@@ -15,7 +15,7 @@ const NOTICEABLE: u64 = 16;
 const CPU_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The code of a reason that only says that a program has failed.
-const VAGUE: &str = "pod_failed";
+pub(super) const VAGUE: &str = "pod_failed";
 
 /// What is known of a session's pod.
 #[derive(Debug)]
@@ -76,10 +76,6 @@ impl PodOutlook {
         self.is_absent = view.is_none();
         let changed = self.view != view;
         self.view = view;
-        let trouble = self.view.as_ref().and_then(|view| view.trouble.clone());
-        if let Some(trouble) = trouble.filter(|_| changed) {
-            self.suffer(&trouble);
-        }
         changed
     }
 
@@ -114,10 +110,16 @@ impl PodOutlook {
         }))
     }
 
-    /// Returns why the pod will not run any more, if that is known better than when it was lost.
-    pub(super) fn better_reason(&self) -> Option<(&'static str, String)> {
-        let is_vague = self.trouble.as_ref().is_some_and(|(code, _)| *code == VAGUE);
-        self.loss().filter(|(code, _)| is_vague && *code != VAGUE)
+    /// Returns true if the reason for the loss only says that a program has failed.
+    pub(super) fn is_vague(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|(code, _)| *code == VAGUE)
+    }
+
+    /// Takes the trouble that the cluster tells of the pod, if it does.
+    pub(super) fn suffer_view(&mut self) {
+        if let Some(trouble) = self.view.as_ref().and_then(|view| view.trouble.clone()) {
+            self.suffer(&trouble);
+        }
     }
 
     /// Takes the events that were held, once the pod is known.

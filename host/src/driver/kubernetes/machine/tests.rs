@@ -236,7 +236,10 @@ fn an_idle_pod_is_suspended_but_not_while_a_command_runs() {
     let (slept, outputs) = bench.sleep();
     assert_eq!(slept, Duration::from_secs(1800));
     assert_eq!(outputs, [PodOutput::Detach, PodOutput::Delete { claim: false }]);
-    assert_eq!(bench.reason.as_deref(), Some("idle"));
+    // The end of its program is no other reason.
+    bench.tell(PodInput::Observed(Some(PodView { deleting: true, ..over("Failed", "Error") })));
+    bench.tell(PodInput::Observed(None));
+    assert_eq!((bench.phase, bench.reason.as_deref()), (PodPhase::Suspended, Some("idle")));
 
     let mut bench = Bench::ready(|template| {
         (template.idle_minutes, template.when_idle) = (Some(1), WhenIdle::Delete);
@@ -255,6 +258,24 @@ fn a_later_host_finds_the_pod_or_its_files() {
     assert!(!outputs.iter().any(|it| matches!(it, PodOutput::End(_))), "{outputs:?}");
     machine.handle(now, PodInput::Typed);
     assert!(std::iter::from_fn(|| machine.poll_output()).any(|it| it == PodOutput::Create));
+}
+
+#[test]
+fn a_later_host_gives_up_no_pod_because_the_cluster_cannot_be_asked() {
+    let mut bench = Bench::new(|_| ());
+    bench.machine = PodMachine::restored(&plan(|_| ()), bench.now);
+    for _ in 0..5 {
+        assert_eq!(bench.sleep(), (Duration::from_secs(60), vec![]));
+    }
+    assert_eq!(bench.tell(PodInput::Observed(Some(running()))), [PodOutput::Deliver]);
+    bench.tell(PodInput::Delivered(Err(DeliveryError::Lost("refused".into()))));
+    for _ in 0..100 {
+        assert_eq!(bench.sleep().1, [PodOutput::Deliver]);
+        bench.tell(PodInput::Delivered(Err(DeliveryError::Lost("refused".into()))));
+    }
+    assert_eq!(bench.tell(PodInput::Delivered(Ok(()))), [PodOutput::Attach]);
+    bench.tell(PodInput::Attached);
+    assert_eq!(bench.phase, PodPhase::Ready);
 }
 
 #[test]
