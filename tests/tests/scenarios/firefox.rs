@@ -74,6 +74,9 @@ async fn panes_of_tmux_are_typed_into_while_their_host_is_away_in_firefox() -> R
     // In a frame, the pane is alone.
     tab.go_to(&format!("{}/embed/terminal/{id}", relay.url())).await?;
     until_text(&tab, "\naway").await?;
+    // A frame takes the keyboard only if it is asked to.
+    let focus = "document.querySelector('.xterm-helper-textarea').focus()";
+    tab.evaluate(focus).await?;
     tab.type_text("echo fra''me\n").await?;
     until_text(&tab, "\nframe").await?;
     let bar = "document.querySelector('[data-testid=tmux-bar]') === null";

@@ -133,7 +133,10 @@ async fn a_token_starts_only_so_many_sessions_by_whatever_way() -> Result<()> {
         let mut socket = Plain::connect(relay.address(), &path, &greeting).await?;
         let Said::Text(text) = socket.next().await? else { bail!("it said nothing") };
         if text.starts_with("Error: ") {
-            ensure!(text.starts_with("Error: Failed to create session\nDetails: Wait"), "{text}");
+            ensure!(
+                text.starts_with("Error: Failed to create session\nDetails: Try again in "),
+                "{text}"
+            );
             let (_, code) = socket.read_to_end().await?;
             ensure!(code == close::OVERLOADED, "closed with {code}");
             refused = true;

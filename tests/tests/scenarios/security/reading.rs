@@ -57,9 +57,10 @@ const OWN: [(&str, &str); 16] = [
     ("DELETE", "/api/push/subscriptions/{id}"),
 ];
 /// The lists, which a token of a project reads, too.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 10] = [
     "/api/hosts",
     "/api/hosts/{id}/agents",
+    "/api/hosts/{id}/pods",
     "/api/hosts/{id}/tmux",
     "/api/projects",
     "/api/projects/{id}",
