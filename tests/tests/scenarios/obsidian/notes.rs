@@ -157,9 +157,15 @@ async fn a_draft_outlives_the_block_in_which_it_was_begun() -> Result<()> {
         prompt(&vault.relay, &session, "say begun").await?;
         tab.click(".moorline-preview").await?;
         tab.until_framed_text("begun").await?;
+        // The note hears of a draft a moment after the frame shows it.
+        let hear = "(addEventListener('message', ({ data }) => { \
+                    if (data?.type === 'moorline.draft') window.heardDraft = data.draft.text; \
+                    }), true)";
+        ensure!(tab.evaluate::<bool>(hear).await?);
         tab.click_in_frame("[data-testid=composer]").await?;
         tab.type_text("say half a sen").await?;
         tab.until_in_frame("the draft", &drafted("say half a sen")).await?;
+        tab.until("the note to hear of it", "window.heardDraft === 'say half a sen'").await?;
         // A frame that goes while it loads says so on the console.
         let all = "!!document.querySelector('[data-testid=pick-image]')";
         for round in 1..=3 {
