@@ -74,34 +74,29 @@ impl Gateway {
     /// Admits a caller to a route. The directory records a refusal.
     pub(super) async fn admitted(&self, matched: &Matched, found: &Identified) -> Result<()> {
         let (caller, route) = (&found.caller, matched.route);
-        let reached = match self.workspace(matched).await? {
-            Some(reached) => reached,
-            None => Reached { project: found.project.clone(), ..Reached::default() },
+        let (reached, exists) = match self.workspace(matched).await? {
+            Some(WorkspaceFacts { record, reached }) => (reached, record.is_some()),
+            None => (Reached { project: found.project.clone(), ..Reached::default() }, true),
         };
         let admitted = route.admit(&caller.grant.access, &matched.id, |_| reached);
         if admitted.as_ref().is_err_and(|error| error.status() == StatusCode::FORBIDDEN) {
             let record = caller.event(AuditKind::Denied);
             self.audit(record.with(format!("{} {}", route.method, route.path))).await;
         }
-        Ok(admitted.map(drop)?)
+        admitted?;
+        // Only a caller that it admits hears that there is none, as of the native relay.
+        if exists { Ok(()) } else { Err(ApiError::no_workspace(&matched.id).into()) }
     }
 
     /// Asks the directory for the workspace that the path names, if it names one.
-    ///
-    /// # Errors
-    /// `no_such_workspace` if it does not exist. Who has a token may know that.
-    async fn workspace(&self, matched: &Matched) -> Result<Option<Reached>> {
+    async fn workspace(&self, matched: &Matched) -> Result<Option<WorkspaceFacts>> {
         if matched.route.subject != Subject::Workspace {
             return Ok(None);
         }
         let id: WorkspaceId = matched.id.parse().map_err(|_| ApiError::invalid_workspace_id())?;
         let directory = object_client::directory(&self.env)?;
         let wanted = WorkspaceWanted { id };
-        let facts: WorkspaceFacts = object_client::ask(&directory, WORKSPACE, &wanted).await?;
-        match facts.record {
-            Some(_) => Ok(Some(facts.reached)),
-            None => Err(ApiError::no_workspace(&matched.id).into()),
-        }
+        Ok(Some(object_client::ask(&directory, WORKSPACE, &wanted).await?))
     }
 
     /// Has the directory record an event.
