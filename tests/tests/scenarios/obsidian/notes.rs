@@ -158,7 +158,7 @@ async fn a_draft_outlives_the_block_in_which_it_was_begun() -> Result<()> {
         tab.click(".moorline-preview").await?;
         tab.until_framed_text("begun").await?;
         // The note hears of a draft a moment after the frame shows it.
-        let hear = "(addEventListener('message', ({ data }) => { \
+        let hear = "(addEventListener('message', window.hearDraft = ({ data }) => { \
                     if (data?.type === 'moorline.draft') window.heardDraft = data.draft.text; \
                     }), true)";
         ensure!(tab.evaluate::<bool>(hear).await?);
@@ -184,6 +184,8 @@ async fn a_draft_outlives_the_block_in_which_it_was_begun() -> Result<()> {
         draw(&tab, &block(4)).await?;
         tab.until_in_frame("no draft again", &drafted("")).await?;
         tab.until_in_frame("all of the last frame", all).await?;
+        let deaf = "(removeEventListener('message', window.hearDraft), true)";
+        ensure!(tab.evaluate::<bool>(deaf).await?);
         unload(&tab).await
     })
     .await

@@ -57,7 +57,7 @@ const OWN: [(&str, &str); 16] = [
     ("DELETE", "/api/push/subscriptions/{id}"),
 ];
 /// The lists, which a token of a project reads, too.
-const LISTS: [&str; 10] = [
+const LISTS: [&str; 11] = [
     "/api/hosts",
     "/api/hosts/{id}/agents",
     "/api/hosts/{id}/pods",
@@ -66,6 +66,7 @@ const LISTS: [&str; 10] = [
     "/api/projects/{id}",
     "/api/events",
     "/api/sessions",
+    "/api/workspaces",
     "/api/approvals",
     "/claude/api/claude/sessions",
 ];
