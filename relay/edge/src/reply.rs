@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, COOKIE, HOST,
     IF_MATCH, IF_NONE_MATCH, IF_RANGE, ORIGIN, RANGE, SEC_WEBSOCKET_PROTOCOL,
@@ -15,6 +15,7 @@ use moorline_core::plan::{HostError, PlanError};
 use moorline_core::profile::Profile;
 use moorline_core::routes::{self, Reply, parse};
 use moorline_shared::limits::REQUEST_BODY_BYTES;
+use moorline_shared::sse;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use worker::{Date, Headers, Method, Request, Response, ResponseBuilder, Result, console_error};
@@ -127,6 +128,15 @@ pub(crate) fn with(
 /// A 204 without a body.
 pub(crate) fn nothing() -> Answer {
     Ok(ResponseBuilder::new().with_status(StatusCode::NO_CONTENT.as_u16()).empty())
+}
+
+/// A response of server-sent events, which no proxy on the way buffers.
+pub(crate) fn event_stream(chunks: impl Stream<Item = Vec<u8>> + 'static) -> Answer {
+    let response = ResponseBuilder::new()
+        .with_header("content-type", sse::CONTENT_TYPE)?
+        .with_header("cache-control", "no-cache, no-transform")?
+        .with_header("x-accel-buffering", "no")?;
+    Ok(response.from_stream(chunks.map(Ok::<_, worker::Error>))?)
 }
 
 /// The request's method as the `http` crate's type.

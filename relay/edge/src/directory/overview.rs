@@ -12,12 +12,12 @@ use moorline_core::overview::{OverviewStream, ROUND};
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::rest::AuditKind;
 use moorline_shared::sse;
-use worker::{Delay, Request, ResponseBuilder, console_error};
+use worker::{Delay, Request, console_error};
 
 use super::{DirectoryState, now_ms};
 use crate::abort_guard::AbortGuard;
 use crate::internal::Caller;
-use crate::reply::Answer;
+use crate::reply::{self, Answer};
 
 /// The path of the route.
 const LIST_PATH: &str = "/api/events";
@@ -29,13 +29,9 @@ pub(super) fn open(directory: &Rc<DirectoryState>, request: &Request) -> Answer 
     let live = OverviewConnection::of(reader);
     let chunks = stream::unfold((live, leaving), |(mut live, leaving)| async {
         let chunk = live.next().await?;
-        Some((Ok::<_, worker::Error>(chunk.into_bytes()), (live, leaving)))
+        Some((chunk.into_bytes(), (live, leaving)))
     });
-    let response = ResponseBuilder::new()
-        .with_header("content-type", sse::CONTENT_TYPE)?
-        .with_header("cache-control", "no-cache, no-transform")?
-        .with_header("x-accel-buffering", "no")?;
-    Ok(response.from_stream(chunks)?)
+    reply::event_stream(chunks)
 }
 
 /// A reader of the list, counted in the directory's `streams` until it leaves.

@@ -14,9 +14,8 @@ use moorline_core::events::{CHUNK_BYTES, Encoding, EventStream, StreamOutput, ha
 use moorline_core::reader::Start;
 use moorline_core::session::Session;
 use moorline_shared::id::Seq;
-use moorline_shared::sse;
 use moorline_shared::time::Time;
-use worker::{Delay, Request, ResponseBuilder, console_error};
+use worker::{Delay, Request, console_error};
 
 use super::clock::{now, wall_ms};
 use super::object::Object;
@@ -25,7 +24,7 @@ use super::state::SessionState;
 use crate::abort_guard::AbortGuard;
 use crate::address::asked;
 use crate::internal::Caller;
-use crate::reply::{Answer, RequestFailure, nothing};
+use crate::reply::{Answer, RequestFailure, event_stream, nothing};
 
 /// Bytes that a session's streams send together before they yield. The runtime handles requests,
 /// messages and timers only when nothing else is runnable, and a stream whose reader keeps up
@@ -69,14 +68,9 @@ pub(super) fn open(object: &Rc<Object>, request: &Request) -> Answer {
 fn respond(live: Rc<EventConnection>, leaving: AbortGuard) -> Answer {
     let chunks = stream::unfold((live, leaving), |(live, leaving)| async {
         let chunk = live.next().await?;
-        Some((Ok::<_, worker::Error>(chunk.to_vec()), (live, leaving)))
+        Some((chunk.to_vec(), (live, leaving)))
     });
-    // Keeps proxies from buffering the stream.
-    Ok(ResponseBuilder::new()
-        .with_header("content-type", sse::CONTENT_TYPE)?
-        .with_header("cache-control", "no-cache, no-transform")?
-        .with_header("x-accel-buffering", "no")?
-        .from_stream(Box::pin(chunks))?)
+    event_stream(chunks)
 }
 
 fn wanted(request: &Request) -> Result<(Start, Encoding), RequestFailure> {

@@ -13,7 +13,7 @@ use moorline_core::workspace::WorkspaceEvents;
 use moorline_shared::id::WorkspaceId;
 use moorline_shared::limits::HEARTBEAT;
 use moorline_shared::sse;
-use worker::{Delay, Request, ResponseBuilder, console_error};
+use worker::{Delay, Request, console_error};
 
 use super::{WorkspaceState, may_still, workspace};
 use crate::abort_guard::AbortGuard;
@@ -37,13 +37,9 @@ pub(super) fn open(
     let live = LiveFiles { state: Rc::clone(state), id, events, caller, is_here, seen: None };
     let chunks = stream::unfold((live, leaving), |(mut live, leaving)| async {
         let chunk = live.next().await?;
-        Some((Ok::<_, worker::Error>(chunk.into_bytes()), (live, leaving)))
+        Some((chunk.into_bytes(), (live, leaving)))
     });
-    let response = ResponseBuilder::new()
-        .with_header("content-type", sse::CONTENT_TYPE)?
-        .with_header("cache-control", "no-cache, no-transform")?
-        .with_header("x-accel-buffering", "no")?;
-    Ok(response.from_stream(chunks)?)
+    reply::event_stream(chunks)
 }
 
 struct LiveFiles {
