@@ -4,11 +4,10 @@
 //! The host dials and sends [`ToRelay::Hello`]; the relay welcomes or refuses it. Then the relay
 //! sends requests. Each is answered once, in any order. A host that starts a session of its own
 //! accord sends [`ToRelay::Opened`], or closes the link and dials again, so that its next hello
-//! lists the session. If a link is
-//! lost, its pending requests may still have been carried out; the next hello then lists the
-//! session. Each session is published on a link of its own: see [`crate::publish`]. Either side may
-//! be newer than the other: unknown types and fields are ignored, and only a different [`PROTOCOL`]
-//! is refused.
+//! lists the session. If a link is lost, its pending requests may still have been carried out; the
+//! next hello then lists the session. Each session is published on a link of its own: see
+//! [`crate::publish`]. Either side may be newer than the other: unknown types and fields are
+//! ignored, and only a different [`PROTOCOL`] is refused.
 
 mod flat;
 #[cfg(test)]

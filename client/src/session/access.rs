@@ -37,7 +37,8 @@ pub struct PageAccess {
     opening: RwSignal<bool>,
     /// True while the token is the address's and the relay has not accepted it yet.
     unproven: StoredValue<bool>,
-    /// What was wrong with what the page was opened with, unless the relay has accepted something since.
+    /// The fault of the code or token that the page was opened with, unless the relay has accepted
+    /// another one since.
     wrong: StoredValue<Option<NoAccess>>,
     /// True if this page has had access, or the browser had when the page was loaded.
     had: StoredValue<bool>,
@@ -47,7 +48,7 @@ pub struct PageAccess {
     framed: bool,
 }
 
-/// What a log-in has given to the page.
+/// The access that a log-in has given to the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NewAccess {
     /// The browser's cookie, which was set or renewed just now.

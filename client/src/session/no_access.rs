@@ -25,11 +25,11 @@ pub enum NoAccess {
     },
 }
 
-/// Everything that tells why there is no access.
+/// The facts from which the reason is decided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccessFacts {
-    /// What was wrong with the code or the token that the page was opened with, unless the relay has
-    /// accepted something since.
+    /// The fault of the code or token that the page was opened with, unless the relay has accepted
+    /// another one since.
     pub refused: Option<NoAccess>,
     /// How the browser's last access has ended, as one of its pages has stored it. Removed by a log-in.
     pub left: Option<NoAccess>,

@@ -23,14 +23,14 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.len() <= 512 && text.bytes().all(plain)
 }
 
-/// What somebody has pasted to log in.
+/// A text that was pasted to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pasted {
     /// A token, or an address of this relay that carries one.
     Token(String),
     /// An address that is another relay's, by its origin. Its token is nothing that this relay may see.
     Elsewhere(String),
-    /// Neither.
+    /// Neither a token nor an address that carries one.
     Nothing,
 }
 

@@ -14,7 +14,7 @@ use crate::ui::When;
 use crate::ui::field::{Choice, choice};
 use crate::ui::when::{effect, live};
 
-/// What a choice needs of the answer: the decoder of a whole template is large.
+/// The part of the answer that a choice needs: the decoder of a whole template is large.
 #[derive(Debug, Clone, Deserialize)]
 struct PodChoices {
     context: String,

@@ -17,7 +17,7 @@ pub(super) enum TemplateField {
     SupervisorImage,
 }
 
-/// What a text field of the form shows.
+/// The texts that a field of the form shows.
 pub(super) struct FieldWords {
     pub(super) label: &'static str,
     /// Says what an empty field means.

@@ -30,10 +30,10 @@ const PULL_POLICY: [(&str, &str); 4] = [
     ("Never", "Never"),
 ];
 
-/// What is typed and selected in the form.
+/// The values typed and selected in the form.
 #[derive(Clone, Copy)]
 struct TemplateDraft {
-    /// The template as it was.
+    /// The template as it was before it was changed.
     base: StoredValue<PodTemplate>,
     is_new: bool,
     nodes: [NodeRef<html::Input>; TemplateField::COUNT],

@@ -13,7 +13,7 @@ use crate::session::catalogue::HostEntry;
 use crate::session::overview::OverviewState;
 use crate::ui::when::effect;
 
-/// What the dialog shows.
+/// The screen of the dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PodsScreen {
     /// The templates, pods and volumes.
@@ -28,7 +28,7 @@ pub(super) enum PodsScreen {
     DeleteVolume(ListedPod),
 }
 
-/// What is known of the chosen host's cluster.
+/// The chosen host's cluster, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ClusterAnswer {
     /// There is no host to ask.
@@ -135,7 +135,7 @@ impl PodsState {
         self.again.update(|count| *count += 1);
     }
 
-    /// Shows something else.
+    /// Shows another screen of the dialog.
     pub(super) fn go(self, screen: PodsScreen) {
         self.problem.set(None);
         self.note.set(None);

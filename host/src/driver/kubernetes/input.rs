@@ -1,4 +1,4 @@
-//! What users want of a session in a pod: input, sizes, and the end.
+//! The requests of users to a session in a pod: input, sizes, and the end.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};

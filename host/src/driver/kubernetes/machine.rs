@@ -66,7 +66,7 @@ pub(super) enum PodInput {
     Timeout,
 }
 
-/// What has become of a request for a pod.
+/// The result of a request for a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CreatedPod {
     /// The session has a pod.
