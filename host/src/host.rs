@@ -11,6 +11,7 @@ mod opener;
 mod publication;
 mod restore;
 mod start;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -39,6 +40,7 @@ use crate::workspace::{HeldFolder, HostWorkspaces, SyncFailure};
 pub use fork::ForkError;
 use opener::HostOpener;
 pub use start::StartError;
+pub use threads::SessionThreads;
 
 /// The most links that are dialled at a time: after a relay's return, a thousand sessions reconnect
 /// one after another.
@@ -75,6 +77,8 @@ pub struct Config {
     pub keeper: Vec<OsString>,
     /// The settings of pods. Their folder is that of the host.
     pub kubernetes: KubernetesConfig,
+    /// The threads on which sessions run.
+    pub threads: SessionThreads,
     /// Spreads the waits between dials.
     pub seed: u64,
 }

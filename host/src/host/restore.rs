@@ -54,7 +54,9 @@ impl Host {
         };
         for journaled in sessions {
             match journaled {
-                Ok(journaled) => self.restore(&journal, journaled).await,
+                Ok(journaled) => {
+                    self.config.threads.within(self.restore(&journal, journaled)).await
+                }
                 Err(error) => tracing::error!(%error, "a session cannot be continued"),
             }
         }

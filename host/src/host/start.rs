@@ -12,7 +12,7 @@ use super::fork::{self, ForkError};
 use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
 use crate::driver::{
-    DriverError, SessionControl, SessionSpec, TerminalTail, UnknownDriver, blocking,
+    DriverError, SessionControl, SessionSpec, StartedSession, TerminalTail, UnknownDriver, blocking,
 };
 use crate::session::{Session, SessionOrigin};
 use crate::workspace::SyncFailure;
@@ -104,7 +104,8 @@ impl Host {
         wanted: Start,
         tail: Option<&Arc<TerminalTail>>,
     ) -> Result<(Hosted, Arc<dyn SessionControl>), StartError> {
-        let driver = self.drivers.find(&wanted.facts.driver)?;
+        // Before anything is done for it.
+        self.drivers.find(&wanted.facts.driver)?;
         let reservation = self.reservation(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
@@ -117,22 +118,32 @@ impl Host {
             files.load().await?;
         }
         let cwd = files.as_ref().map(|files| files.path().to_owned()).or(cwd);
-        let variables = self.variables(&session_id);
-        let spec = SessionSpec {
-            session_id: session_id.clone(),
-            facts: facts.clone(),
-            cwd,
-            fork,
-            variables,
-            opener: Some(self.opener(&session_id)),
-        };
-        let mut started = driver.start(spec).await?;
-        if let Some(files) = files {
-            started.output = files.watch(started.output);
-        }
-        if let Some(tail) = tail {
-            started.output = tail.watch(started.output);
-        }
+        let (variables, opener) = (self.variables(&session_id), Some(self.opener(&session_id)));
+        let spec = SessionSpec { session_id, facts, cwd, fork, variables, opener };
+        let run = self.run_session(spec, epoch, origin, |mut started| {
+            if let Some(files) = files {
+                started.output = files.watch(started.output);
+            }
+            if let Some(tail) = tail {
+                started.output = tail.watch(started.output);
+            }
+            started
+        });
+        let (hosted, control) = self.config.threads.within(run).await?;
+        drop(reservation);
+        Ok((hosted, control))
+    }
+
+    /// Starts a session, and publishes it. `watch` may look at its output.
+    async fn run_session(
+        self: &Arc<Self>,
+        spec: SessionSpec,
+        epoch: Option<Epoch>,
+        origin: Option<SessionOrigin>,
+        watch: impl FnOnce(StartedSession) -> StartedSession,
+    ) -> Result<(Hosted, Arc<dyn SessionControl>), StartError> {
+        let (session_id, facts) = (spec.session_id.clone(), spec.facts.clone());
+        let started = watch(self.drivers.find(&facts.driver)?.start(spec).await?);
         let control = Arc::clone(&started.control);
         let now = wall_ms();
         let hosted = Hosted {
@@ -145,8 +156,7 @@ impl Host {
         };
         tracing::info!(session = %hosted.session_id, pid = hosted.pid, "started");
         let session = Session::start(hosted.clone(), origin, self.services(), started);
-        self.publish_session(reservation.id.clone(), session);
-        drop(reservation);
+        self.publish_session(hosted.session_id.clone(), session);
         Ok((hosted, control))
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use moorline_host::dial::{ControlWire, Dial, DialError, Dialing, PublishWire, Wire, WireItem};
 use moorline_host::driver::Drivers;
 use moorline_host::driver::kubernetes::KubernetesConfig;
-use moorline_host::host::{Config, Host};
+use moorline_host::host::{Config, Host, SessionThreads};
 use moorline_shared::agent::action::ActionNumber;
 use moorline_shared::control::{Facts, Hello, Hosted, Start, ToHost, ToRelay};
 use moorline_shared::event::Event;
@@ -142,6 +142,7 @@ pub(crate) fn config() -> Config {
         folder: None,
         keeper: Vec::new(),
         kubernetes: KubernetesConfig::default(),
+        threads: SessionThreads::default(),
         seed: 1,
     }
 }

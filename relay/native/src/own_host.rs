@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use moorline_host::daemon::{DaemonError, RunningHost, StateDir};
 use moorline_host::driver::kubernetes::KubernetesConfig;
-use moorline_host::host::{Config, Host};
+use moorline_host::host::{Config, Host, SessionThreads};
 use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
 use moorline_shared::control::local_host;
@@ -89,6 +89,10 @@ impl OwnHost {
     ) -> Self {
         match kind {
             Kind::InProcess => {
+                let threads = SessionThreads::start().unwrap_or_else(|error| {
+                    tracing::warn!(%error, "sessions run on the relay's own threads");
+                    SessionThreads::default()
+                });
                 let config = Config {
                     name: this_host(),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -96,6 +100,7 @@ impl OwnHost {
                     folder: Some(state.path().to_owned()),
                     keeper: keeper_command(),
                     kubernetes,
+                    threads,
                     seed: wall_ms(),
                 };
                 let dial = Arc::new(InProcess::new(registry));

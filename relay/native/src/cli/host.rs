@@ -10,7 +10,7 @@ use clap::Subcommand;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use moorline_host::daemon::{self, RunningHost, StateDir};
 use moorline_host::dial::{Address, Token, WebSocketDial};
-use moorline_host::host::{Config, Host, LinkState};
+use moorline_host::host::{Config, Host, LinkState, SessionThreads};
 use moorline_host::limits;
 use moorline_host::lock::Lock;
 use moorline_host::marks::this_host;
@@ -250,6 +250,7 @@ async fn serve(
         folder: Some(state.path().to_owned()),
         keeper: crate::own_host::keeper_command(),
         kubernetes: options.pods.config(),
+        threads: SessionThreads::start().context("cannot start the threads of sessions")?,
         // The seed needs only part of the random bits.
         seed: random()? as u64,
     };
