@@ -129,12 +129,13 @@ fn a_batch_of_an_earlier_log_says_nothing_about_the_present_one() {
 fn a_snapshot_is_stored_though_a_newer_one_always_comes_before_its_entries_are() {
     let mut session = linked(&Profile::NATIVE);
     let mut stored = Vec::new();
+    let every = Profile::NATIVE.log.snapshot_every_bytes;
     for _ in 0..4 {
         // The host is always this far ahead of the store.
-        output(&mut session, Profile::NATIVE.log.snapshot_every_bytes * 2);
+        output(&mut session, every * 2);
         let last = session.log().head();
         hear(&mut session, HostMessage::Snapshot(snapshot(last)));
-        let batch = session.store_batch(BACKLOG_BYTES as usize / 2).unwrap();
+        let batch = session.store_batch(every as usize).unwrap();
         stored.extend(batch.snapshot.as_ref().map(|snapshot| snapshot.seq));
         session.handle(NOW, SessionInput::Stored { batch, rows: Vec::new() });
     }
