@@ -205,6 +205,8 @@ CREATE TABLE workspace_chunks (
 ALTER TABLE sessions ADD COLUMN pod TEXT NOT NULL DEFAULT 'null';
 ALTER TABLE sessions ADD COLUMN pod_status TEXT NOT NULL DEFAULT 'null';
 ",
+    // From this version on, segments may be compressed, which earlier programs cannot read.
+    "SELECT 1;",
 ];
 
 /// The largest number that every client of a database represents exactly: JavaScript's numbers are

@@ -7,6 +7,7 @@ mod directory;
 mod hosts;
 mod log;
 mod notes;
+mod packed;
 mod passkeys;
 mod projects;
 mod push;
@@ -31,6 +32,7 @@ pub use connection::{Database, FILE_NAME, Failure};
 pub use copies::LogCopy;
 pub(crate) use directory::BESIDE;
 pub use moorline_core::record::{HostRecord, ProjectRecord, SessionRecord, TokenRecord};
+pub use packed::BadPacking;
 pub use push::PushSubscription;
 pub use writer::{StoreSource, Writer};
 
@@ -62,6 +64,9 @@ pub enum StoreError {
     /// A stored segment is damaged.
     #[error("the database is damaged: {0}")]
     Segment(#[from] SegmentError),
+    /// A stored segment cannot be decompressed.
+    #[error("the database is damaged: {0}")]
+    Packing(#[from] BadPacking),
     /// The database was written by a newer version.
     #[error("the database has version {found}, this moorline knows up to {known}: use a newer one")]
     TooNew {

@@ -6,6 +6,7 @@ use moorline_shared::limits::SEGMENT_BYTES;
 use moorline_shared::log::Entry;
 use rusqlite::{OptionalExtension as _, params};
 
+use super::packed::{pack, unpack};
 use super::{Store, StoreError, from_sql, to_sql};
 use moorline_core::schema;
 use moorline_core::segment::{self, Segment};
@@ -94,7 +95,11 @@ impl Store {
     ) -> Result<SegmentRow, StoreError> {
         let written = SegmentRow { first: row.first, last, bytes: row.segment.len() as u64 };
         let (id, first, last) = (id.as_str(), to_sql(row.first.0), to_sql(last.0));
-        let (bytes, data) = (to_sql(written.bytes), row.segment.blob());
+        // A smaller row is rewritten with what follows.
+        let is_large = written.bytes > u64::from(MERGE_BYTES);
+        let packed = is_large.then(|| pack(row.segment.blob())).flatten();
+        let data = packed.as_deref().unwrap_or(row.segment.blob());
+        let bytes = to_sql(written.bytes);
         if row.exists {
             let mut statement = self.connection.prepare_cached(schema::UPDATE_SEGMENT)?;
             statement.execute(params![id, first, last, bytes, data])?;
@@ -204,7 +209,7 @@ impl Store {
         for row in rows {
             let key = params![id.as_str(), to_sql(row.first.0)];
             let data: Vec<u8> = statement.query_row(key, |row| row.get(0))?;
-            for entry in segment::decode(row.first, Bytes::from(data)) {
+            for entry in segment::decode(row.first, Bytes::from(unpack(data)?)) {
                 let entry = entry?;
                 if entry.seq() > after {
                     entries.push(entry);

@@ -164,11 +164,14 @@ fn keystrokes_share_a_row_and_a_flood_fills_segments() {
     }
     assert_eq!(rows(&store), 1);
     append(&mut store, EPOCH, &outputs(201..=232, 65_536));
-    let most: i64 = store
+    let (most, stored): (i64, i64) = store
         .connection
-        .query_row("SELECT max(length(data)) FROM segments", [], |row| row.get(0))
+        .query_row("SELECT max(bytes), max(length(data)) FROM segments", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .unwrap();
     assert!(most as usize <= SEGMENT_BYTES && rows(&store) == 5, "{most} in {}", rows(&store));
+    assert!(stored < most / 50, "equal bytes take little room: {stored} of {most}");
     append(&mut store, EPOCH, &[output(233, 10)]);
     let loaded = store.load(&id(), EPOCH, Seq::ZERO, ALL).unwrap();
     assert_eq!(seqs(&loaded), Vec::from_iter(1..=233));
