@@ -339,6 +339,21 @@ impl Publisher {
         }
     }
 
+    /// Returns true if there is something to send, but only acknowledgements of input. Nobody waits
+    /// for one, so an owner may hold them back for a moment: what the program puts out is then sent
+    /// with them, at the cost of one message.
+    #[must_use]
+    pub fn has_only_acks(&self) -> bool {
+        let is_ack = |answer: &HostMessage| matches!(answer, HostMessage::InputAck { .. });
+        let is_exit_due = self.exit.is_some() && !self.exit_told;
+        let next = || self.sender.as_ref().map(|sender| sender.next(&self.log));
+        !self.answers.is_empty()
+            && self.answers.iter().all(is_ack)
+            && self.snapshot.is_none()
+            && !is_exit_due
+            && !matches!(next(), Some(Next::Entry(_)))
+    }
+
     /// Returns the number of replies that wait to be sent. An owner bounds them by handling no
     /// commands while there are many.
     #[must_use]

@@ -81,6 +81,32 @@ fn input_acks(publisher: &mut Publisher) -> Vec<u64> {
 }
 
 #[test]
+fn acknowledgements_are_told_apart_from_what_somebody_waits_for() {
+    let mut publisher = publisher();
+    while publisher.poll_message().is_some() {}
+    assert!(!publisher.has_only_acks(), "there is nothing to send");
+    type_piece(&mut publisher, 1, b"a");
+    publisher.input_taken(1);
+    assert!(publisher.has_only_acks());
+    publisher.append(NOW, Frame::buffer(1)).unwrap();
+    assert!(!publisher.has_only_acks(), "the echo is to be sent");
+    assert!(matches!(publisher.poll_message(), Some(HostMessage::InputAck { .. })));
+    assert!(matches!(publisher.poll_message(), Some(HostMessage::Entry(_))));
+    type_piece(&mut publisher, 2, b"b");
+    publisher.input_taken(1);
+    let event = None;
+    publisher.command(NOW, write_of(RequestId(1), Bytes::from_static(b"c"), event));
+    assert!(!publisher.has_only_acks(), "a request waits for its answer");
+    while publisher.poll_message().is_some() {}
+    type_piece(&mut publisher, 3, b"d");
+    publisher.input_taken(1);
+    publisher.input_taken(1);
+    assert!(publisher.has_only_acks());
+    publisher.exited(ExitStatus::default());
+    assert!(!publisher.has_only_acks(), "the end is to be told");
+}
+
+#[test]
 fn a_piece_of_input_is_taken_once_and_acknowledged_when_whole() {
     let mut publisher = publisher();
     type_piece(&mut publisher, 1, b"ab");

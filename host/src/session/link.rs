@@ -20,6 +20,9 @@ const WAITING_ANSWERS: usize = 256;
 /// Time for which a link stays open after the relay was told everything and has made its last
 /// request. It may still want a snapshot.
 const LINGER: Duration = Duration::from_secs(2);
+/// Time for which acknowledgements of input wait for the output that most input causes. If they
+/// were sent at once, the relay and the client would be busy with them when the echo comes.
+const ACK_DELAY: Duration = Duration::from_millis(2);
 
 /// The reason why a link ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +44,24 @@ struct LinkTurn {
     settled: bool,
     /// Close the link.
     cut: bool,
+    /// There is nothing to send but acknowledgements of input.
+    only_acks: bool,
+}
+
+/// Holds back acknowledgements of input for a moment.
+#[derive(Debug, Default)]
+struct AckDelay(Option<Instant>);
+
+impl AckDelay {
+    /// Returns the time until which to wait; `None` if what there is must be sent.
+    fn until(&mut self, only_acks: bool) -> Option<Instant> {
+        if !only_acks {
+            self.0 = None;
+            return None;
+        }
+        let until = *self.0.get_or_insert_with(|| Instant::now() + ACK_DELAY);
+        (Instant::now() < until).then_some(until)
+    }
 }
 
 impl Session {
@@ -55,13 +76,14 @@ impl Session {
         // `sends` is true if there may be something to send, `reads` if the relay still reads.
         let (mut sends, mut reads) = (false, true);
         let mut quiet_until = Instant::now() + RESUME_DEADLINE;
-        let mut resumed = false;
+        let (mut resumed, mut delay) = (false, AckDelay::default());
         loop {
-            let LinkTurn { hears, settled, cut } = self.turn();
+            let LinkTurn { hears, settled, cut, only_acks } = self.turn();
             if cut {
                 tracing::warn!(session = %self.id(), "the relay sent more input than it may");
                 return LinkEnd::Closed(close::OVERLOADED);
             }
+            let wait = delay.until(only_acks);
             tokio::select! {
                 biased;
                 item = receiver.recv(), if hears || !reads => {
@@ -82,7 +104,7 @@ impl Session {
                     }
                     quiet_until = Instant::now() + LINGER;
                 }
-                permit = sender.reserve(), if sends && reads => match permit {
+                permit = sender.reserve(), if sends && reads && wait.is_none() => match permit {
                     Ok(permit) => {
                         sends = self.send(permit, &sender);
                         quiet_until = Instant::now() + LINGER;
@@ -90,7 +112,8 @@ impl Session {
                     // Commands that the relay sent before it left are handled first.
                     Err(_) => reads = false,
                 },
-                () = self.changed.notified(), if !sends => sends = true,
+                () = self.changed.notified(), if !sends || wait.is_some() => sends = true,
+                () = sleep_until(wait.unwrap_or(quiet_until)), if wait.is_some() => {}
                 () = sleep_until(quiet_until), if settled => {
                     _ = sender.try_send(WireItem::Closed(close::NORMAL));
                     return LinkEnd::Over;
@@ -106,6 +129,7 @@ impl Session {
             hears: state.publisher.waiting_answers() < WAITING_ANSWERS,
             settled: state.publisher.is_settled() && state.view.is_idle(),
             cut: state.cuts_link,
+            only_acks: state.publisher.has_only_acks(),
         }
     }
 
