@@ -21,6 +21,9 @@ use moorline_core::stored::SegmentRow;
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// Interval of the checks, while storing fails and nothing is to be stored, whether it works again.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+/// Intervals without a mark after which the thread sleeps until there is one. Until then it looks by
+/// itself: waking it takes longer than anything else that a relay does for the echo of a key.
+const IDLE_INTERVALS: u32 = 20;
 
 /// A session that can be stored. Its methods are called on the writer's thread.
 pub trait StoreSource: Send + Sync {
@@ -45,7 +48,16 @@ struct Inbox {
     jobs: Vec<Job>,
     /// True if a round should begin at once.
     urgent: bool,
+    /// True if the thread sleeps until something arrives.
+    asleep: bool,
     closing: bool,
+}
+
+impl Inbox {
+    /// Returns true if there is nothing to do.
+    const fn is_idle(&self) -> bool {
+        self.marked.is_empty() && !self.urgent && !self.closing
+    }
 }
 
 #[derive(Default)]
@@ -84,8 +96,7 @@ impl Writer {
     pub fn mark(&self, source: Arc<dyn StoreSource>) {
         let mut inbox = lock(&self.shared.inbox);
         inbox.marked.push(source);
-        // After the first mark, the thread waits for the interval's end anyway.
-        if inbox.marked.len() == 1 {
+        if inbox.asleep {
             self.shared.arrived.notify_one();
         }
     }
@@ -189,18 +200,31 @@ impl Rounds {
         }
     }
 
-    /// Waits for marks, gathers more for an interval, and takes them. While storing fails it waits
-    /// for [`PROBE_EVERY`] at most.
+    /// Gathers marks for an interval, and takes them. Sleeps if there were none for a while; while
+    /// storing fails, for [`PROBE_EVERY`] at most.
     fn next(&self) -> (Vec<Arc<dyn StoreSource>>, Vec<Job>, bool) {
         let WriterShared { inbox, arrived, .. } = &*self.shared;
-        let inbox = lock(inbox);
-        let idle = |inbox: &mut Inbox| inbox.marked.is_empty() && !inbox.urgent && !inbox.closing;
-        let limit = if self.is_failing() { PROBE_EVERY } else { Duration::MAX };
-        let waited = arrived.wait_timeout_while(inbox, limit, idle);
-        let (inbox, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let calm = |inbox: &mut Inbox| !inbox.urgent && !inbox.closing;
-        let gathered = arrived.wait_timeout_while(inbox, Profile::NATIVE.store_every, calm);
-        let (mut inbox, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let (mut inbox, mut idle_intervals) = (lock(inbox), 0);
+        loop {
+            if inbox.is_idle() && idle_intervals >= IDLE_INTERVALS {
+                inbox.asleep = true;
+                let limit = if self.is_failing() { PROBE_EVERY } else { Duration::MAX };
+                let waited = arrived.wait_timeout_while(inbox, limit, |inbox| inbox.is_idle());
+                let timeout;
+                (inbox, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+                inbox.asleep = false;
+                if timeout.timed_out() {
+                    break;
+                }
+            }
+            let calm = |inbox: &mut Inbox| !inbox.urgent && !inbox.closing;
+            let gathered = arrived.wait_timeout_while(inbox, Profile::NATIVE.store_every, calm);
+            (inbox, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+            if !inbox.is_idle() {
+                break;
+            }
+            idle_intervals += 1;
+        }
         inbox.urgent = false;
         (mem::take(&mut inbox.marked), mem::take(&mut inbox.jobs), inbox.closing)
     }
