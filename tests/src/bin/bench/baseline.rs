@@ -95,13 +95,14 @@ impl Drop for BareLoop {
     }
 }
 
-/// Prints an address, accepts one WebSocket there, and moves bytes between it and a terminal: the
-/// least that any program which shows a terminal in a browser has to do.
+/// Prints an address, accepts one WebSocket there, and moves bytes between it and a terminal, all on
+/// one thread and without a log: the least that any program which shows a terminal in a browser has
+/// to do.
 ///
 /// # Errors
 /// If the program cannot be started or a connection fails.
 pub(crate) fn serve(command: &[&str]) -> Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
         let (stream, _) = listener.accept().await?;
@@ -137,7 +138,7 @@ pub(crate) fn serve(command: &[&str]) -> Result<()> {
 
 /// Selects the subprotocol that the bench's client offers.
 #[expect(clippy::result_large_err, reason = "the signature is tungstenite's")]
-fn choose(_: &Request, mut answer: Response) -> Result<Response, ErrorResponse> {
+pub(crate) fn choose(_: &Request, mut answer: Response) -> Result<Response, ErrorResponse> {
     let ours = HeaderValue::from_static("moorline.v1");
     answer.headers_mut().insert("Sec-WebSocket-Protocol", ours);
     Ok(answer)

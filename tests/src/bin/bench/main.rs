@@ -8,11 +8,14 @@
 
 mod agents;
 mod baseline;
+mod ceiling;
 mod echo;
 mod edge;
 mod flood;
 mod heavy;
+mod interrupt;
 mod lean;
+mod load;
 mod memory;
 mod page;
 mod pods;
@@ -32,8 +35,8 @@ use table::Table;
 
 const HELP: &str = "Measures Moorline next to a bare PTY and a bare PTY-to-WebSocket loop.
 
-Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse | agents |
-              page | tmux | pods | sync | edge]...
+Usage: bench [--quick] [flood | echo | viewers | interrupt | memory | heavy | screen | sse |
+              agents | page | tmux | pods | sync | edge]...
 
   --quick   fewer and shorter runs: for a look, not for a record
   Without names everything is measured. It fails if memory or disk is over what is promised.";
@@ -41,10 +44,11 @@ Usage: bench [--quick] [flood | echo | viewers | memory | heavy | screen | sse |
 /// A part of the table.
 type Part = (&'static str, fn(&mut Stage, &mut Table) -> Result<()>);
 
-const PARTS: [Part; 13] = [
+const PARTS: [Part; 14] = [
     ("flood", flood::measure),
     ("echo", echo::measure),
     ("viewers", viewers::measure),
+    ("interrupt", interrupt::measure),
     ("memory", memory::measure),
     ("heavy", heavy::measure),
     ("screen", screen::measure),
@@ -76,6 +80,9 @@ fn main() -> Result<()> {
         ["hear", address, session, count, tools] => {
             agents::hear(address.parse()?, &session.parse()?, count.parse()?, tools.parse()?)
         }
+        ["ceiling", bytes] => ceiling::serve(bytes.parse()?),
+        ["pour"] => program::pour(),
+        ["spin"] => load::spin(),
         ["bare", command @ ..] => baseline::serve(command),
         ["view", address, session, count] => {
             viewers::view(address.parse()?, &session.parse()?, count.parse()?)

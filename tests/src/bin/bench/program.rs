@@ -24,6 +24,18 @@ pub(crate) fn emit(bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// Puts out lines until it is interrupted.
+///
+/// # Errors
+/// If the terminal is gone.
+pub(crate) fn pour() -> Result<()> {
+    let block = LINE.repeat(800);
+    let mut output = std::io::stdout().lock();
+    loop {
+        output.write_all(&block)?;
+    }
+}
+
 /// Waits for a byte, then puts out this many lines, each with its number and the time.
 ///
 /// # Errors

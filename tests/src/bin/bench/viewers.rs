@@ -8,30 +8,50 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
 
+use super::ceiling::Ceiling;
 use super::lean::Lean;
 use super::stage::{Stage, itself, per_gigabyte, rate};
 use super::table::{Table, Target, median};
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     for (count, bytes, least) in
-        [(10, stage.scale.flood_bytes, Some(1000.0)), (100, stage.scale.crowd_bytes, None)]
+        [(10, stage.scale.flood_bytes, None), (100, stage.scale.crowd_bytes, Some(0.6))]
     {
-        let (mut rates, mut costs, mut complete) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tops, mut rates, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ratios, mut complete) = (Vec::new(), f64::INFINITY);
         for _ in 0..stage.scale.runs.min(3) {
+            let top = watch_ceiling(count, bytes)?;
             let run = watch(stage, count, bytes)?;
+            ratios.push(run.rate / top);
+            tops.push(top);
             rates.push(run.rate);
             costs.push(run.cost);
-            complete.push(run.complete as f64);
+            complete = complete.min(run.complete as f64);
         }
         let name = format!("{count} viewers");
         let target = least.map_or(Target::None, Target::AtLeast);
-        table.add(&format!("{name}, in total"), median(rates), "MB/s", target);
+        table.add(&format!("{name}, memory to WebSocket"), median(tops), "MB/s", Target::None);
+        table.add(&format!("{name}, in total"), median(rates), "MB/s", Target::None);
+        table.add("  of memory to WebSocket", median(ratios), "×", target);
         table.add(&format!("{name}, relay's CPU"), median(costs), "s/GB", Target::None);
-        let worst = complete.into_iter().fold(f64::INFINITY, f64::min);
         let all = Target::AtLeast(count as f64);
-        table.add(&format!("{name}, that got to the end"), worst, "", all);
+        table.add(&format!("{name}, that got to the end"), complete, "", all);
     }
     Ok(())
+}
+
+/// Returns the rate of as many viewers that are sent bytes from memory, in MB/s.
+fn watch_ceiling(count: usize, bytes: u64) -> Result<f64> {
+    let ceiling = Ceiling::start(bytes)?;
+    let nobody: SessionId = "bench-ceiling".parse()?;
+    let mut starter = Lean::connect(ceiling.address, &nobody)?;
+    starter.resume("bench-starter", "replay")?;
+    let mut audience = Audience::seat(ceiling.address, &nobody, count)?;
+    let started = Instant::now();
+    starter.send_input(1, b"\n")?;
+    drop(starter);
+    let (_, received) = audience.applause()?;
+    Ok(rate(received, started.elapsed()))
 }
 
 struct Run {
