@@ -11,6 +11,7 @@
 mod cluster;
 mod error;
 mod exec;
+mod files;
 mod input;
 mod link;
 mod machine;
@@ -37,12 +38,14 @@ use super::{
     SnapshotSource, StartedSession, StoredCheckpoint, Survival, blocking,
 };
 use crate::clock::monotonic;
+use crate::workspace::WorkspaceRemote;
 use cluster::Clusters;
 use error::ClusterError;
 use exec::Supervisors;
+use files::PodFiles;
 use input::PodRequests;
 use machine::PodMachine;
-use manifest::{PodPlan, chosen};
+use manifest::{PlannedWorkspace, PodPlan, chosen};
 use names::pod_name;
 use session::PodSession;
 use templates::PodTemplates;
@@ -109,10 +112,16 @@ impl KubernetesDriver {
             env: spec.facts.env,
             command,
             size: spec.facts.size,
+            workspace: spec.workspace.map(|it| PlannedWorkspace { id: it.id, host: it.host }),
         })
     }
 
-    fn run(&self, plan: PodPlan, is_new: bool) -> StartedSession {
+    fn run(
+        &self,
+        plan: PodPlan,
+        remote: Option<Arc<dyn WorkspaceRemote>>,
+        is_new: bool,
+    ) -> StartedSession {
         let now = monotonic();
         let machine =
             if is_new { PodMachine::new(&plan, now) } else { PodMachine::restored(&plan, now) };
@@ -124,7 +133,8 @@ impl KubernetesDriver {
             checkpoint: serde_json::to_vec(&plan).unwrap_or_default(),
         };
         let services = (self.clusters.clone(), self.supervisors.clone());
-        let session = PodSession::new(plan, machine, services, requests, sender);
+        let ends = (requests, PodFiles::new(remote));
+        let session = PodSession::new(plan, machine, services, ends, sender);
         let session = if is_new { session.reading_all() } else { session };
         tokio::spawn(session.run());
         StartedSession {
@@ -196,25 +206,30 @@ impl Driver for KubernetesDriver {
         self.clusters.missing()
     }
 
+    fn has_folders(&self) -> bool {
+        true
+    }
+
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async {
+            let remote = spec.workspace.as_ref().map(|it| Arc::clone(&it.remote));
             let plan = self.plan(spec).await?;
             let create = async { self.clusters.get().await?.create(&plan).await };
             let created = create.await;
             self.clusters.note(created)?;
-            Ok(self.run(plan, true))
+            Ok(self.run(plan, remote, true))
         })
     }
 
     fn restore(
         &self,
-        _: SessionSpec,
+        spec: SessionSpec,
         checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
             let plan: PodPlan = serde_json::from_slice(&checkpoint.state)
                 .map_err(|error| DriverError::Internal(error.into()))?;
-            Ok(self.run(plan, false))
+            Ok(self.run(plan, spec.workspace.map(|it| it.remote), false))
         })
     }
 

@@ -112,7 +112,11 @@ impl Host {
         let origin = self.origin(fork, &facts).await?;
         let fork = origin.as_ref().and_then(|origin| origin.conversation.clone());
         let cwd = cwd.map(PathBuf::from);
-        let files = self.synced(&facts, cwd.as_deref()).await?;
+        let workspace = self.session_workspace(driver, &facts);
+        let files = match workspace {
+            Some(_) => None,
+            None => self.synced(&facts, cwd.as_deref()).await?,
+        };
         if let Some(files) = &files {
             files.load().await?;
         }
@@ -125,6 +129,7 @@ impl Host {
             fork,
             variables,
             opener: Some(self.opener(&session_id)),
+            workspace,
         };
         let mut started = driver.start(spec).await?;
         if let Some(files) = files {

@@ -7,7 +7,7 @@ use moorline_shared::id::WorkspaceId;
 use tokio::sync::Mutex;
 
 use super::output::SyncedOutput;
-use super::{DialRemote, FolderSync, SyncFailure};
+use super::{DialRemote, FolderSync, KeptBase, SyncFailure};
 use crate::dial::Dial;
 use crate::driver::OutputSource;
 use crate::driver::pty::expanded;
@@ -83,7 +83,7 @@ impl HostWorkspaces {
                 return Err(SyncFailure::Overlap { path, other: folder.path.clone() });
             }
         }
-        let kept = Some((own.join(KEPT), workspace.clone()));
+        let kept = Some(KeptBase::Host(own.join(KEPT), workspace.clone()));
         let remote = Arc::new(DialRemote::new(Arc::clone(dial), workspace));
         let sync = FolderSync::begin(path.clone(), kept, name.to_owned(), remote).await?;
         let sync = Arc::new(sync);

@@ -9,13 +9,23 @@ use moorline_shared::session::{ExitStatus, Size};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::keeper::{Kept, KeptControl, KeptEvent, NotTaken};
+use crate::keeper::{FilePiece, Kept, KeptControl, KeptEvent, NotTaken};
 
 /// The most bytes of one output of a shell without a supervisor.
 const OUTPUT_BYTES: usize = 32 * 1024;
 /// The most outputs and pieces of input of such a shell that wait.
 const WAITING: usize = 4;
+
+/// An open connection to the terminal of a pod, and when it was used.
+pub(super) struct OpenLink {
+    pub(super) link: PodLink,
+    /// The offset after the input that was written to it.
+    pub(super) written: u64,
+    pub(super) ping_at: Instant,
+    pub(super) heard_at: Instant,
+}
 
 /// An open connection to the terminal of a pod. Dropping it closes the connection.
 pub(super) struct PodLink {
@@ -141,6 +151,14 @@ impl PodLink {
         matches!(self.end, TerminalEnd::Direct(_))
     }
 
+    /// Returns true if the other end keeps its folder in sync with the session's workspace.
+    pub(super) fn syncs(&self) -> bool {
+        match &self.end {
+            TerminalEnd::Supervised(kept, _) => kept.status().syncs,
+            TerminalEnd::Direct(_) => false,
+        }
+    }
+
     /// Returns the offset after the input that the terminal has taken, and the one after the output
     /// that there was, when the connection was made.
     pub(super) fn offsets(&self) -> (u64, u64) {
@@ -188,6 +206,20 @@ impl PodLink {
                 true
             }
             TerminalEnd::Direct(_) => false,
+        }
+    }
+
+    /// Sends part of an answer about files.
+    pub(super) fn files(&self, piece: FilePiece) {
+        if let TerminalEnd::Supervised(_, control) = &self.end {
+            control.files(piece);
+        }
+    }
+
+    /// Asks to make the folder and the workspace equal.
+    pub(super) fn settle(&self, number: u64) {
+        if let TerminalEnd::Supervised(_, control) = &self.end {
+            control.settle(number);
         }
     }
 

@@ -4,6 +4,7 @@ use moorline_shared::pod::WhenIdle;
 use moorline_shared::session::{ExitReason, ExitStatus};
 use moorline_shared::time::Time;
 
+use super::flush::AfterFlush;
 use super::{PodMachine, PodOutput, PodStage};
 
 impl PodMachine {
@@ -19,7 +20,10 @@ impl PodMachine {
             }
             WhenIdle::Delete => {
                 self.say("The session was idle for too long, and is deleted.");
-                self.finish(hung_up(), true);
+                let (status, claim) = (hung_up(), true);
+                if !self.flush(now, AfterFlush::End { status: status.clone(), claim }) {
+                    self.finish(status, claim);
+                }
             }
         }
     }
@@ -29,6 +33,14 @@ impl PodMachine {
         if !self.was_ready {
             return self.fail(code, message);
         }
+        let then = AfterFlush::Suspend { code, message: message.clone() };
+        if !self.flush(now, then) {
+            self.suspend(now, code, message);
+        }
+    }
+
+    /// Suspends the session, whose pod is gone, or is to go.
+    pub(super) fn suspend(&mut self, now: Time, code: &'static str, message: String) {
         self.outlook.fail(code, message.clone());
         self.running = false;
         self.outputs.push_back(PodOutput::Detach);
@@ -82,7 +94,7 @@ impl PodMachine {
         self.finish(status, false);
     }
 
-    fn finish(&mut self, status: ExitStatus, claim: bool) {
+    pub(super) fn finish(&mut self, status: ExitStatus, claim: bool) {
         self.stage = PodStage::Over;
         self.outputs.push_back(PodOutput::Detach);
         self.outputs.push_back(PodOutput::Delete { claim });

@@ -87,6 +87,12 @@ impl PodOutlook {
         self.view.as_ref().is_some_and(|view| view.running && !view.is_over())
     }
 
+    /// Returns true if the pod's program may still run, although the pod may be going.
+    pub(super) fn is_running_down(&self) -> bool {
+        let is_over = |view: &PodView| matches!(&*view.phase, "Succeeded" | "Failed");
+        self.view.as_ref().is_some_and(|view| view.running && !is_over(view))
+    }
+
     pub(super) fn has_claim(&self) -> bool {
         self.has_claim
     }
