@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::HostFailure;
 use crate::id::SessionId;
-use crate::limits::{NAME_CHARACTERS, POD_TEMPLATES, POD_TEXT_BYTES};
+use crate::limits::{LISTED_PODS, NAME_CHARACTERS, POD_TEMPLATES, POD_TEXT_BYTES};
 use crate::name::bounded;
 pub use template::{PodTemplate, SupervisorWay, WhenIdle};
 
@@ -220,6 +220,15 @@ pub struct ListedPod {
     pub node: Option<String>,
 }
 
+impl ListedPod {
+    fn clean(&mut self) {
+        for text in [&mut self.name, &mut self.namespace, &mut self.phase] {
+            *text = bounded(text, NAME_CHARACTERS);
+        }
+        self.node = self.node.take().map(|node| bounded(&node, NAME_CHARACTERS));
+    }
+}
+
 /// What a host knows of its cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -248,6 +257,10 @@ impl ClusterPods {
         self.namespace = bounded(&self.namespace, NAME_CHARACTERS);
         self.templates.retain(|template| template.check().is_ok());
         self.templates.truncate(POD_TEMPLATES);
+        for listed in [&mut self.pods, &mut self.claims] {
+            listed.truncate(LISTED_PODS);
+            listed.iter_mut().for_each(ListedPod::clean);
+        }
         self.problem = self.problem.map(|problem| bounded(&problem, 4 * NAME_CHARACTERS));
         self
     }
@@ -291,6 +304,18 @@ impl From<HostFailure> for PodsAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_any_host_are_bounded() {
+        let long = ListedPod { phase: "x".repeat(9_999), ..ListedPod::default() };
+        let many = vec![long; LISTED_PODS + 7];
+        let listed = ClusterPods { pods: many.clone(), claims: many, ..ClusterPods::default() };
+        let listed = listed.cleaned();
+        for listed in [listed.pods, listed.claims] {
+            assert_eq!(listed.len(), LISTED_PODS);
+            assert!(listed[0].phase.len() <= NAME_CHARACTERS, "{}", listed[0].phase.len());
+        }
+    }
 
     #[test]
     fn a_spec_is_what_a_cluster_could_take() {
