@@ -2,6 +2,7 @@
 
 use std::fs::remove_file;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bytes::BytesMut;
@@ -63,6 +64,8 @@ pub fn run(config: SupervisorConfig) -> Result<ExitCode, SupervisorError> {
 struct Supervisor {
     socket: KeeperSocket,
     terminal: SupervisedTerminal,
+    /// The path of the session's folder.
+    path: PathBuf,
     /// True if the program runs in the terminal's foreground instead of the shell.
     busy: bool,
     /// The folder, if it is in sync with a workspace.
@@ -94,10 +97,12 @@ impl Supervisor {
             }
             None => (machine, None),
         };
+        let path = folder.clone();
         let spec = ProgramSpec { session_id, folder, integration, command };
         let mut supervisor = Self {
             socket: KeeperSocket::new(machine, listener),
             terminal: SupervisedTerminal::new(spec, size),
+            path,
             busy: false,
             folder: None,
             end: None,
@@ -273,7 +278,7 @@ impl Supervisor {
                     self.socket.tell(KeeperInput::Snapshot(snapshot));
                 }
                 KeeperOutput::Measure => {
-                    let vitals = Vitals { busy: self.busy, ..Vitals::read() };
+                    let vitals = Vitals { busy: self.busy, ..Vitals::read(&self.path) };
                     self.socket.tell(KeeperInput::Vitals(json(&vitals)));
                 }
                 KeeperOutput::Settle(number) => {

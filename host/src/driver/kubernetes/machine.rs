@@ -142,14 +142,21 @@ impl PodMachine {
             PodInput::News(news) => self.news(&news),
             PodInput::Delivered(delivered) => self.delivered(now, delivered),
             PodInput::Attached => self.attached(now),
-            PodInput::Lost(reason) => self.lost_connection(now, reason),
+            PodInput::Lost(reason) => self.lost_connection(now, "reconnecting", reason),
+            PodInput::OtherVersion(reason) => {
+                self.lost_connection(now, "supervisor_version", reason);
+            }
             PodInput::Exited(status) => self.exited(now, status),
             PodInput::Settled(problem) => self.settled(now, problem),
             PodInput::Vitals(vitals) => {
                 if vitals.busy {
                     self.active_at = now;
                 }
-                if self.outlook.use_resources(now, vitals) {
+                let (full, is_news) = self.outlook.use_volume(vitals);
+                if let Some((code, message)) = full {
+                    self.outputs.push_back(PodOutput::Report { code, message });
+                }
+                if self.outlook.use_resources(now, vitals) || is_news {
                     self.tell();
                 }
             }
@@ -310,7 +317,7 @@ impl PodMachine {
         self.tell();
     }
 
-    fn lost_connection(&mut self, now: Time, reason: String) {
+    fn lost_connection(&mut self, now: Time, code: &'static str, reason: String) {
         let (until, tries) = match self.stage {
             PodStage::Ready => (None, 0),
             PodStage::Attaching { until, tries, .. } => (until, tries + 1),
@@ -322,9 +329,9 @@ impl PodMachine {
             tries => LONGEST_WAIT.min(SHORTEST_WAIT * 2_u32.saturating_pow(tries.min(16) - 1)),
         };
         self.stage = PodStage::Attaching { until, tries, retry: Some(now + wait) };
-        if tries == 1 {
-            // Most losses are over at once.
-            self.outlook.fail("reconnecting", reason);
+        // Most losses are over at once.
+        if tries == 1 || code != "reconnecting" {
+            self.outlook.fail(code, reason);
             self.tell();
         }
     }

@@ -22,7 +22,7 @@ use super::error::ClusterError;
 use super::exec::{self, Supervisors};
 use super::files::PodFiles;
 use super::input::PodRequests;
-use super::link::{OpenLink, PodLink};
+use super::link::{LinkFailure, OpenLink, PodLink};
 use super::machine::{CreatedPod, DeliveryError, PodInput, PodMachine, PodOutput};
 use super::manifest::PodPlan;
 use super::view::{PodNews, PodView};
@@ -85,7 +85,7 @@ pub(super) struct PodSession {
 enum PodWork {
     Created(Result<CreatedPod, ClusterError>),
     Delivered(Result<(), DeliveryError>),
-    Attached(Result<PodLink, String>),
+    Attached(Result<PodLink, LinkFailure>),
     Deleted,
 }
 
@@ -240,7 +240,7 @@ impl PodSession {
                     PodWork::Attached(match clusters.get().await {
                         Ok(cluster) if is_direct => exec::start_directly(&cluster, &plan).await,
                         Ok(cluster) => exec::attach(&cluster, &plan, read).await,
-                        Err(error) => Err(error.to_string()),
+                        Err(error) => Err(LinkFailure::Lost(error.to_string())),
                     })
                 });
             }
@@ -317,7 +317,7 @@ impl PodSession {
             }
             Some(PodWork::Delivered(delivered)) => self.tell(PodInput::Delivered(delivered)),
             Some(PodWork::Attached(Ok(link))) => self.open(link),
-            Some(PodWork::Attached(Err(reason))) => self.tell(PodInput::Lost(reason)),
+            Some(PodWork::Attached(Err(failure))) => self.tell(failure.into()),
             Some(PodWork::Deleted) => {}
             None => tracing::error!(session = %self.plan.session_id, "work on a pod has failed"),
         }
@@ -383,9 +383,6 @@ impl PodSession {
             }
             KeptEvent::Lost(reason) => {
                 let reason = match reason {
-                    Some(RefusalCode::Version) => {
-                        "the pod's supervisor is of another version than this host"
-                    }
                     Some(RefusalCode::Replaced) => "another host has connected to the pod",
                     _ => "the connection to the pod was lost",
                 };

@@ -23,6 +23,8 @@ pub(in crate::driver::kubernetes) enum PodInput {
     Attached,
     /// [`PodOutput::Attach`] has failed, or the connection was lost; with the reason.
     Lost(String),
+    /// The same, because the pod's supervisor is of another version: with the reason.
+    OtherVersion(String),
     /// The program has ended.
     Exited(ExitStatus),
     /// The pod has told the resources that it uses.

@@ -384,3 +384,37 @@ fn a_pod_that_is_deleted_sends_its_last_files_while_it_ends() {
     let mut direct = Bench::ready(|_| ());
     assert_eq!(direct.tell(deleting())[0], PodOutput::Detach);
 }
+
+#[test]
+fn a_full_volume_is_told_and_is_no_reason_any_more_once_there_is_room() {
+    let mut bench = Bench::ready(|_| ());
+    let vitals = |free| {
+        let (volume_bytes, volume_free_bytes) = (Some(1 << 30), Some(free));
+        PodInput::Vitals(Vitals { volume_bytes, volume_free_bytes, ..Vitals::default() })
+    };
+    assert_eq!(bench.tell(vitals(5 << 20)), []);
+    assert_eq!(bench.reason, None);
+    let outputs = bench.tell(vitals(1 << 20));
+    let [PodOutput::Report { code, message }] = &*outputs else { panic!("{outputs:?}") };
+    assert!(*code == "volume_full" && message.contains("1024 MiB"), "{message}");
+    assert_eq!((bench.phase, bench.reason.as_deref()), (PodPhase::Ready, Some("volume_full")));
+    assert_eq!(bench.tell(vitals(0)), [], "it is told once");
+    bench.tell(vitals(1 << 29));
+    assert_eq!(bench.reason, None);
+    // What is not a volume of the session's own is not its concern.
+    let mut bench = Bench::ready(|template| template.storage = None);
+    assert_eq!(bench.tell(vitals(0)), []);
+    assert_eq!(bench.reason, None);
+}
+
+#[test]
+fn a_supervisor_of_another_version_is_told_at_once() {
+    let mut bench = Bench::ready(|_| ());
+    bench.tell(PodInput::Lost("cut".into()));
+    assert_eq!(bench.sleep().1, [PodOutput::Attach]);
+    bench.tell(PodInput::OtherVersion("version 2".into()));
+    assert_eq!(bench.reason.as_deref(), Some("supervisor_version"));
+    assert_eq!(bench.sleep().1, [PodOutput::Attach]);
+    bench.tell(PodInput::Attached);
+    assert_eq!(bench.reason, None);
+}
