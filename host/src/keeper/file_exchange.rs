@@ -228,8 +228,7 @@ mod tests {
 
     impl Ends {
         fn new() -> Self {
-            let mut ends =
-                Self { keeper: FileExchange::asking(), host: FileExchange::answering() };
+            let mut ends = Self { keeper: FileExchange::asking(), host: FileExchange::answering() };
             ends.connect();
             ends
         }

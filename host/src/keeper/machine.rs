@@ -165,9 +165,10 @@ impl KeeperMachine {
 
     /// Creates the state of a keeper whose program has a terminal. Its hosts may ask for snapshots
     /// and sizes. It holds at most `output_bytes` of output, and lets the program run without a host.
-    pub(crate) fn of_terminal(pid: u32, output_bytes: usize, now: Time) -> Self {
+    pub(crate) fn of_terminal(output_bytes: usize, now: Time) -> Self {
+        // Its process is of no use to a host elsewhere.
         let mut machine =
-            Self { output_bytes, terminal: Some(KeptTerminal::default()), ..Self::new(pid, now) };
+            Self { output_bytes, terminal: Some(KeptTerminal::default()), ..Self::new(0, now) };
         machine.life.run_alone();
         machine
     }

@@ -141,8 +141,7 @@ impl SupervisedFolder {
             FolderWake::Due => {
                 self.loading(LoadInput::Timeout, &mut actions);
                 if self.end_at.is_some_and(|at| at <= monotonic()) {
-                    self.end_at = None;
-                    actions.push(FolderAction::End);
+                    self.ended(&mut actions);
                 }
             }
         }
@@ -229,10 +228,14 @@ impl SupervisedFolder {
                     let problem = Some(failure.reason());
                     self.tell(FolderReport { problem, ..self.report.clone() }, actions);
                 }
-                self.end_at = None;
-                actions.push(FolderAction::End);
+                self.ended(actions);
             }
         }
+    }
+
+    fn ended(&mut self, actions: &mut Vec<FolderAction>) {
+        (self.is_ending, self.end_at) = (false, None);
+        actions.push(FolderAction::End);
     }
 
     fn loading(&mut self, input: LoadInput, actions: &mut Vec<FolderAction>) {

@@ -99,7 +99,10 @@ impl FolderLoad {
                 self.start();
             }
             LoadInput::Failed { reason, is_final: true } => {
-                self.say(format!("The folder is not in sync with its workspace: {}", reason.message));
+                self.say(format!(
+                    "The folder is not in sync with its workspace: {}",
+                    reason.message
+                ));
                 self.start();
             }
             LoadInput::Failed { reason, is_final: false } => {

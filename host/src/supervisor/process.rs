@@ -72,6 +72,8 @@ struct Supervisor {
     folder: Option<SupervisedFolder>,
     /// How the program has ended, until that is told: the last files come first.
     end: Option<ExitStatus>,
+    /// True once this process was asked to end.
+    is_terminating: bool,
     terminated: Signal,
 }
 
@@ -89,7 +91,7 @@ impl Supervisor {
             config;
         let terminated = signal(SignalKind::terminate())?;
         let listener = socket::listen(&socket)?;
-        let machine = KeeperMachine::of_terminal(0, OUTPUT_BYTES, monotonic());
+        let machine = KeeperMachine::of_terminal(OUTPUT_BYTES, monotonic());
         let (machine, synced) = match workspace {
             Some(workspace) => {
                 let begun = SupervisedFolder::begin(folder.clone(), workspace.id, workspace.host);
@@ -106,6 +108,7 @@ impl Supervisor {
             busy: false,
             folder: None,
             end: None,
+            is_terminating: false,
             terminated,
         };
         match synced {
@@ -120,7 +123,7 @@ impl Supervisor {
                 supervisor.socket.tell(KeeperInput::Folder(json(&report)));
                 supervisor.terminal.start().await?;
             }
-            None => drop(supervisor.terminal.start().await?),
+            None => supervisor.terminal.start().await?,
         }
         Ok(supervisor)
     }
@@ -171,17 +174,16 @@ impl Supervisor {
                 self.do_for_folder(actions.unwrap_or_default()).await;
             }
             SupervisorWake::Terminated => {
+                self.is_terminating = true;
                 self.socket.tell(KeeperInput::Terminate);
-                if !self.socket.is_connected() {
-                    // Nobody could pass on the last files.
-                    self.tell_end();
-                }
+                self.end_without_host();
             }
         }
     }
 
     /// Passes on to the folder what has come from the host.
     async fn pass_on(&mut self) {
+        self.end_without_host();
         let Some(folder) = &mut self.folder else { return };
         let mut actions = folder.connected(self.socket.is_connected());
         while let Some(answer) = self.socket.machine.poll_answer() {
@@ -240,6 +242,14 @@ impl Supervisor {
         match &mut self.folder {
             Some(folder) => folder.end(self.socket.is_connected()),
             None => self.tell_end(),
+        }
+        self.end_without_host();
+    }
+
+    /// Waits no longer for the last files, if there is little time and nobody to pass them on.
+    fn end_without_host(&mut self) {
+        if self.is_terminating && !self.socket.is_connected() {
+            self.tell_end();
         }
     }
 

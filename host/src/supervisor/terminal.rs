@@ -59,12 +59,12 @@ impl SupervisedTerminal {
         Self { screen: Screen::new(size), seq: Seq::ZERO, size, spec: Some(spec), program: None }
     }
 
-    /// Starts the program, unless it was started. Returns its process.
+    /// Starts the program, unless it was started.
     ///
     /// # Errors
     /// [`DriverError`].
-    pub(super) async fn start(&mut self) -> Result<Option<u32>, DriverError> {
-        let Some(spec) = self.spec.take() else { return Ok(None) };
+    pub(super) async fn start(&mut self) -> Result<(), DriverError> {
+        let Some(spec) = self.spec.take() else { return Ok(()) };
         let ProgramSpec { session_id, folder, integration, command } = spec;
         let spec = SessionSpec {
             session_id,
@@ -76,9 +76,9 @@ impl SupervisedTerminal {
             workspace: None,
         };
         let started = PtyDriver::new(Some(integration)).start(spec).await?;
-        let StartedSession { output, control, pid, .. } = started;
+        let StartedSession { output, control, .. } = started;
         self.program = Some(RunningProgram { output: read_ahead(output), control });
-        Ok(pid)
+        Ok(())
     }
 
     /// Waits for output, if there is room for it, and until the program takes input, if there is

@@ -131,9 +131,8 @@ impl RoundReport {
     /// Returns what was not possible: each path with the reason.
     pub fn problems(&self) -> impl Iterator<Item = (String, HostFailure)> {
         let refused = self.refused.iter();
-        let refused = refused.map(|it| {
-            (it.path.to_string(), HostFailure::new(&it.code, it.message.clone()))
-        });
+        let refused =
+            refused.map(|it| (it.path.to_string(), HostFailure::new(&it.code, it.message.clone())));
         refused.chain(self.failed.iter().map(|(path, why)| (path.to_string(), why.clone())))
     }
 }

@@ -133,7 +133,10 @@ impl PodFiles {
 
     /// Takes what the supervisor tells of the folder. Returns what has become of the settle, if it is
     /// done, and a problem to tell, if it is new.
-    pub(super) fn report(&mut self, report: FolderReport) -> (Option<Settled>, Option<HostFailure>) {
+    pub(super) fn report(
+        &mut self,
+        report: FolderReport,
+    ) -> (Option<Settled>, Option<HostFailure>) {
         let FolderReport { settled, problem } = report;
         let is_done = self.settle != 0 && settled >= self.settle;
         let settled = is_done.then(|| {

@@ -96,13 +96,7 @@ fn each_byte_of_input_is_taken_once() {
     assert_eq!(bench.frames(), [KeeperFrame::Written { offset: 3 }]);
     // The next host goes on after what was taken, and not after what was written.
     bench.connect(0);
-    assert_eq!(
-        bench.frames(),
-        [
-            welcome(4, 0, 0),
-            KeeperFrame::Written { offset: 3 }
-        ]
-    );
+    assert_eq!(bench.frames(), [welcome(4, 0, 0), KeeperFrame::Written { offset: 3 }]);
     bench.write(5, b"f");
     assert_eq!(bench.refusal(), RefusalCode::Protocol);
     assert_eq!(bench.machine.input(), b"d");

@@ -85,9 +85,8 @@ impl Engine {
         remote: Arc<dyn WorkspaceRemote>,
     ) -> io::Result<Self> {
         let path = folder.path().to_owned();
-        let kept = kept
-            .map(|kept| SyncBaseFile::open(&kept, &path, folder.identity()))
-            .transpose()?;
+        let kept =
+            kept.map(|kept| SyncBaseFile::open(&kept, &path, folder.identity())).transpose()?;
         let (file, base) = kept.unzip();
         let changes = Arc::new(FolderChanges::default());
         let watch = Watch::begin(&path, &changes);

@@ -88,7 +88,9 @@ async fn files_of_a_pod_are_there_before_its_first_command_and_go_both_ways() ->
     let place = Place::start().await?;
     let files = Workspace::create(&place.api).await?;
     files.put("in/hello.txt", "hello\n").await?;
-    files.send(Method::PUT, "run.sh", &[("x-moorline-mode", "755")], "#!/bin/sh\ncat in/*\n").await?;
+    files
+        .send(Method::PUT, "run.sh", &[("x-moorline-mode", "755")], "#!/bin/sh\ncat in/*\n")
+        .await?;
     let script = "./run.sh > copied; exec cat";
     let command = ["sh", "-c", script].map(str::to_owned).to_vec();
     let pod = Synced::start(place, files, command).await?;
@@ -124,7 +126,8 @@ async fn files_of_a_pod_are_there_before_its_first_command_and_go_both_ways() ->
 async fn a_new_pod_has_the_files_with_its_volume_and_without() -> Result<()> {
     let pod = Synced::shell().await?;
     let mut states = States::open(&pod.place.api, &pod.id).await?;
-    pod.run("cat first; echo one >kept; echo two >changed; echo three >removed", "round-a1").await?;
+    pod.run("cat first; echo one >kept; echo two >changed; echo three >removed", "round-a1")
+        .await?;
     pod.files.until_content("removed", b"three\n").await?;
     // The last files are sent while the pod ends.
     pod.run("echo late >late", "round-a2").await?;
@@ -209,10 +212,7 @@ async fn what_is_not_in_sync_is_told_with_a_code() -> Result<()> {
     let template = json!({ "name": "direct", "image": "a", "supervisor": "none" });
     pod.place.api.expect(200, Method::POST, &path, template).await?;
     let direct = PodSpec { template: Some("direct".to_owned()), ..PodSpec::default() };
-    let wanted = CreateSession {
-        pod: Some(direct),
-        ..synced_wish(&pod.files, expected::shell())?
-    };
+    let wanted = CreateSession { pod: Some(direct), ..synced_wish(&pod.files, expected::shell())? };
     let id = pod.place.api.create(&wanted).await?.session_id;
     let follower = pod.place.follow(&id, 2).await?;
     follower.until("the sentence", |seen| seen.shows("are not in sync with the workspace")).await?;

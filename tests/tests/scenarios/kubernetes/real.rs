@@ -105,7 +105,11 @@ async fn files_go_with_a_session_from_pod_to_pod() -> Result<()> {
     files.until_content("late", b"late\n").await?;
     files.put("changed", "changed meanwhile\n").await?;
     run(&follower, "cat changed", "round-3").await?;
-    ensure!(follower.seen().contains("changed meanwhile\r\nround-3"), "{}", follower.seen().describe());
+    ensure!(
+        follower.seen().contains("changed meanwhile\r\nround-3"),
+        "{}",
+        follower.seen().describe()
+    );
     // One without the volume gets all of it from the database.
     delete_claim(&cluster, &pod).await?;
     states.until(PodPhase::Suspended).await?;
