@@ -51,10 +51,11 @@ use moorline_shared::event::Status;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, SessionId};
-use moorline_shared::pod::{PodsAnswer, PodsQuestion};
+use moorline_shared::pod::{PodMetrics, PodsAnswer, PodsQuestion};
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use crate::workspace::SessionWorkspace;
 pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
@@ -128,6 +129,11 @@ pub trait Driver: Debug + Send + Sync {
     /// Answers a question about templates and pods; `None` if the driver has no pods.
     fn pods(&self, _question: PodsQuestion) -> BoxFuture<'_, Option<PodsAnswer>> {
         Box::pin(ready(None))
+    }
+
+    /// Returns counts of its pods, with every change; `None` if the driver has no pods.
+    fn pod_metrics(&self) -> Option<watch::Receiver<PodMetrics>> {
+        None
     }
 
     /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may

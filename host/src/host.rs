@@ -8,6 +8,7 @@
 mod control;
 mod fork;
 mod opener;
+mod pod_reports;
 mod publication;
 mod restore;
 mod start;
@@ -35,9 +36,7 @@ use crate::driver::{Driver, Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
-use crate::workspace::{
-    DialRemote, HeldFolder, HostWorkspaces, SessionWorkspace, SyncFailure,
-};
+use crate::workspace::{DialRemote, HeldFolder, HostWorkspaces, SessionWorkspace, SyncFailure};
 pub use fork::ForkError;
 use opener::HostOpener;
 pub use start::StartError;

@@ -4,6 +4,7 @@
 //! own, with a volume for its files. Its log reports the state of the pod after every change, in the
 //! event `pod-status`. `docs/KUBERNETES.md` describes the life of such a session.
 
+mod metrics;
 mod template;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::failure::HostFailure;
 use crate::id::SessionId;
 use crate::limits::{LISTED_PODS, NAME_CHARACTERS, POD_TEMPLATES, POD_TEXT_BYTES};
 use crate::name::bounded;
+pub use metrics::PodMetrics;
 pub use template::{PodTemplate, SupervisorWay, WhenIdle};
 
 /// The pod that a session runs in. Without a field, the template's value counts.
@@ -147,7 +149,7 @@ pub struct PodStatus {
 }
 
 /// The phase of a pod's life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PodPhase {

@@ -9,6 +9,7 @@
 //! The client of the API is `kube`, which needs no C library and whose watches go on by themselves.
 
 mod cluster;
+mod counts;
 mod error;
 mod exec;
 mod files;
@@ -17,6 +18,7 @@ mod link;
 mod machine;
 mod manifest;
 mod names;
+mod outputs;
 mod session;
 mod templates;
 mod view;
@@ -29,9 +31,9 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
-use moorline_shared::pod::{ClusterPods, PodsAnswer, PodsQuestion};
+use moorline_shared::pod::{ClusterPods, PodMetrics, PodsAnswer, PodsQuestion};
 use moorline_shared::session::{KUBERNETES_DRIVER, Size};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
@@ -40,6 +42,7 @@ use super::{
 use crate::clock::monotonic;
 use crate::workspace::WorkspaceRemote;
 use cluster::Clusters;
+use counts::PodCount;
 use error::ClusterError;
 use exec::Supervisors;
 use files::PodFiles;
@@ -69,6 +72,7 @@ pub struct KubernetesDriver {
     clusters: Clusters,
     supervisors: Supervisors,
     templates: Arc<PodTemplates>,
+    counts: watch::Sender<PodMetrics>,
 }
 
 impl KubernetesDriver {
@@ -80,6 +84,7 @@ impl KubernetesDriver {
             clusters: Clusters::new(context),
             supervisors: Supervisors(supervisors),
             templates: Arc::new(PodTemplates::open(folder.as_deref())),
+            counts: watch::Sender::new(PodMetrics::default()),
         }
     }
 
@@ -133,7 +138,8 @@ impl KubernetesDriver {
             checkpoint: serde_json::to_vec(&plan).unwrap_or_default(),
         };
         let services = (self.clusters.clone(), self.supervisors.clone());
-        let ends = (requests, PodFiles::new(remote));
+        let count = PodCount::new(self.counts.clone(), is_new);
+        let ends = (requests, PodFiles::new(remote), count);
         let session = PodSession::new(plan, machine, services, ends, sender);
         let session = if is_new { session.reading_all() } else { session };
         tokio::spawn(session.run());
@@ -189,7 +195,7 @@ impl KubernetesDriver {
             }
         };
         changed.map_err(|error| HostFailure::new(error.code(), error.to_string()))??;
-        self.listed().await.or_else(|error| {
+        self.listed().await.map(ClusterPods::cleaned).or_else(|error| {
             let templates = self.templates.list();
             let problem = Some(error.to_string());
             Ok(ClusterPods { templates, problem, ..ClusterPods::default() })
@@ -267,6 +273,10 @@ impl Driver for KubernetesDriver {
                 Err(failure) => failure.into(),
             })
         })
+    }
+
+    fn pod_metrics(&self) -> Option<watch::Receiver<PodMetrics>> {
+        Some(self.counts.subscribe())
     }
 
     fn sweep<'a>(&'a self, known: &'a BTreeSet<SessionId>) -> BoxFuture<'a, ()> {

@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes};
 use futures_util::{Stream, StreamExt as _};
-use moorline_shared::event::{Activity, EventKind, Status};
+use moorline_shared::event::{Activity, Status};
 use moorline_shared::failure::HostFailure;
 use moorline_shared::frame::Frame;
 use moorline_shared::limits::FRAME_DATA_BYTES;
-use moorline_shared::pod::{PodStatus, SupervisorWay};
-use serde_json::{Map, Value, json};
+use moorline_shared::pod::SupervisorWay;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cluster::Clusters;
+use super::counts::PodCount;
 use super::error::ClusterError;
 use super::exec::{self, Supervisors};
 use super::files::PodFiles;
@@ -25,6 +25,7 @@ use super::input::PodRequests;
 use super::link::{LinkFailure, OpenLink, PodLink};
 use super::machine::{CreatedPod, DeliveryError, PodInput, PodMachine, PodOutput};
 use super::manifest::PodPlan;
+use super::outputs;
 use super::view::{PodNews, PodView};
 use crate::clock::monotonic;
 use crate::driver::DriverOutput;
@@ -76,6 +77,8 @@ pub(super) struct PodSession {
     /// What the cluster reports, until the pod is ready.
     news: Option<Pin<Box<dyn Stream<Item = PodNews> + Send>>>,
     works: JoinSet<PodWork>,
+    /// The session's part in the counts of the host.
+    count: PodCount,
     /// True once a terminal was connected.
     begun: bool,
     is_over: bool,
@@ -109,7 +112,7 @@ impl PodSession {
         plan: PodPlan,
         machine: PodMachine,
         (clusters, supervisors): (Clusters, Supervisors),
-        (requests, files): (Arc<PodRequests>, PodFiles),
+        (requests, files, count): (Arc<PodRequests>, PodFiles, PodCount),
         sender: mpsc::Sender<DriverOutput>,
     ) -> Self {
         Self {
@@ -127,6 +130,7 @@ impl PodSession {
             watch_at: Instant::now(),
             news: None,
             works: JoinSet::new(),
+            count,
             begun: false,
             is_over: false,
         }
@@ -247,10 +251,13 @@ impl PodSession {
             PodOutput::Settle => self.settle(),
             PodOutput::Detach => self.detach(),
             PodOutput::Delete { claim } => self.delete(claim),
-            PodOutput::Tell(status) => self.put(event_of(&status)),
+            PodOutput::Tell(status) => {
+                self.count.told(status.phase);
+                self.put(outputs::status(&status));
+            }
             PodOutput::Say(text) => self.put_bytes(text.as_bytes(), None),
             PodOutput::Report { code, message } => {
-                self.report(&HostFailure::new(code, message));
+                self.put(outputs::error(&HostFailure::new(code, message)));
             }
             PodOutput::End(status) => {
                 self.is_over = true;
@@ -269,6 +276,7 @@ impl PodSession {
         self.read = Some(0);
         self.news = None;
         self.requests.renew();
+        self.count.detached();
         self.files.reset();
     }
 
@@ -334,8 +342,9 @@ impl PodSession {
         }
         if let Some(problem) = self.files.connected(link.syncs(), link.is_direct()) {
             self.say(&problem.message);
-            self.report(&problem);
+            self.put(outputs::error(&problem));
         }
+        self.count.linked();
         self.begun = true;
         self.read = Some(self.read.unwrap_or(end));
         let written = self.requests.resume(taken, is_first);
@@ -376,7 +385,7 @@ impl PodSession {
             }
             KeptEvent::Folder(report) => {
                 let (settled, problem) = self.files.report(*report);
-                problem.iter().for_each(|problem| self.report(problem));
+                problem.iter().for_each(|problem| self.put(outputs::error(problem)));
                 if let Some(problem) = settled {
                     self.tell(PodInput::Settled(problem));
                 }
@@ -393,6 +402,7 @@ impl PodSession {
 
     fn lose_link(&mut self, reason: String) {
         self.link = None;
+        self.count.lost_link();
         self.files.disconnected();
         self.tell(PodInput::Lost(reason));
     }
@@ -443,12 +453,6 @@ impl PodSession {
         }
     }
 
-    /// Reports an error with a stable code.
-    fn report(&mut self, HostFailure { code, message }: &HostFailure) {
-        let fields = json!({ "error": message, "code": code });
-        self.put(event(EventKind::SessionError.as_str(), fields));
-    }
-
     fn say(&mut self, line: &str) {
         self.put_bytes(format!("{line}\r\n").as_bytes(), None);
     }
@@ -484,16 +488,4 @@ async fn next_event(link: Option<&mut PodLink>) -> KeptEvent {
         Some(link) => link.next().await,
         None => std::future::pending().await,
     }
-}
-
-fn event_of(status: &PodStatus) -> DriverOutput {
-    event(EventKind::PodStatus.as_str(), json!(status))
-}
-
-fn event(kind: &'static str, fields: Value) -> DriverOutput {
-    let fields = match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    DriverOutput::Event { kind, fields }
 }
