@@ -6,12 +6,14 @@
 //! [`Host::stop`], or if a relay reports that a session was deleted or continues elsewhere.
 
 mod control;
+mod folders;
 mod fork;
 mod opener;
 mod pod_reports;
 mod publication;
 mod restore;
 mod start;
+mod synced_output;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -36,7 +38,8 @@ use crate::driver::{Driver, Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
-use crate::workspace::{DialRemote, HeldFolder, HostWorkspaces, SessionWorkspace, SyncFailure};
+use crate::workspace::{DialRemote, SessionWorkspace, SyncFailure};
+use folders::{HeldFolder, HostWorkspaces};
 pub use fork::ForkError;
 use opener::HostOpener;
 pub use start::StartError;

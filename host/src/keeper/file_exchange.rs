@@ -132,7 +132,7 @@ impl FileExchange {
     ///
     /// # Errors
     /// [`BadPiece`]; then the connection is of no use any more.
-    pub(crate) fn receive(&mut self, piece: FilePiece) -> Result<Option<Bytes>, BadPiece> {
+    pub(crate) fn receive(&mut self, piece: &FilePiece) -> Result<Option<Bytes>, BadPiece> {
         let is_other = piece.number != self.number;
         if is_other && self.side == FileSide::Answers {
             self.begin(piece.number);
@@ -152,7 +152,7 @@ impl FileExchange {
             }
             Some(sent) => self.taken = self.taken.max(has.min(sent)),
         }
-        if is_about_another { Ok(None) } else { self.take(&piece) }
+        if is_about_another { Ok(None) } else { self.take(piece) }
     }
 
     /// Returns the next piece to send.
@@ -243,10 +243,10 @@ mod tests {
             let (mut requests, mut answers) = (Vec::new(), Vec::new());
             for _ in 0..pieces {
                 if let Some(piece) = self.host.poll_piece() {
-                    answers.extend(self.keeper.receive(piece).unwrap());
+                    answers.extend(self.keeper.receive(&piece).unwrap());
                 }
                 if let Some(piece) = self.keeper.poll_piece() {
-                    requests.extend(self.host.receive(piece).unwrap());
+                    requests.extend(self.host.receive(&piece).unwrap());
                 }
             }
             (requests, answers)
@@ -315,13 +315,13 @@ mod tests {
         ends.keeper.ask(message(10, 2));
         assert_eq!(ends.run(3).0, [message(10, 2)]);
         ends.host.answer(1, message(3, 3));
-        assert_eq!(ends.run(3).1, [Bytes::new(); 0], "nobody waits for that answer");
+        assert!(ends.run(3).1.is_empty(), "nobody waits for that answer");
         ends.host.answer(2, message(300_000, 4));
         ends.run(2);
         // What is on its way of an answer to an earlier request counts for nothing.
         let late = ends.host.poll_piece().unwrap();
         ends.keeper.ask(message(10, 5));
-        assert_eq!(ends.keeper.receive(late), Ok(None));
+        assert_eq!(ends.keeper.receive(&late), Ok(None));
         assert_eq!(ends.run(3).0, [message(10, 5)]);
     }
 
@@ -346,11 +346,11 @@ mod tests {
         };
         let mut host = FileExchange::answering();
         host.connected();
-        assert_eq!(host.receive(piece(u64::MAX, 0, b"")), Err(BadPiece::TooLong));
-        assert_eq!(host.receive(piece(9, 1, b"x")), Err(BadPiece::Gap));
-        assert_eq!(host.receive(piece(9, u64::MAX, b"x")), Err(BadPiece::Gap));
-        assert_eq!(host.receive(piece(2, 0, b"xyz")), Err(BadPiece::Gap));
-        assert_eq!(host.receive(piece(9, 0, b"x")), Ok(None));
-        assert_eq!(host.receive(piece(8, 1, b"y")), Err(BadPiece::Gap));
+        assert_eq!(host.receive(&piece(u64::MAX, 0, b"")), Err(BadPiece::TooLong));
+        assert_eq!(host.receive(&piece(9, 1, b"x")), Err(BadPiece::Gap));
+        assert_eq!(host.receive(&piece(9, u64::MAX, b"x")), Err(BadPiece::Gap));
+        assert_eq!(host.receive(&piece(2, 0, b"xyz")), Err(BadPiece::Gap));
+        assert_eq!(host.receive(&piece(9, 0, b"x")), Ok(None));
+        assert_eq!(host.receive(&piece(8, 1, b"y")), Err(BadPiece::Gap));
     }
 }

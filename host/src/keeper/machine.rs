@@ -370,7 +370,7 @@ impl KeeperMachine {
             }
             (_, HostFrame::Ping) => self.actions.push_back(KeeperOutput::Measure),
             (_, HostFrame::Files { piece }) => match &mut self.folder {
-                Some(folder) => folder.receive(piece).map_err(|bad| protocol(&bad.to_string()))?,
+                Some(folder) => folder.receive(&piece).map_err(|bad| protocol(&bad.to_string()))?,
                 None => return Err(protocol("no folder is in sync")),
             },
             (_, HostFrame::Settle { number }) => {

@@ -289,7 +289,7 @@ impl World {
                 KeptEvent::Written(offset) => assert!(offset <= self.consumed),
                 KeptEvent::Errors(_) => {}
                 KeptEvent::Files(piece) => {
-                    if let Some(request) = self.files.receive(piece).unwrap() {
+                    if let Some(request) = self.files.receive(&piece).unwrap() {
                         self.asked = Some(request);
                     }
                 }

@@ -208,7 +208,7 @@ mod tests {
         for _ in 0..2 {
             let text = metrics.encode(&Counts::default()).unwrap();
             for line in [
-                "moorline_pods{host=\"machine_1\",phase=\"Ready\"} 2",
+                "moorline_pods{host=\"machine_1\",phase=\"ready\"} 2",
                 "moorline_pods_ready_total{host=\"machine_1\"} 2",
                 "moorline_pods_ready_milliseconds_total{host=\"machine_1\"} 1500",
                 "moorline_pod_reconnects_total{host=\"machine_1\"} 7",

@@ -116,9 +116,8 @@ async fn a_pods_output_is_exact_however_often_its_exec_is_cut() -> Result<()> {
     follower.until_end("all of the output", |seen| seen.contains(Flood::END)).await?;
     let opened = place.cluster.execs().opened();
     ensure!(opened > 10, "{opened} execs");
-    let seen = follower.seen();
-    ensure!(seen.digest == expected, "not byte-exact: {}", seen.describe());
-    drop(seen);
+    let digest = follower.seen().digest;
+    ensure!(digest == expected, "not byte-exact: {}", follower.seen().describe());
     if place.relay.kind() != Kind::Edge {
         wait_until("the counts of pods", async || {
             let text = place.api.get_text("/metrics").await.map(|it| it.1).unwrap_or_default();

@@ -79,7 +79,7 @@ impl PodFiles {
     ///
     /// # Errors
     /// [`BadPiece`]; then the connection is of no use any more.
-    pub(super) fn receive(&mut self, piece: FilePiece) -> Result<(), BadPiece> {
+    pub(super) fn receive(&mut self, piece: &FilePiece) -> Result<(), BadPiece> {
         let Some(remote) = &self.remote else { return Ok(()) };
         let before = self.exchange.number();
         let request = self.exchange.receive(piece)?;

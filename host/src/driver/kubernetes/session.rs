@@ -379,7 +379,7 @@ impl PodSession {
             KeptEvent::Exited(status) => self.tell(PodInput::Exited(status)),
             KeptEvent::Errors(_) => {}
             KeptEvent::Files(piece) => {
-                if let Err(error) = self.files.receive(piece) {
+                if let Err(error) = self.files.receive(&piece) {
                     self.lose_link(error.to_string());
                 }
             }

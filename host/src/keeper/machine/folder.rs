@@ -50,7 +50,7 @@ impl KeptFolder {
         self.owes_report = true;
     }
 
-    pub(super) fn receive(&mut self, piece: FilePiece) -> Result<(), BadPiece> {
+    pub(super) fn receive(&mut self, piece: &FilePiece) -> Result<(), BadPiece> {
         self.is_known = true;
         if let Some(answer) = self.exchange.receive(piece)? {
             self.answer = Some(answer);

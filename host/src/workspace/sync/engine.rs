@@ -155,8 +155,8 @@ impl Engine {
                         self.follow().await;
                     }
                 }
-                NextTask::Heard(Ok(_)) => self.failed(something_else().into()),
-                NextTask::Heard(Err(error)) => self.failed(error.into()),
+                NextTask::Heard(Ok(_)) => self.failed(&something_else().into()),
+                NextTask::Heard(Err(error)) => self.failed(&error.into()),
                 NextTask::Save => self.save().await,
             }
         }
@@ -199,12 +199,12 @@ impl Engine {
     /// Makes both sides equal. A failure is tried again later.
     async fn follow(&mut self) {
         if let Err(failure) = self.sync().await {
-            self.failed(failure);
+            self.failed(&failure);
         }
     }
 
     /// Notes that nothing can be synced now.
-    fn failed(&mut self, failure: SyncFailure) {
+    fn failed(&mut self, failure: &SyncFailure) {
         let wait = self.retry.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
         if self.retry.is_none() {
             let folder = self.path.display();

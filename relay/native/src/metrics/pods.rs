@@ -19,7 +19,7 @@ struct HostLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PhaseLabels {
     host: String,
-    phase: &'static str,
+    phase: String,
 }
 
 /// The counts of the hosts that are connected, and the metrics that show them.
@@ -65,7 +65,8 @@ impl HostPodMetrics {
         for (host, metrics) in &*self.hosts() {
             let labels = HostLabels { host: host.to_string() };
             for (phase, count) in &metrics.phases {
-                let labels = PhaseLabels { host: host.to_string(), phase: phase.title() };
+                let phase = phase.title().to_ascii_lowercase();
+                let labels = PhaseLabels { host: host.to_string(), phase };
                 self.pods.get_or_create(&labels).set(i64::from(*count));
             }
             for (family, count) in [

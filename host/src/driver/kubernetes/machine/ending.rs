@@ -4,7 +4,7 @@ use moorline_shared::pod::WhenIdle;
 use moorline_shared::session::{ExitReason, ExitStatus};
 use moorline_shared::time::Time;
 
-use super::flush::AfterFlush;
+use super::flush::{AfterFlush, hung_up};
 use super::{PodMachine, PodOutput, PodStage};
 
 impl PodMachine {
@@ -35,13 +35,13 @@ impl PodMachine {
         }
         let then = AfterFlush::Suspend { code, message: message.clone() };
         if !self.flush(now, then) {
-            self.suspend(now, code, message);
+            self.suspend(now, code, &message);
         }
     }
 
     /// Suspends the session, whose pod is gone, or is to go.
-    pub(super) fn suspend(&mut self, now: Time, code: &'static str, message: String) {
-        self.outlook.fail(code, message.clone());
+    pub(super) fn suspend(&mut self, now: Time, code: &'static str, message: &str) {
+        self.outlook.fail(code, message.to_owned());
         self.running = false;
         self.outputs.push_back(PodOutput::Detach);
         // A mode that a program has set would outlive it.
@@ -101,11 +101,6 @@ impl PodMachine {
         self.tell();
         self.outputs.push_back(PodOutput::End(status));
     }
-}
-
-/// The end of a program whose terminal is gone.
-pub(super) fn hung_up() -> ExitStatus {
-    ExitStatus { signal: Some("SIGHUP".to_owned()), ..ExitStatus::default() }
 }
 
 /// Leaves the alternate screen, and resets the modes that a program may have set.

@@ -6,7 +6,6 @@ use moorline_shared::failure::HostFailure;
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 
-use super::ending::hung_up;
 use super::{PodMachine, PodOutput, PodStage};
 use crate::driver::kubernetes::files::NOT_SYNCED;
 
@@ -110,7 +109,7 @@ impl PodMachine {
             return;
         };
         match flush.then {
-            AfterFlush::Suspend { code, message } => self.suspend(now, code, message),
+            AfterFlush::Suspend { code, message } => self.suspend(now, code, &message),
             AfterFlush::End { status, claim } => {
                 self.outlook.recover();
                 self.finish(status, claim);
@@ -123,4 +122,9 @@ impl PodMachine {
         self.say(&message);
         self.outputs.push_back(PodOutput::Report { code: NOT_SYNCED, message });
     }
+}
+
+/// The end of a program whose terminal is gone.
+pub(super) fn hung_up() -> ExitStatus {
+    ExitStatus { signal: Some("SIGHUP".to_owned()), ..ExitStatus::default() }
 }

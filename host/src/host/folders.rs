@@ -6,11 +6,11 @@ use std::sync::{Arc, Weak};
 use moorline_shared::id::WorkspaceId;
 use tokio::sync::Mutex;
 
-use super::output::SyncedOutput;
-use super::{DialRemote, FolderSync, KeptBase, SyncFailure};
+use super::synced_output::SyncedOutput;
 use crate::dial::Dial;
 use crate::driver::OutputSource;
 use crate::driver::pty::expanded;
+use crate::workspace::{DialRemote, FolderSync, KeptBase, SyncFailure};
 
 /// The folder, in the host's own, of folders that sessions have not named.
 const FOLDERS: &str = "workspaces";
