@@ -117,7 +117,7 @@ impl World {
             files: FileExchange::answering(),
             asked: None,
             answers: 0,
-            requests: 5,
+            requests: 3,
         }
     }
 
