@@ -37,7 +37,7 @@ pub(in crate::driver::kubernetes) enum PodInput {
     Typed,
     /// The session is to end.
     Close,
-    /// The time of [`PodMachine::poll_timeout`] has come.
+    /// The time of [`PodMachine::poll_timeout`](super::PodMachine::poll_timeout) has come.
     Timeout,
 }
 
