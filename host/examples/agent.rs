@@ -31,6 +31,7 @@ async fn main() -> anyhow::Result<()> {
         fork: None,
         variables: BTreeMap::new(),
         opener: None,
+        workspace: None,
     };
     let started = AgentDriver::default().start(spec).await?;
     let control = started.control;

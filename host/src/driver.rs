@@ -51,11 +51,13 @@ use moorline_shared::event::Status;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, SessionId};
-use moorline_shared::pod::{PodsAnswer, PodsQuestion};
+use moorline_shared::pod::{PodMetrics, PodsAnswer, PodsQuestion};
 use moorline_shared::session::{ExitStatus, Size};
 use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
+use crate::workspace::SessionWorkspace;
 pub use checkpoint::{DriverCheckpoint, StoredCheckpoint};
 pub use error::DriverError;
 pub(crate) use error::blocking;
@@ -74,6 +76,12 @@ pub trait Driver: Debug + Send + Sync {
     /// the host connects to its relay. May block.
     fn missing(&self) -> Option<String> {
         None
+    }
+
+    /// Returns true if the folders of its sessions are not on this machine, so that it keeps them in
+    /// sync with their workspaces itself.
+    fn has_folders(&self) -> bool {
+        false
     }
 
     /// Continues a session that a host of this machine has left behind when it died, from its last
@@ -123,6 +131,11 @@ pub trait Driver: Debug + Send + Sync {
         Box::pin(ready(None))
     }
 
+    /// Returns counts of its pods, with every change; `None` if the driver has no pods.
+    fn pod_metrics(&self) -> Option<watch::Receiver<PodMetrics>> {
+        None
+    }
+
     /// Starts a session. Called within a tokio runtime. If the future is dropped, the session may
     /// or may not have been started.
     ///
@@ -149,6 +162,9 @@ pub struct SessionSpec {
     pub variables: BTreeMap<String, String>,
     /// Opens further sessions beside this one, if it may.
     pub opener: Option<Arc<dyn TerminalOpener>>,
+    /// The workspace that the driver keeps the session's folder in sync with. Only for drivers with
+    /// [`Driver::has_folders`]; for others, the host does so.
+    pub workspace: Option<SessionWorkspace>,
 }
 
 /// A session that was started.

@@ -6,11 +6,14 @@
 //! [`Host::stop`], or if a relay reports that a session was deleted or continues elsewhere.
 
 mod control;
+mod folders;
 mod fork;
 mod opener;
+mod pod_reports;
 mod publication;
 mod restore;
 mod start;
+mod synced_output;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -32,11 +35,12 @@ use crate::ask::{AskServer, AskSocket, rules_path};
 use crate::dial::Dial;
 use crate::driver::agent::AgentKeeper;
 use crate::driver::kubernetes::KubernetesConfig;
-use crate::driver::{Drivers, Survival, TerminalOpener, blocking};
+use crate::driver::{Driver, Drivers, Survival, TerminalOpener, blocking};
 use crate::file_search::FileFinder;
 use crate::journal::Journal;
 use crate::session::{Session, SessionServices};
-use crate::workspace::{HeldFolder, HostWorkspaces, SyncFailure};
+use crate::workspace::{DialRemote, SessionWorkspace, SyncFailure};
+use folders::{HeldFolder, HostWorkspaces};
 pub use fork::ForkError;
 use opener::HostOpener;
 pub use start::StartError;
@@ -272,6 +276,13 @@ impl Host {
         let held =
             self.workspaces.hold(workspace, cwd, folder.as_deref(), name, &self.dial).await?;
         Ok(Some(held))
+    }
+
+    /// Returns the workspace of a session whose driver keeps the folder in sync itself.
+    fn session_workspace(&self, driver: &dyn Driver, facts: &Facts) -> Option<SessionWorkspace> {
+        let id = facts.workspace.clone().filter(|_| driver.has_folders())?;
+        let remote = Arc::new(DialRemote::new(Arc::clone(&self.dial), &id));
+        Some(SessionWorkspace { id, host: self.config.name.clone(), remote })
     }
 
     /// Returns what opens sessions beside this one.

@@ -32,6 +32,8 @@
 //! itself, as nobody can reach it any more.
 
 mod error;
+pub(crate) mod file_exchange;
+mod folder_report;
 mod frame;
 mod kept;
 mod kept_machine;
@@ -49,6 +51,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::{AttachError, KeepError};
+pub use file_exchange::FilePiece;
+pub use folder_report::FolderReport;
 pub use frame::RefusalCode;
 pub use kept::{Kept, KeptControl, KeptSpec};
 pub use kept_machine::{KeptEvent, KeptStatus, NotTaken};

@@ -75,8 +75,6 @@ pub mod screen;
 #[cfg(feature = "host")]
 mod session;
 pub mod signals;
-#[cfg(feature = "host")]
 mod state_file;
 pub mod supervisor;
-#[cfg(feature = "host")]
 pub mod workspace;

@@ -6,18 +6,27 @@
 //! cut, the host executes it again, and goes on at the exact byte in both directions, as with any
 //! keeper. A host that has nothing of the terminal, because it was restarted, gets a snapshot first.
 //!
+//! If the session has a workspace, the supervisor keeps the folder in sync with it. Its requests go
+//! to the host, which passes them on to the relay: the pod has no token. The program starts once the
+//! folder has the files of the workspace, and its end is told after its last files.
+//!
 //! At most [`OUTPUT_BYTES`] of output wait for a host; then the program waits. The program runs
 //! without a host for as long as the pod does. It ends the pod when it has ended, once a host has
 //! heard of that.
 
 mod connection;
+mod folder;
 mod init;
+mod load;
 mod process;
+mod terminal;
 
 use std::path::PathBuf;
 
-use moorline_shared::id::SessionId;
+use bytes::Bytes;
+use moorline_shared::id::{SessionId, WorkspaceId};
 use moorline_shared::session::Size;
+use serde::Serialize;
 
 pub use connection::connect;
 pub use process::{SupervisorError, run};
@@ -40,4 +49,19 @@ pub struct SupervisorConfig {
     pub command: Vec<String>,
     /// The terminal's size at the start.
     pub size: Size,
+    /// The workspace that the folder is in sync with, if it is.
+    pub workspace: Option<SupervisedWorkspace>,
+}
+
+/// The workspace of a supervisor's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SupervisedWorkspace {
+    /// The workspace.
+    pub id: WorkspaceId,
+    /// The host's name, for the names of files that are moved aside.
+    pub host: String,
+}
+
+fn json(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
 }

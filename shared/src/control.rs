@@ -132,6 +132,12 @@ tagged! {
             /// The host's rules, oldest first.
             rules: Vec<ApprovalRule>,
         },
+        /// Counts of the host's pods: sent after the welcome and when they change. Needs no answer.
+        PodMetrics {
+            /// The JSON of [`PodMetrics`](crate::pod::PodMetrics), which only relays with metrics
+            /// read.
+            metrics: serde_json::Value,
+        },
         /// A keepalive that the relay answers: [`crate::message::KEEPALIVE_PING`].
         Ping {
             /// Always 0.

@@ -295,6 +295,8 @@ pub const TMUX_PANES: usize = 64;
 pub const TMUX_TEXT_BYTES: usize = 1024;
 /// The most templates of pods that a host has.
 pub const POD_TEMPLATES: usize = 64;
+/// The most pods, and the most volumes, of one host in a list.
+pub const LISTED_PODS: usize = 2 * SESSIONS_PER_HOST;
 /// The most bytes of a text in a template of pods; its texts together have at most eight times this.
 pub const POD_TEXT_BYTES: usize = 4096;
 /// Most projects of one relay.

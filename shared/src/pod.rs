@@ -4,14 +4,16 @@
 //! own, with a volume for its files. Its log reports the state of the pod after every change, in the
 //! event `pod-status`. `docs/KUBERNETES.md` describes the life of such a session.
 
+mod metrics;
 mod template;
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::HostFailure;
 use crate::id::SessionId;
-use crate::limits::{NAME_CHARACTERS, POD_TEMPLATES, POD_TEXT_BYTES};
+use crate::limits::{LISTED_PODS, NAME_CHARACTERS, POD_TEMPLATES, POD_TEXT_BYTES};
 use crate::name::bounded;
+pub use metrics::PodMetrics;
 pub use template::{PodTemplate, SupervisorWay, WhenIdle};
 
 /// The pod that a session runs in. Without a field, the template's value counts.
@@ -147,7 +149,7 @@ pub struct PodStatus {
 }
 
 /// The phase of a pod's life.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PodPhase {
@@ -220,6 +222,15 @@ pub struct ListedPod {
     pub node: Option<String>,
 }
 
+impl ListedPod {
+    fn clean(&mut self) {
+        for text in [&mut self.name, &mut self.namespace, &mut self.phase] {
+            *text = bounded(text, NAME_CHARACTERS);
+        }
+        self.node = self.node.take().map(|node| bounded(&node, NAME_CHARACTERS));
+    }
+}
+
 /// What a host knows of its cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -248,6 +259,10 @@ impl ClusterPods {
         self.namespace = bounded(&self.namespace, NAME_CHARACTERS);
         self.templates.retain(|template| template.check().is_ok());
         self.templates.truncate(POD_TEMPLATES);
+        for listed in [&mut self.pods, &mut self.claims] {
+            listed.truncate(LISTED_PODS);
+            listed.iter_mut().for_each(ListedPod::clean);
+        }
         self.problem = self.problem.map(|problem| bounded(&problem, 4 * NAME_CHARACTERS));
         self
     }
@@ -291,6 +306,18 @@ impl From<HostFailure> for PodsAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_any_host_are_bounded() {
+        let long = ListedPod { phase: "x".repeat(9_999), ..ListedPod::default() };
+        let many = vec![long; LISTED_PODS + 7];
+        let listed = ClusterPods { pods: many.clone(), claims: many, ..ClusterPods::default() };
+        let listed = listed.cleaned();
+        for listed in [listed.pods, listed.claims] {
+            assert_eq!(listed.len(), LISTED_PODS);
+            assert!(listed[0].phase.len() <= NAME_CHARACTERS, "{}", listed[0].phase.len());
+        }
+    }
 
     #[test]
     fn a_spec_is_what_a_cluster_could_take() {

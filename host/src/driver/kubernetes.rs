@@ -9,13 +9,16 @@
 //! The client of the API is `kube`, which needs no C library and whose watches go on by themselves.
 
 mod cluster;
+mod counts;
 mod error;
 mod exec;
+mod files;
 mod input;
 mod link;
 mod machine;
 mod manifest;
 mod names;
+mod outputs;
 mod session;
 mod templates;
 mod view;
@@ -28,21 +31,24 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
-use moorline_shared::pod::{ClusterPods, PodsAnswer, PodsQuestion};
+use moorline_shared::pod::{ClusterPods, PodMetrics, PodsAnswer, PodsQuestion};
 use moorline_shared::session::{KUBERNETES_DRIVER, Size};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession, StoredCheckpoint, Survival, blocking,
 };
 use crate::clock::monotonic;
+use crate::workspace::WorkspaceRemote;
 use cluster::Clusters;
+use counts::PodCount;
 use error::ClusterError;
 use exec::Supervisors;
+use files::PodFiles;
 use input::PodRequests;
 use machine::PodMachine;
-use manifest::{PodPlan, chosen};
+use manifest::{PlannedWorkspace, PodPlan, chosen};
 use names::pod_name;
 use session::PodSession;
 use templates::PodTemplates;
@@ -66,6 +72,7 @@ pub struct KubernetesDriver {
     clusters: Clusters,
     supervisors: Supervisors,
     templates: Arc<PodTemplates>,
+    counts: watch::Sender<PodMetrics>,
 }
 
 impl KubernetesDriver {
@@ -77,6 +84,7 @@ impl KubernetesDriver {
             clusters: Clusters::new(context),
             supervisors: Supervisors(supervisors),
             templates: Arc::new(PodTemplates::open(folder.as_deref())),
+            counts: watch::Sender::new(PodMetrics::default()),
         }
     }
 
@@ -109,10 +117,16 @@ impl KubernetesDriver {
             env: spec.facts.env,
             command,
             size: spec.facts.size,
+            workspace: spec.workspace.map(|it| PlannedWorkspace { id: it.id, host: it.host }),
         })
     }
 
-    fn run(&self, plan: PodPlan, is_new: bool) -> StartedSession {
+    fn run(
+        &self,
+        plan: PodPlan,
+        remote: Option<Arc<dyn WorkspaceRemote>>,
+        is_new: bool,
+    ) -> StartedSession {
         let now = monotonic();
         let machine =
             if is_new { PodMachine::new(&plan, now) } else { PodMachine::restored(&plan, now) };
@@ -124,7 +138,9 @@ impl KubernetesDriver {
             checkpoint: serde_json::to_vec(&plan).unwrap_or_default(),
         };
         let services = (self.clusters.clone(), self.supervisors.clone());
-        let session = PodSession::new(plan, machine, services, requests, sender);
+        let count = PodCount::new(self.counts.clone(), is_new);
+        let ends = (requests, PodFiles::new(remote), count);
+        let session = PodSession::new(plan, machine, services, ends, sender);
         let session = if is_new { session.reading_all() } else { session };
         tokio::spawn(session.run());
         StartedSession {
@@ -179,7 +195,7 @@ impl KubernetesDriver {
             }
         };
         changed.map_err(|error| HostFailure::new(error.code(), error.to_string()))??;
-        self.listed().await.or_else(|error| {
+        self.listed().await.map(ClusterPods::cleaned).or_else(|error| {
             let templates = self.templates.list();
             let problem = Some(error.to_string());
             Ok(ClusterPods { templates, problem, ..ClusterPods::default() })
@@ -196,25 +212,30 @@ impl Driver for KubernetesDriver {
         self.clusters.missing()
     }
 
+    fn has_folders(&self) -> bool {
+        true
+    }
+
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async {
+            let remote = spec.workspace.as_ref().map(|it| Arc::clone(&it.remote));
             let plan = self.plan(spec).await?;
             let create = async { self.clusters.get().await?.create(&plan).await };
             let created = create.await;
             self.clusters.note(created)?;
-            Ok(self.run(plan, true))
+            Ok(self.run(plan, remote, true))
         })
     }
 
     fn restore(
         &self,
-        _: SessionSpec,
+        spec: SessionSpec,
         checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
             let plan: PodPlan = serde_json::from_slice(&checkpoint.state)
                 .map_err(|error| DriverError::Internal(error.into()))?;
-            Ok(self.run(plan, false))
+            Ok(self.run(plan, spec.workspace.map(|it| it.remote), false))
         })
     }
 
@@ -252,6 +273,10 @@ impl Driver for KubernetesDriver {
                 Err(failure) => failure.into(),
             })
         })
+    }
+
+    fn pod_metrics(&self) -> Option<watch::Receiver<PodMetrics>> {
+        Some(self.counts.subscribe())
     }
 
     fn sweep<'a>(&'a self, known: &'a BTreeSet<SessionId>) -> BoxFuture<'a, ()> {

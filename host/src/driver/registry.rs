@@ -7,9 +7,10 @@ use std::sync::Arc;
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
-use moorline_shared::pod::{PodsAnswer, PodsQuestion};
+use moorline_shared::pod::{PodMetrics, PodsAnswer, PodsQuestion};
 use moorline_shared::rest::MissingDriver;
 use moorline_shared::tmux::TmuxServer;
+use tokio::sync::watch;
 
 use super::agent::{AgentDriver, AgentKeeper};
 use super::kubernetes::{KubernetesConfig, KubernetesDriver};
@@ -95,6 +96,12 @@ impl Drivers {
         for driver in &*self.0 {
             driver.tidy().await;
         }
+    }
+
+    /// Returns the counts of the driver that has pods: see [`Driver::pod_metrics`].
+    #[must_use]
+    pub fn pod_metrics(&self) -> Option<watch::Receiver<PodMetrics>> {
+        self.0.iter().find_map(|driver| driver.pod_metrics())
     }
 
     /// Has all drivers forget a session that was deleted: see [`Driver::forget`].

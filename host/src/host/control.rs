@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::pod_reports::PodReports;
 use super::{Host, LinkState};
 use crate::approvals::RuleBook;
 use crate::clock::monotonic;
@@ -117,6 +118,7 @@ impl ControlLink<'_> {
         }
         let deadline = Instant::now() + RESUME_DEADLINE;
         let mut is_welcome = false;
+        let mut pods = PodReports::new(self.host);
         loop {
             tokio::select! {
                 item = receiver.recv(), if requests.len() < REQUESTS => match item {
@@ -137,6 +139,11 @@ impl ControlLink<'_> {
                         if sender.send(WireItem::Message(opened)).await.is_err() {
                             return ControlEnd::Closed(close::ABNORMAL);
                         }
+                    }
+                }
+                metrics = pods.next(), if is_welcome => {
+                    if sender.send(WireItem::Message(ToRelay::PodMetrics { metrics })).await.is_err() {
+                        return ControlEnd::Closed(close::ABNORMAL);
                     }
                 }
                 _ = self.renewed.changed() => return ControlEnd::Renewed,

@@ -113,9 +113,14 @@ impl Host {
         let variables = self.variables(&session_id);
         let cwd = Some(PathBuf::from(cwd));
         let opener = Some(self.opener(&session_id));
+        let workspace = self.session_workspace(driver, &facts);
         // The relay may be away: the files follow when it is back.
-        let files = self.synced(&facts, cwd.as_deref()).await;
-        let spec = SessionSpec { session_id, facts, cwd, fork: None, variables, opener };
+        let files = match workspace {
+            Some(_) => Ok(None),
+            None => self.synced(&facts, cwd.as_deref()).await,
+        };
+        let fork = None;
+        let spec = SessionSpec { session_id, facts, cwd, fork, variables, opener, workspace };
         let mut started = driver.restore(spec, journaled.driver.clone()).await?;
         match files {
             Ok(Some(files)) => started.output = files.watch(started.output),

@@ -12,7 +12,8 @@ use super::fork::{self, ForkError};
 use super::{Host, SessionSlot, publication};
 use crate::clock::wall_ms;
 use crate::driver::{
-    DriverError, SessionControl, SessionSpec, StartedSession, TerminalTail, UnknownDriver, blocking,
+    Driver, DriverError, SessionControl, SessionSpec, StartedSession, TerminalTail, UnknownDriver,
+    blocking,
 };
 use crate::session::{Session, SessionOrigin};
 use crate::workspace::SyncFailure;
@@ -104,8 +105,7 @@ impl Host {
         wanted: Start,
         tail: Option<&Arc<TerminalTail>>,
     ) -> Result<(Hosted, Arc<dyn SessionControl>), StartError> {
-        // Before anything is done for it.
-        self.drivers.find(&wanted.facts.driver)?;
+        let driver = self.drivers.find(&wanted.facts.driver)?;
         let reservation = self.reservation(&wanted)?;
         let Start { session_id, mut facts, cwd, fork } = wanted;
         facts.size = facts.size.clamped();
@@ -113,14 +113,18 @@ impl Host {
         let origin = self.origin(fork, &facts).await?;
         let fork = origin.as_ref().and_then(|origin| origin.conversation.clone());
         let cwd = cwd.map(PathBuf::from);
-        let files = self.synced(&facts, cwd.as_deref()).await?;
+        let workspace = self.session_workspace(driver, &facts);
+        let files = match workspace {
+            Some(_) => None,
+            None => self.synced(&facts, cwd.as_deref()).await?,
+        };
         if let Some(files) = &files {
             files.load().await?;
         }
         let cwd = files.as_ref().map(|files| files.path().to_owned()).or(cwd);
         let (variables, opener) = (self.variables(&session_id), Some(self.opener(&session_id)));
-        let spec = SessionSpec { session_id, facts, cwd, fork, variables, opener };
-        let run = self.run_session(spec, epoch, origin, |mut started| {
+        let spec = SessionSpec { session_id, facts, cwd, fork, variables, opener, workspace };
+        let run = self.run_session(driver, spec, epoch, origin, |mut started| {
             if let Some(files) = files {
                 started.output = files.watch(started.output);
             }
@@ -137,13 +141,14 @@ impl Host {
     /// Starts a session, and publishes it. `watch` may look at its output.
     async fn run_session(
         self: &Arc<Self>,
+        driver: &dyn Driver,
         spec: SessionSpec,
         epoch: Option<Epoch>,
         origin: Option<SessionOrigin>,
         watch: impl FnOnce(StartedSession) -> StartedSession,
     ) -> Result<(Hosted, Arc<dyn SessionControl>), StartError> {
         let (session_id, facts) = (spec.session_id.clone(), spec.facts.clone());
-        let started = watch(self.drivers.find(&facts.driver)?.start(spec).await?);
+        let started = watch(driver.start(spec).await?);
         let control = Arc::clone(&started.control);
         let now = wall_ms();
         let hosted = Hosted {

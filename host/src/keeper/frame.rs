@@ -10,6 +10,8 @@
 use bytes::{Buf, BufMut as _, Bytes, BytesMut};
 use moorline_shared::session::Size;
 
+use super::FilePiece;
+
 /// The version of the protocol.
 pub(crate) const VERSION: u16 = 1;
 /// The most bytes of data in one frame that this program sends.
@@ -42,14 +44,20 @@ pub(crate) enum HostFrame {
     Resize { size: Size },
     /// Asks for [`KeeperFrame::Pong`].
     Ping,
+    /// Part of the answer to a request about files. Only for keepers whose folder is in sync.
+    Files { piece: FilePiece },
+    /// Asks to make the folder and its workspace equal. The answer is a [`KeeperFrame::Folder`] with
+    /// this number. Only for keepers whose folder is in sync.
+    Settle { number: u64 },
 }
 
 /// A frame from a keeper to a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeeperFrame {
-    /// Answers a hello: the program's process, the offset after the input that was taken, and the
-    /// offsets between which output is held.
-    Welcome { version: u16, pid: u32, written: u64, start: u64, end: u64 },
+    /// Answers a hello: the program's process, the offset after the input that was taken, the offsets
+    /// between which output is held, and whether a folder is in sync. Earlier keepers leave out the
+    /// last.
+    Welcome { version: u16, pid: u32, written: u64, start: u64, end: u64, syncs: bool },
     /// Bytes of the output, of which the first has this offset.
     Output { offset: u64, data: Bytes },
     /// The program's pipe has taken the input before this offset.
@@ -68,6 +76,11 @@ pub(crate) enum KeeperFrame {
     Status { json: Bytes },
     /// Answers a ping: the JSON of [`Vitals`](super::Vitals).
     Pong { json: Bytes },
+    /// Part of a request about files. Only for hosts that have sent [`HostFrame::Files`].
+    Files { piece: FilePiece },
+    /// The state of the folder: the JSON of [`FolderReport`](super::FolderReport). A newer one
+    /// replaces one that was not sent. Only for hosts that have sent [`HostFrame::Files`].
+    Folder { json: Bytes },
 }
 
 /// The reason why a keeper does not serve a host's connection.
@@ -157,6 +170,14 @@ impl KeeperWire for HostFrame {
                 buffer.put_u16(*rows);
             }
             Self::Ping => buffer.put_u8(8),
+            Self::Files { piece } => {
+                buffer.put_u8(9);
+                write_piece(piece, buffer);
+            }
+            Self::Settle { number } => {
+                buffer.put_u8(10);
+                buffer.put_u64(*number);
+            }
         }
     }
 
@@ -170,6 +191,8 @@ impl KeeperWire for HostFrame {
             6 => Self::Forget,
             7 => Self::Resize { size: Size { cols: u16(&mut fields)?, rows: u16(&mut fields)? } },
             8 => Self::Ping,
+            9 => Self::Files { piece: read_piece(fields)? },
+            10 => Self::Settle { number: u64(&mut fields)? },
             kind => return Err(BadFrame::Unknown(kind)),
         })
     }
@@ -178,13 +201,14 @@ impl KeeperWire for HostFrame {
 impl KeeperWire for KeeperFrame {
     fn write(&self, buffer: &mut BytesMut) {
         match self {
-            Self::Welcome { version, pid, written, start, end } => {
+            Self::Welcome { version, pid, written, start, end, syncs } => {
                 buffer.put_u8(1);
                 buffer.put_u16(*version);
                 buffer.put_u32(*pid);
                 for offset in [written, start, end] {
                     buffer.put_u64(*offset);
                 }
+                buffer.put_u8(u8::from(*syncs));
             }
             Self::Output { offset, data } => {
                 buffer.put_u8(2);
@@ -222,6 +246,14 @@ impl KeeperWire for KeeperFrame {
                 buffer.put_u8(9);
                 buffer.put_slice(json);
             }
+            Self::Files { piece } => {
+                buffer.put_u8(10);
+                write_piece(piece, buffer);
+            }
+            Self::Folder { json } => {
+                buffer.put_u8(11);
+                buffer.put_slice(json);
+            }
         }
     }
 
@@ -233,6 +265,7 @@ impl KeeperWire for KeeperFrame {
                 written: u64(&mut fields)?,
                 start: u64(&mut fields)?,
                 end: u64(&mut fields)?,
+                syncs: fields.try_get_u8().is_ok_and(|syncs| syncs != 0),
             },
             2 => Self::Output { offset: u64(&mut fields)?, data: fields },
             3 => Self::Written { offset: u64(&mut fields)? },
@@ -245,6 +278,8 @@ impl KeeperWire for KeeperFrame {
             7 => Self::Snapshot { is_last: u8(&mut fields)? != 0, data: fields },
             8 => Self::Status { json: fields },
             9 => Self::Pong { json: fields },
+            10 => Self::Files { piece: read_piece(fields)? },
+            11 => Self::Folder { json: fields },
             kind => return Err(BadFrame::Unknown(kind)),
         })
     }
@@ -268,6 +303,24 @@ impl RefusalCode {
             _ => Self::Protocol,
         }
     }
+}
+
+fn write_piece(piece: &FilePiece, buffer: &mut BytesMut) {
+    let FilePiece { number, taken, length, offset, data } = piece;
+    for field in [number, taken, length, offset] {
+        buffer.put_u64(*field);
+    }
+    buffer.put_slice(data);
+}
+
+fn read_piece(mut fields: Bytes) -> Result<FilePiece, BadFrame> {
+    Ok(FilePiece {
+        number: u64(&mut fields)?,
+        taken: u64(&mut fields)?,
+        length: u64(&mut fields)?,
+        offset: u64(&mut fields)?,
+        data: fields,
+    })
 }
 
 fn u8(fields: &mut Bytes) -> Result<u8, BadFrame> {
@@ -328,10 +381,10 @@ mod tests {
         golden(HostFrame::Resize { size: Size { cols: 258, rows: 3 } }, &[7, 1, 2, 0, 3]);
         golden(HostFrame::Ping, &[8]);
         golden(
-            KeeperFrame::Welcome { version: 1, pid: 9, written: 2, start: 3, end: 4 },
+            KeeperFrame::Welcome { version: 1, pid: 9, written: 2, start: 3, end: 4, syncs: true },
             &[
                 1, 0, 1, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0,
-                0, 0, 4,
+                0, 0, 4, 1,
             ],
         );
         golden(
@@ -342,7 +395,16 @@ mod tests {
         golden(KeeperFrame::Errors { data: data.clone() }, &[4, b'a', b'b']);
         golden(KeeperFrame::Snapshot { is_last: true, data: data.clone() }, &[7, 1, b'a', b'b']);
         golden(KeeperFrame::Status { json: data.clone() }, &[8, b'a', b'b']);
-        golden(KeeperFrame::Pong { json: data }, &[9, b'a', b'b']);
+        golden(KeeperFrame::Pong { json: data.clone() }, &[9, b'a', b'b']);
+        golden(KeeperFrame::Folder { json: data.clone() }, &[11, b'a', b'b']);
+        golden(HostFrame::Settle { number: 7 }, &[10, 0, 0, 0, 0, 0, 0, 0, 7]);
+        let piece = FilePiece { number: 1, taken: 2, length: 3, offset: 4, data };
+        let rest = [
+            0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0,
+            0, 0, 4, b'a', b'b',
+        ];
+        golden(HostFrame::Files { piece: piece.clone() }, &[&[9], &rest[..]].concat());
+        golden(KeeperFrame::Files { piece }, &[&[10], &rest[..]].concat());
         golden(
             KeeperFrame::Exited { code: None, signal: Some(9) },
             &[5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9],
@@ -375,10 +437,21 @@ mod tests {
         assert_eq!(decode(&mut BytesMut::from(&bytes[..])), Ok(Some(hello)));
     }
 
+    #[test]
+    fn an_earlier_keeper_does_not_sync() {
+        let mut welcome = BytesMut::from(&[0, 0, 0, 31, 1, 0, 1, 0, 0, 0, 9][..]);
+        welcome.put_bytes(0, 24);
+        let decoded = decode::<KeeperFrame>(&mut welcome);
+        let (version, pid) = (1, 9);
+        let frame =
+            KeeperFrame::Welcome { version, pid, written: 0, start: 0, end: 0, syncs: false };
+        assert_eq!(decoded, Ok(Some(frame)));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_decoded_without_a_panic(
-            kind in 0..11_u8,
+            kind in 0..13_u8,
             bytes in proptest::collection::vec(any::<u8>(), 0..64),
         ) {
             let mut buffer = BytesMut::new();

@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::frame::{DATA_BYTES, FROM_SNAPSHOT, KeeperFrame, RefusalCode, decode, encode};
 use super::kept_machine::{KeptEvent, KeptMachine, KeptStatus, NotTaken};
 use super::process::STARTED;
-use super::{AttachError, KeepError, KeeperConfig};
+use super::{AttachError, FilePiece, KeepError, KeeperConfig};
 use crate::folder::SocketPath;
 
 /// Time allowed for a keeper to start its program.
@@ -252,6 +252,18 @@ impl KeptControl {
     /// Asks for [`KeptEvent::Pong`], of a keeper that has a terminal.
     pub fn ping(&self) {
         self.shared.change(KeptMachine::ping);
+    }
+
+    /// Sends part of an answer about files, after all input that was written. Only to a keeper with
+    /// [`KeptStatus::syncs`]. The caller bounds how many wait.
+    pub fn files(&self, piece: FilePiece) {
+        self.shared.change(|machine| machine.files(piece));
+    }
+
+    /// Asks to make the folder and its workspace equal. [`KeptEvent::Folder`] tells this number once
+    /// that is done. Only to a keeper with [`KeptStatus::syncs`].
+    pub fn settle(&self, number: u64) {
+        self.shared.change(|machine| machine.settle(number));
     }
 }
 

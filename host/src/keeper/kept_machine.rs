@@ -3,6 +3,8 @@
 //! Call [`KeptMachine::handle`] with each frame that arrives, and send
 //! [`KeptMachine::poll_frame`] while the connection takes frames and after each other call.
 
+use std::collections::VecDeque;
+
 use bytes::{Bytes, BytesMut};
 use moorline_shared::event::Status;
 use moorline_shared::limits::SNAPSHOT_BYTES;
@@ -10,7 +12,7 @@ use moorline_shared::session::{ExitStatus, Size};
 
 use super::frame::{DATA_BYTES, FROM_SNAPSHOT, HostFrame, KeeperFrame, RefusalCode, VERSION};
 use super::queue::ByteQueue;
-use super::{AttachError, INPUT_BYTES, Vitals};
+use super::{AttachError, FilePiece, FolderReport, INPUT_BYTES, Vitals};
 use crate::signals::signal_name;
 
 /// One event of a kept program.
@@ -35,6 +37,10 @@ pub enum KeptEvent {
     Status(Box<Status>),
     /// The answer to [`KeptControl::ping`](super::KeptControl::ping).
     Pong(Vitals),
+    /// Part of a request about files.
+    Files(FilePiece),
+    /// The state of the folder that is in sync.
+    Folder(Box<FolderReport>),
     /// The program has ended, and all of its output has arrived.
     Exited(ExitStatus),
     /// The connection has ended: either the keeper has, or it refuses this host for the given
@@ -45,7 +51,7 @@ pub enum KeptEvent {
 /// The state of a kept program when a host connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptStatus {
-    /// The id of the program's process, and of its process group.
+    /// The id of the program's process, and of its process group; 0 for a supervisor's program.
     pub pid: u32,
     /// The offset after the input that was taken: the next write begins here.
     pub taken: u64,
@@ -53,6 +59,8 @@ pub struct KeptStatus {
     pub start: u64,
     /// The offset after the last byte of output that the keeper held.
     pub end: u64,
+    /// True if the keeper has a folder that is in sync with a workspace.
+    pub syncs: bool,
 }
 
 /// The error of input that was not taken.
@@ -108,6 +116,9 @@ struct KeptRequests {
     forget: bool,
     resize: Option<Size>,
     ping: bool,
+    /// Pieces of an answer about files. The sender's window bounds them.
+    files: VecDeque<FilePiece>,
+    settle: Option<u64>,
     /// True if the input is to be closed after all of it was sent.
     close_input: bool,
     /// True if nothing may be written any more.
@@ -133,7 +144,7 @@ impl KeptMachine {
     /// The keeper does not serve this host.
     pub(super) fn welcome(&mut self, frame: KeeperFrame) -> Result<KeptStatus, AttachError> {
         match frame {
-            KeeperFrame::Welcome { version: VERSION, pid, written, start, end }
+            KeeperFrame::Welcome { version: VERSION, pid, written, start, end, syncs }
                 if self.stage == KeptStage::Greeted =>
             {
                 self.stage = KeptStage::Welcomed;
@@ -143,7 +154,7 @@ impl KeptMachine {
                 self.input = ByteQueue::at(written);
                 // Until it is known how much of it waits, no more is written.
                 self.written = written.saturating_sub(INPUT_BYTES as u64);
-                Ok(KeptStatus { pid, taken: written, start, end })
+                Ok(KeptStatus { pid, taken: written, start, end, syncs })
             }
             KeeperFrame::Refused { code, message } => Err(AttachError::Refused { code, message }),
             _ => Err(AttachError::Refused {
@@ -176,6 +187,8 @@ impl KeptMachine {
             KeeperFrame::Pong { json } => {
                 KeptEvent::Pong(serde_json::from_slice(&json).unwrap_or_default())
             }
+            KeeperFrame::Files { piece } => KeptEvent::Files(piece),
+            KeeperFrame::Folder { json } => KeptEvent::Folder(serde_json::from_slice(&json).ok()?),
             KeeperFrame::Written { offset } => {
                 self.written = offset;
                 KeptEvent::Written(offset)
@@ -231,6 +244,12 @@ impl KeptMachine {
             self.input.forget(offset + data.len() as u64);
             return Some(HostFrame::Write { offset, data });
         }
+        if let Some(number) = requests.settle.take() {
+            return Some(HostFrame::Settle { number });
+        }
+        if let Some(piece) = requests.files.pop_front() {
+            return Some(HostFrame::Files { piece });
+        }
         std::mem::take(&mut requests.close_input).then_some(HostFrame::CloseInput)
     }
 
@@ -277,9 +296,20 @@ impl KeptMachine {
         self.requests.ping = true;
     }
 
+    pub(super) fn files(&mut self, piece: FilePiece) {
+        if self.stage == KeptStage::Welcomed {
+            self.requests.files.push_back(piece);
+        }
+    }
+
+    pub(super) fn settle(&mut self, number: u64) {
+        self.requests.settle = Some(number);
+    }
+
     /// Takes note that the connection has ended.
     pub(super) fn close(&mut self) {
         self.stage = KeptStage::Closed;
         self.input.clear();
+        self.requests.files.clear();
     }
 }

@@ -4,8 +4,11 @@
 //! [`KeeperMachine::poll_output`] until it returns `None`, send [`KeeperMachine::poll_frame`] while
 //! the connection takes frames, offer [`KeeperMachine::input`] to the program, and read at most
 //! [`KeeperMachine::output_room`] bytes of its output. At [`KeeperMachine::poll_timeout`], call
-//! `handle` with [`KeeperInput::Timeout`]. A call too many changes nothing.
+//! `handle` with [`KeeperInput::Timeout`]. A keeper with a folder takes
+//! [`KeeperMachine::poll_answer`], too. A call too many changes nothing.
 
+mod attached;
+mod folder;
 mod life;
 #[cfg(test)]
 mod tests;
@@ -16,11 +19,11 @@ use bytes::Bytes;
 use moorline_shared::session::Size;
 use moorline_shared::time::Time;
 
-use super::frame::{
-    BadFrame, DATA_BYTES, FROM_SNAPSHOT, HostFrame, KeeperFrame, RefusalCode, VERSION,
-};
+use super::frame::{BadFrame, FROM_SNAPSHOT, HostFrame, KeeperFrame, RefusalCode, VERSION};
 use super::queue::ByteQueue;
 use super::{ERROR_BYTES, INPUT_BYTES, OUTPUT_BYTES};
+use attached::{AttachedHost, HostStage, greet};
+use folder::KeptFolder;
 use life::{ExitNumbers, KeeperLife};
 
 /// One thing that has happened to a keeper.
@@ -48,6 +51,11 @@ pub(crate) enum KeeperInput<'a> {
     Snapshot(Bytes),
     /// The answer to [`KeeperOutput::Measure`]: see [`KeeperFrame::Pong`].
     Vitals(Bytes),
+    /// Ask the host about files: see [`super::file_exchange`]. An earlier request is not answered any
+    /// more. Only of a machine [with a folder](KeeperMachine::with_folder).
+    Ask(Bytes),
+    /// The state of the folder has changed: see [`KeeperFrame::Folder`].
+    Folder(Bytes),
     /// The program has ended. Some of its output may still be in the pipe.
     Exited { code: Option<i32>, signal: Option<i32> },
     /// Everything that the program has written before its end was read.
@@ -71,6 +79,8 @@ pub(crate) enum KeeperOutput {
     MakeSnapshot,
     /// Pass on [`KeeperInput::Vitals`].
     Measure,
+    /// Make the folder and its workspace equal, and pass on [`KeeperInput::Folder`] with this number.
+    Settle(u64),
     /// Send what [`KeeperMachine::poll_frame`] has returned, and close the connection.
     Disconnect,
     /// Remove the socket and end. Comes last.
@@ -103,6 +113,8 @@ pub(crate) struct KeeperMachine {
     life: KeeperLife,
     /// The program's terminal, if it has one.
     terminal: Option<KeptTerminal>,
+    /// The folder that is in sync, if there is one.
+    folder: Option<KeptFolder>,
     host: Option<AttachedHost>,
     actions: VecDeque<KeeperOutput>,
 }
@@ -130,43 +142,6 @@ enum InputState {
     Closed,
 }
 
-/// What the connected host was sent.
-#[derive(Debug, Default)]
-struct AttachedHost {
-    stage: HostStage,
-    /// The offset after the output that was sent.
-    output: u64,
-    /// The offset after the standard error that was sent.
-    errors: u64,
-    /// The last offset of the input that was reported; `None` before the first report.
-    written: Option<u64>,
-    /// True if output was sent more recently than standard error, which is then due.
-    output_was_last: bool,
-    is_told_exit: bool,
-    /// The rest of the snapshot that precedes all output; `None` if there is none to send.
-    snapshot: Option<Bytes>,
-    /// True until the snapshot that the host has asked for is there.
-    awaits_snapshot: bool,
-    /// The last status is not sent yet.
-    owes_status: bool,
-    /// The answer to a ping.
-    pong: Option<Bytes>,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum HostStage {
-    /// The host has not said hello.
-    #[default]
-    New,
-    /// The host has said hello, and is not answered yet.
-    Greeted,
-    Welcomed,
-    /// The host is to be told the reason, and disconnected.
-    Refused(RefusalCode, String),
-    /// Nothing is sent and accepted any more.
-    Closed,
-}
-
 /// The reason to disconnect a host.
 type HostRefusal = (RefusalCode, String);
 
@@ -182,6 +157,7 @@ impl KeeperMachine {
             input: ProgramInput { queue: ByteQueue::default(), state: InputState::Open },
             life: KeeperLife::new(now),
             terminal: None,
+            folder: None,
             host: None,
             actions: VecDeque::new(),
         }
@@ -189,11 +165,17 @@ impl KeeperMachine {
 
     /// Creates the state of a keeper whose program has a terminal. Its hosts may ask for snapshots
     /// and sizes. It holds at most `output_bytes` of output, and lets the program run without a host.
-    pub(crate) fn of_terminal(pid: u32, output_bytes: usize, now: Time) -> Self {
+    pub(crate) fn of_terminal(output_bytes: usize, now: Time) -> Self {
+        // Its process is of no use to a host elsewhere.
         let mut machine =
-            Self { output_bytes, terminal: Some(KeptTerminal::default()), ..Self::new(pid, now) };
+            Self { output_bytes, terminal: Some(KeptTerminal::default()), ..Self::new(0, now) };
         machine.life.run_alone();
         machine
+    }
+
+    /// Adds a folder that is in sync with a workspace.
+    pub(crate) fn with_folder(self) -> Self {
+        Self { folder: Some(KeptFolder::default()), ..self }
     }
 
     /// Takes note of what has happened. See the module.
@@ -238,6 +220,12 @@ impl KeeperMachine {
             KeeperInput::Vitals(json) => {
                 self.host.iter_mut().for_each(|host| host.pong = Some(json.clone()));
             }
+            KeeperInput::Ask(request) => {
+                self.folder.iter_mut().for_each(|folder| folder.ask(request.clone()));
+            }
+            KeeperInput::Folder(json) => {
+                self.folder.iter_mut().for_each(|folder| folder.report(json.clone()));
+            }
             KeeperInput::Exited { code, signal } => {
                 self.input.close(&mut self.actions);
                 self.life.exited(now, ExitNumbers { code, signal }, &mut self.actions);
@@ -270,6 +258,11 @@ impl KeeperMachine {
         Self { output_bytes, ..self }
     }
 
+    /// Returns the answer to [`KeeperInput::Ask`], once it is complete.
+    pub(crate) fn poll_answer(&mut self) -> Option<Bytes> {
+        self.folder.as_mut()?.poll_answer()
+    }
+
     /// Returns the input that the program should get next.
     pub(crate) fn input(&self) -> &[u8] {
         self.input.queue.front()
@@ -293,6 +286,7 @@ impl KeeperMachine {
                     written: self.input.queue.end(),
                     start: self.output.start(),
                     end: self.output.end(),
+                    syncs: self.folder.is_some(),
                 });
             }
             HostStage::Welcomed => host.stage = HostStage::Welcomed,
@@ -320,7 +314,11 @@ impl KeeperMachine {
         {
             return Some(KeeperFrame::Status { json });
         }
-        if let Some(frame) = host.next_data(&self.output, &self.errors) {
+        if let Some(frame) = self.folder.as_mut().and_then(KeptFolder::next_report) {
+            return Some(frame);
+        }
+        let files = || self.folder.as_mut().and_then(KeptFolder::next_piece);
+        if let Some(frame) = host.next_data(&self.output, &self.errors, files) {
             return Some(frame);
         }
         let ExitNumbers { code, signal } = self.life.exit()?;
@@ -339,6 +337,7 @@ impl KeeperMachine {
                 let read_from = if from_snapshot { self.output.end() } else { read_from };
                 greet(host, version, read_from, &self.output)?;
                 host.owes_status = self.terminal.is_some();
+                self.folder.iter_mut().for_each(KeptFolder::connected);
                 if from_snapshot {
                     // The snapshot stands for all of it.
                     self.output.clear();
@@ -370,6 +369,15 @@ impl KeeperMachine {
                 }
             }
             (_, HostFrame::Ping) => self.actions.push_back(KeeperOutput::Measure),
+            (_, HostFrame::Files { piece }) => match &mut self.folder {
+                Some(folder) => folder.receive(&piece).map_err(|bad| protocol(&bad.to_string()))?,
+                None => return Err(protocol("no folder is in sync")),
+            },
+            (_, HostFrame::Settle { number }) => {
+                if self.folder.is_some() {
+                    self.actions.push_back(KeeperOutput::Settle(number));
+                }
+            }
         }
         Ok(())
     }
@@ -419,56 +427,6 @@ impl ProgramInput {
             actions.push_back(KeeperOutput::CloseInput);
         }
     }
-}
-
-impl AttachedHost {
-    /// Returns the next part of the snapshot.
-    fn next_snapshot(&mut self) -> Option<KeeperFrame> {
-        let mut rest = self.snapshot.take()?;
-        let data = rest.split_to(rest.len().min(DATA_BYTES));
-        let is_last = rest.is_empty();
-        self.snapshot = (!is_last).then_some(rest);
-        Some(KeeperFrame::Snapshot { is_last, data })
-    }
-
-    /// Returns the next piece of the output or the standard error, in turns.
-    fn next_data(&mut self, output: &ByteQueue, errors: &ByteQueue) -> Option<KeeperFrame> {
-        self.errors = self.errors.max(errors.start());
-        let has_output = self.output < output.end();
-        let has_errors = self.errors < errors.end();
-        self.output_was_last = has_output && !(has_errors && self.output_was_last);
-        if self.output_was_last {
-            let (offset, data) = (self.output, output.copy(self.output, DATA_BYTES));
-            self.output += data.len() as u64;
-            return Some(KeeperFrame::Output { offset, data });
-        }
-        has_errors.then(|| {
-            let data = errors.copy(self.errors, DATA_BYTES);
-            self.errors += data.len() as u64;
-            KeeperFrame::Errors { data }
-        })
-    }
-}
-
-/// Accepts a host that says hello.
-fn greet(
-    host: &mut AttachedHost,
-    version: u16,
-    read_from: u64,
-    output: &ByteQueue,
-) -> Result<(), HostRefusal> {
-    if version != VERSION {
-        let message = format!("the keeper speaks version {VERSION}, and the host {version}");
-        return Err((RefusalCode::Version, message));
-    }
-    let (start, end) = (output.start(), output.end());
-    if !(start..=end).contains(&read_from) {
-        let message = format!("output from {read_from} on is not held, but from {start} to {end}");
-        return Err((RefusalCode::Range, message));
-    }
-    *host =
-        AttachedHost { stage: HostStage::Greeted, output: read_from, ..AttachedHost::default() };
-    Ok(())
 }
 
 fn protocol(message: &str) -> HostRefusal {

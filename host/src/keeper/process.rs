@@ -10,15 +10,13 @@ use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::stdio::dup2_stdin;
 use tokio::net::unix::pipe;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 
 use super::frame::DATA_BYTES;
 use super::machine::{KeeperInput, KeeperMachine, KeeperOutput};
 use super::program::{KeptProgram, waiting_bytes};
-use super::socket::{self, HostSocket, is_transient};
+use super::socket::{self, KeeperSocket, SocketWake, is_transient};
 use super::{KeepError, KeeperConfig};
 use crate::clock::monotonic;
 use crate::daemon::detach;
@@ -83,15 +81,8 @@ fn start(config: &KeeperConfig) -> Result<(tokio::runtime::Runtime, KeeperProces
     drop(inside);
     let machine = KeeperMachine::new(program.pid(), monotonic());
     let chunk = vec![0; DATA_BYTES];
-    let keeper = KeeperProcess {
-        machine,
-        program,
-        undrained: None,
-        listener,
-        host: None,
-        terminated,
-        chunk,
-    };
+    let socket = KeeperSocket::new(machine, listener);
+    let keeper = KeeperProcess { socket, program, undrained: None, terminated, chunk };
     Ok((runtime, keeper))
 }
 
@@ -109,13 +100,11 @@ fn terminations() -> io::Result<Signal> {
 
 /// A keeper that runs.
 struct KeeperProcess {
-    machine: KeeperMachine,
+    socket: KeeperSocket,
     program: KeptProgram,
     /// The bytes that the program left in its output when it ended, and that were not read yet;
     /// `None` while it runs and after all was read.
     undrained: Option<usize>,
-    listener: UnixListener,
-    host: Option<HostSocket>,
     terminated: Signal,
     /// Room for one read.
     chunk: Vec<u8>,
@@ -123,15 +112,12 @@ struct KeeperProcess {
 
 /// The reason why a keeper woke up.
 enum KeeperWake {
-    Accepted(UnixStream),
-    HostReadable,
-    HostWritable,
+    Socket(SocketWake),
     OutputReadable,
     ErrorsReadable,
     InputWritable,
     Ended,
     Terminated,
-    Timeout,
 }
 
 impl KeeperProcess {
@@ -139,9 +125,7 @@ impl KeeperProcess {
     async fn serve(&mut self) {
         loop {
             self.drain();
-            if let Some(host) = &mut self.host {
-                host.fill(&mut self.machine);
-            }
+            self.socket.fill();
             if self.carry_out() {
                 return;
             }
@@ -151,13 +135,11 @@ impl KeeperProcess {
     }
 
     async fn wait(&mut self) -> KeeperWake {
-        let Self { machine, program, host, .. } = self;
-        let due = machine.poll_timeout().map(|at| at - monotonic());
+        let Self { socket, program, .. } = self;
+        let machine = &socket.machine;
         let has_room = machine.output_room() > 0 && program.ended.is_some();
         tokio::select! {
-            stream = socket::accept(&self.listener) => KeeperWake::Accepted(stream),
-            () = socket::readable(host.as_ref()) => KeeperWake::HostReadable,
-            () = socket::writable(host.as_ref()) => KeeperWake::HostWritable,
+            wake = socket.wait() => KeeperWake::Socket(wake),
             () = readable(program.stdout.as_ref().filter(|_| has_room)) => KeeperWake::OutputReadable,
             () = readable(program.stderr.as_ref()) => KeeperWake::ErrorsReadable,
             () = writable(program.stdin.as_ref().filter(|_| !machine.input().is_empty())) => {
@@ -165,83 +147,45 @@ impl KeeperProcess {
             }
             () = ended(program.ended.as_mut()) => KeeperWake::Ended,
             _ = self.terminated.recv() => KeeperWake::Terminated,
-            () = sleep(due.unwrap_or_default()), if due.is_some() => KeeperWake::Timeout,
         }
     }
 
     fn handle(&mut self, wake: KeeperWake) {
         match wake {
-            KeeperWake::Accepted(stream) => self.connect(stream),
-            KeeperWake::HostReadable => self.receive(),
-            KeeperWake::HostWritable => self.send(),
+            KeeperWake::Socket(wake) => self.socket.handle(wake),
             KeeperWake::OutputReadable => self.read_output(),
             KeeperWake::ErrorsReadable => self.read_errors(),
             KeeperWake::InputWritable => self.write_input(),
             KeeperWake::Ended => self.end(),
-            KeeperWake::Terminated => self.machine.handle(monotonic(), KeeperInput::Terminate),
-            KeeperWake::Timeout => self.machine.handle(monotonic(), KeeperInput::Timeout),
+            KeeperWake::Terminated => self.socket.tell(KeeperInput::Terminate),
         }
     }
 
     /// Carries out the machine's actions. Returns true if the keeper is to end.
     fn carry_out(&mut self) -> bool {
-        while let Some(action) = self.machine.poll_output() {
+        while let Some(action) = self.socket.machine.poll_output() {
             match action {
                 KeeperOutput::Signal(signal) => self.program.signal(signal),
                 KeeperOutput::CloseInput => self.program.stdin = None,
                 KeeperOutput::Measure => {
-                    let nothing = KeeperInput::Vitals(Bytes::from_static(b"{}"));
-                    self.machine.handle(monotonic(), nothing);
+                    self.socket.tell(KeeperInput::Vitals(Bytes::from_static(b"{}")));
                 }
-                // Its program has no terminal.
-                KeeperOutput::Resize(_) | KeeperOutput::MakeSnapshot => {}
-                KeeperOutput::Disconnect => {
-                    if let Some(host) = self.host.take() {
-                        host.leave();
-                    }
-                    self.machine.handle(monotonic(), KeeperInput::Disconnected);
-                }
+                // Its program has no terminal, and its folder is not in sync.
+                KeeperOutput::Resize(_) | KeeperOutput::MakeSnapshot | KeeperOutput::Settle(_) => {}
+                KeeperOutput::Disconnect => self.socket.disconnect(),
                 KeeperOutput::Leave => return true,
             }
         }
         false
     }
 
-    fn connect(&mut self, stream: UnixStream) {
-        if let Some(old) = self.host.replace(HostSocket::new(stream)) {
-            old.replaced();
-        }
-        self.machine.handle(monotonic(), KeeperInput::Connected);
-    }
-
-    fn disconnect(&mut self) {
-        self.host = None;
-        self.machine.handle(monotonic(), KeeperInput::Disconnected);
-    }
-
-    fn receive(&mut self) {
-        let Some(host) = &mut self.host else { return };
-        if host.receive().is_err() {
-            return self.disconnect();
-        }
-        while let Some(input) = host.next_input() {
-            self.machine.handle(monotonic(), input);
-        }
-    }
-
-    fn send(&mut self) {
-        if self.host.as_mut().is_some_and(|host| host.send().is_err()) {
-            self.disconnect();
-        }
-    }
-
     fn read_output(&mut self) {
         let Some(stdout) = &self.program.stdout else { return };
-        let room = self.machine.output_room().min(self.chunk.len());
+        let room = self.socket.machine.output_room().min(self.chunk.len());
         match stdout.try_read(&mut self.chunk[..room]) {
             Ok(0) => self.program.stdout = None,
             Ok(count) => {
-                self.machine.handle(monotonic(), KeeperInput::Output(&self.chunk[..count]));
+                self.socket.tell(KeeperInput::Output(&self.chunk[..count]));
             }
             Err(error) if is_transient(&error) => {}
             Err(_) => self.program.stdout = None,
@@ -253,7 +197,7 @@ impl KeeperProcess {
         match stderr.try_read(&mut self.chunk) {
             Ok(0) => self.program.stderr = None,
             Ok(count) => {
-                self.machine.handle(monotonic(), KeeperInput::Errors(&self.chunk[..count]));
+                self.socket.tell(KeeperInput::Errors(&self.chunk[..count]));
             }
             Err(error) if is_transient(&error) => {}
             Err(_) => self.program.stderr = None,
@@ -262,12 +206,12 @@ impl KeeperProcess {
 
     fn write_input(&mut self) {
         let Some(stdin) = &self.program.stdin else { return };
-        let input = match stdin.try_write(self.machine.input()) {
+        let input = match stdin.try_write(self.socket.machine.input()) {
             Ok(count) => KeeperInput::InputTaken(count),
             Err(error) if is_transient(&error) => return,
             Err(_) => KeeperInput::InputBroken,
         };
-        self.machine.handle(monotonic(), input);
+        self.socket.tell(input);
     }
 
     /// Takes note of the program's end. Whoever has left its process group may hold its pipes open
@@ -279,17 +223,17 @@ impl KeeperProcess {
         if let Some(stderr) = self.program.stderr.take() {
             while let Some(count) = read_waiting(&stderr, &mut self.chunk, rest) {
                 rest -= count;
-                self.machine.handle(monotonic(), KeeperInput::Errors(&self.chunk[..count]));
+                self.socket.tell(KeeperInput::Errors(&self.chunk[..count]));
             }
         }
         let exited = KeeperInput::Exited { code: status.code(), signal: status.signal() };
-        self.machine.handle(monotonic(), exited);
+        self.socket.tell(exited);
     }
 
     /// Reads what the program has left in its output, as far as there is room.
     fn drain(&mut self) {
         while let Some(rest) = self.undrained {
-            let room = self.machine.output_room();
+            let room = self.socket.machine.output_room();
             if rest > 0 && room == 0 {
                 return;
             }
@@ -297,12 +241,12 @@ impl KeeperProcess {
             match stdout.and_then(|pipe| read_waiting(pipe, &mut self.chunk, rest.min(room))) {
                 Some(count) => {
                     self.undrained = Some(rest - count);
-                    self.machine.handle(monotonic(), KeeperInput::Output(&self.chunk[..count]));
+                    self.socket.tell(KeeperInput::Output(&self.chunk[..count]));
                 }
                 None => {
                     self.undrained = None;
                     self.program.stdout = None;
-                    self.machine.handle(monotonic(), KeeperInput::OutputEnded);
+                    self.socket.tell(KeeperInput::OutputEnded);
                 }
             }
         }

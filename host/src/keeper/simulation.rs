@@ -1,8 +1,9 @@
 //! A program, a keeper and hosts that are killed at any time, on one thread with one seed.
 //!
 //! The connection delivers any number of bytes at a time, and is cut at any byte. A host remembers
-//! only the offset of the output that it has applied. In the end, the program must have read and
-//! the hosts must have applied each byte once, in order.
+//! only the offset of the output that it has applied, and sometimes its part of a request about files. In
+//! the end, the program must have read and the hosts must have applied each byte once, in order, and
+//! each request about files must have its answer.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use moorline_shared::time::Time;
 
 use super::INPUT_BYTES;
+use super::file_exchange::FileExchange;
 use super::frame::{HostFrame, KeeperFrame, decode, encode};
 use super::kept_machine::{KeptEvent, KeptMachine, KeptStatus, NotTaken};
 use super::machine::{KeeperInput, KeeperMachine, KeeperOutput};
@@ -40,6 +42,11 @@ fn stream(salt: u64, offset: u64, length: u64) -> Bytes {
 
 const INPUT: u64 = 1 << 50;
 const OUTPUT: u64 = 1 << 51;
+
+/// Returns the answer to a request about files: all of it, and twice as much.
+fn answer_to(request: &[u8]) -> Bytes {
+    [request, request, request].concat().into()
+}
 
 /// A host process and its connection.
 struct SimulatedHost {
@@ -75,6 +82,13 @@ struct World {
     is_over: bool,
     was_full: bool,
     cuts: u32,
+    /// The hosts' end of what is asked about files.
+    files: FileExchange,
+    /// The request that is to be answered.
+    asked: Option<Bytes>,
+    /// The answers that the keeper has got, of `requests`.
+    answers: u64,
+    requests: u64,
 }
 
 impl World {
@@ -86,7 +100,7 @@ impl World {
         Self {
             dice,
             now: Time::from_ms(0),
-            keeper: KeeperMachine::new(1, Time::from_ms(0)).holding(4 << 20),
+            keeper: KeeperMachine::new(1, Time::from_ms(0)).holding(4 << 20).with_folder(),
             incoming: BytesMut::new(),
             host: None,
             piece,
@@ -100,16 +114,22 @@ impl World {
             is_over: false,
             was_full: false,
             cuts: 0,
+            files: FileExchange::answering(),
+            asked: None,
+            answers: 0,
+            requests: 3,
         }
     }
 
     fn run(&mut self) {
+        self.keeper.handle(self.now, KeeperInput::Ask(self.request()));
         for step in 0_u64.. {
             assert!(step < 100_000, "no end: {} of {}", self.applied, self.total);
             self.now = Time::from_ms(step);
             if self.dice.once_in(self.laziness) {
                 self.host_acknowledges();
             }
+            self.exchange_files();
             match self.dice.below(7) {
                 0 => self.program_reads(),
                 1 => self.program_writes(),
@@ -128,7 +148,7 @@ impl World {
             }
             self.was_full |= self.keeper.output_room() == 0;
             assert!(self.keeper.input().len() <= INPUT_BYTES);
-            if self.is_over {
+            if self.is_over && self.answers == self.requests {
                 break;
             }
         }
@@ -185,6 +205,30 @@ impl World {
         }
     }
 
+    /// Returns a request about files.
+    fn request(&self) -> Bytes {
+        stream(self.answers, 0, 1 + self.answers * self.piece)
+    }
+
+    /// Asks, takes an answer, and answers.
+    fn exchange_files(&mut self) {
+        if let Some(answer) = self.keeper.poll_answer() {
+            assert!(answer == answer_to(&self.request()), "answer {}", self.answers);
+            self.answers += 1;
+            if self.answers < self.requests {
+                self.keeper.handle(self.now, KeeperInput::Ask(self.request()));
+            }
+        }
+        if let Some(asked) = self.asked.take_if(|_| self.dice.once_in(3)) {
+            assert!(asked == self.request());
+            self.files.answer(self.files.number(), answer_to(&asked));
+        }
+        let Some(host) = self.host.as_mut().filter(|host| host.status.is_some()) else { return };
+        if let Some(piece) = self.files.poll_piece() {
+            host.machine.files(piece);
+        }
+    }
+
     fn host_acknowledges(&mut self) {
         let read = self.applied - self.dice.below(self.applied.min(9) + 1);
         if let Some(host) = &mut self.host {
@@ -232,6 +276,7 @@ impl World {
                 let status = host.machine.welcome(frame).unwrap();
                 host.written = status.taken;
                 host.status = Some(status);
+                self.files.connected();
                 continue;
             }
             let Some(event) = host.machine.handle(frame) else { panic!("a part of a snapshot") };
@@ -243,7 +288,15 @@ impl World {
                 }
                 KeptEvent::Written(offset) => assert!(offset <= self.consumed),
                 KeptEvent::Errors(_) => {}
-                KeptEvent::Snapshot(_) | KeptEvent::Status(_) | KeptEvent::Pong(_) => {
+                KeptEvent::Files(piece) => {
+                    if let Some(request) = self.files.receive(&piece).unwrap() {
+                        self.asked = Some(request);
+                    }
+                }
+                KeptEvent::Snapshot(_)
+                | KeptEvent::Status(_)
+                | KeptEvent::Pong(_)
+                | KeptEvent::Folder(_) => {
                     panic!("the program has no terminal")
                 }
                 KeptEvent::Exited(exit) => {
@@ -283,6 +336,10 @@ impl World {
         self.cuts += 1;
         self.deliver_to_keeper();
         self.host = None;
+        if self.dice.once_in(4) {
+            // Another host.
+            (self.files, self.asked) = (FileExchange::answering(), None);
+        }
         if self.dice.once_in(2) {
             self.keeper.handle(self.now, KeeperInput::Disconnected);
         }

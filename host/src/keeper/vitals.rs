@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-/// The resources that a pod's container uses, and whether its terminal is busy.
+/// The resources that a pod's container uses and its volume has, and whether its terminal is busy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Vitals {
@@ -16,11 +16,17 @@ pub struct Vitals {
     pub memory_limit_bytes: Option<u64>,
     /// CPU time used so far, in milliseconds.
     pub cpu_ms: Option<u64>,
+    /// The size of the volume that the folder is on, in bytes.
+    pub volume_bytes: Option<u64>,
+    /// What is free of it, in bytes; 0 if no more files can be made.
+    pub volume_free_bytes: Option<u64>,
 }
 
 impl Vitals {
-    /// Reads the counters of this process's control group, of either version.
-    pub(crate) fn read() -> Self {
+    /// Reads the counters of this process's control group, of either version, and of the volume that
+    /// a folder is on.
+    pub(crate) fn read(folder: &Path) -> Self {
+        let (volume_bytes, volume_free_bytes) = volume(folder).unzip();
         let v2 = Path::new("/sys/fs/cgroup");
         let v1 = |controller: &str| v2.join(controller);
         let memory = number(&v2.join("memory.current"))
@@ -38,8 +44,25 @@ impl Vitals {
             0 => number(&v1("cpuacct").join("cpuacct.usage")).map(|ns| ns / 1_000_000),
             usec => Some(usec / 1000),
         };
-        Self { busy: false, memory_bytes: memory, memory_limit_bytes: limit, cpu_ms: cpu }
+        Self {
+            busy: false,
+            memory_bytes: memory,
+            memory_limit_bytes: limit,
+            cpu_ms: cpu,
+            volume_bytes,
+            volume_free_bytes,
+        }
     }
+}
+
+/// Returns the size of the volume that a folder is on, and what is free of it.
+fn volume(folder: &Path) -> Option<(u64, u64)> {
+    let volume = rustix::fs::statvfs(folder).ok()?;
+    // Not every file system counts its files.
+    let takes_files = volume.f_files == 0 || volume.f_favail > 0;
+    let free = if takes_files { volume.f_bavail } else { 0 };
+    let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
+    Some((bytes(volume.f_blocks), bytes(free)))
 }
 
 /// Reads a file that is a number.

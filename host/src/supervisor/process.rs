@@ -2,36 +2,28 @@
 
 use std::fs::remove_file;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr as _;
-use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use moorline_shared::control::Facts;
+use bytes::BytesMut;
 use moorline_shared::event::Activity;
 use moorline_shared::frame::Frame;
-use moorline_shared::id::Seq;
 use moorline_shared::limits::FRAME_DATA_BYTES;
-use moorline_shared::session::{ExitStatus, Size};
-use nix::sys::signal::Signal as SignalName;
-use serde::Serialize;
-use tokio::net::{UnixListener, UnixStream};
+use moorline_shared::session::ExitStatus;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::time::sleep;
 
+use super::folder::{FolderAction, FolderWake, SupervisedFolder};
 use super::init::run_as_init;
-use super::{OUTPUT_BYTES, SupervisorConfig};
+use super::terminal::{ProgramSpec, SupervisedTerminal, TerminalWake, exited, line};
+use super::{OUTPUT_BYTES, SupervisorConfig, json};
 use crate::clock::monotonic;
-use crate::driver::pty::PtyDriver;
-use crate::driver::{
-    Driver as _, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
-    StartedSession,
-};
-use crate::keeper::Vitals;
+use crate::driver::{DriverError, DriverOutput};
 use crate::keeper::machine::{KeeperInput, KeeperMachine, KeeperOutput};
-use crate::keeper::socket::{self, HostSocket};
-use crate::screen::{CATCH_UP_BYTES, Screen};
+use crate::keeper::socket::{self, KeeperSocket, SocketWake};
+use crate::keeper::{FolderReport, Vitals};
+
+/// The exit code of a program that could not be started, as a shell has it.
+const NOT_STARTED: i32 = 127;
 
 /// The error of a supervisor that could not start its program.
 #[derive(Debug, thiserror::Error)]
@@ -70,58 +62,70 @@ pub fn run(config: SupervisorConfig) -> Result<ExitCode, SupervisorError> {
 
 /// A supervisor that runs.
 struct Supervisor {
-    machine: KeeperMachine,
-    screen: Screen,
-    /// Entries that the screen was given.
-    seq: Seq,
-    output: mpsc::Receiver<DriverOutput>,
-    control: Arc<dyn SessionControl>,
+    socket: KeeperSocket,
+    terminal: SupervisedTerminal,
+    /// The path of the session's folder.
+    path: PathBuf,
     /// True if the program runs in the terminal's foreground instead of the shell.
     busy: bool,
-    listener: UnixListener,
-    host: Option<HostSocket>,
+    /// The folder, if it is in sync with a workspace.
+    folder: Option<SupervisedFolder>,
+    /// How the program has ended, until that is told: the last files come first.
+    end: Option<ExitStatus>,
+    /// True once this process was asked to end.
+    is_terminating: bool,
     terminated: Signal,
 }
 
 /// The reason why a supervisor woke up.
 enum SupervisorWake {
-    Accepted(UnixStream),
-    HostReadable,
-    HostWritable,
-    Output(Option<DriverOutput>),
-    InputWritable(bool),
+    Socket(SocketWake),
+    Terminal(TerminalWake),
+    Folder(FolderWake),
     Terminated,
-    Timeout,
 }
 
 impl Supervisor {
     async fn start(config: SupervisorConfig) -> Result<Self, SupervisorError> {
-        let SupervisorConfig { socket, session_id, folder, integration, command, size } = config;
+        let SupervisorConfig { socket, session_id, folder, integration, command, size, workspace } =
+            config;
         let terminated = signal(SignalKind::terminate())?;
         let listener = socket::listen(&socket)?;
-        let facts = Facts { command, size, ..Facts::default() };
-        let spec = SessionSpec {
-            session_id,
-            facts,
-            cwd: Some(folder),
-            fork: None,
-            variables: std::collections::BTreeMap::new(),
-            opener: None,
+        let machine = KeeperMachine::of_terminal(OUTPUT_BYTES, monotonic());
+        let (machine, synced) = match workspace {
+            Some(workspace) => {
+                let begun = SupervisedFolder::begin(folder.clone(), workspace.id, workspace.host);
+                (machine.with_folder(), Some(begun.await))
+            }
+            None => (machine, None),
         };
-        let started = PtyDriver::new(Some(integration)).start(spec).await?;
-        let StartedSession { output, control, pid, .. } = started;
-        let pid = pid.unwrap_or_default();
-        Ok(Self {
-            machine: KeeperMachine::of_terminal(pid, OUTPUT_BYTES, monotonic()),
-            screen: Screen::new(size),
-            seq: Seq::ZERO,
-            output: read_ahead(output),
-            control,
+        let path = folder.clone();
+        let spec = ProgramSpec { session_id, folder, integration, command };
+        let mut supervisor = Self {
+            socket: KeeperSocket::new(machine, listener),
+            terminal: SupervisedTerminal::new(spec, size),
+            path,
             busy: false,
-            listener,
-            host: None,
+            folder: None,
+            end: None,
+            is_terminating: false,
             terminated,
-        })
+        };
+        match synced {
+            Some(Ok(mut folder)) => {
+                let actions = folder.begin_load();
+                supervisor.folder = Some(folder);
+                supervisor.do_for_folder(actions).await;
+            }
+            Some(Err(failure)) => {
+                supervisor.say(&failure.to_string());
+                let report = FolderReport { settled: u64::MAX, problem: Some(failure.reason()) };
+                supervisor.socket.tell(KeeperInput::Folder(json(&report)));
+                supervisor.terminal.start().await?;
+            }
+            None => supervisor.terminal.start().await?,
+        }
+        Ok(supervisor)
     }
 
     /// Runs until the machine decides to leave.
@@ -132,74 +136,76 @@ impl Supervisor {
                 return;
             }
             self.write_input();
-            if let Some(host) = &mut self.host {
-                host.fill(&mut self.machine);
-            }
+            self.socket.fill();
             if self.carry_out() {
                 return;
             }
             let wake = self.wait().await;
-            self.handle(wake);
+            self.handle(wake).await;
         }
     }
 
     async fn wait(&mut self) -> SupervisorWake {
-        let Self { machine, host, control, output, .. } = self;
-        let due = machine.poll_timeout().map(|at| at - monotonic());
+        let Self { socket, terminal, folder, .. } = self;
         // An output is at most one frame.
-        let has_room = machine.output_room() >= FRAME_DATA_BYTES;
-        let has_input = !machine.input().is_empty();
+        let has_room = socket.machine.output_room() >= FRAME_DATA_BYTES;
+        let has_input = !socket.machine.input().is_empty();
         tokio::select! {
-            stream = socket::accept(&self.listener) => SupervisorWake::Accepted(stream),
-            () = socket::readable(host.as_ref()) => SupervisorWake::HostReadable,
-            () = socket::writable(host.as_ref()) => SupervisorWake::HostWritable,
-            output = output.recv(), if has_room && !output.is_closed() => SupervisorWake::Output(output),
-            open = control.writable(), if has_input => SupervisorWake::InputWritable(open),
+            wake = socket.wait() => SupervisorWake::Socket(wake),
+            wake = terminal.next(has_room, has_input) => SupervisorWake::Terminal(wake),
+            wake = next(folder.as_mut()) => SupervisorWake::Folder(wake),
             _ = self.terminated.recv() => SupervisorWake::Terminated,
-            () = sleep(due.unwrap_or_default()), if due.is_some() => SupervisorWake::Timeout,
         }
     }
 
-    fn handle(&mut self, wake: SupervisorWake) {
+    async fn handle(&mut self, wake: SupervisorWake) {
         match wake {
-            SupervisorWake::Accepted(stream) => self.connect(stream),
-            SupervisorWake::HostReadable => self.receive(),
-            SupervisorWake::HostWritable => {
-                if self.host.as_mut().is_some_and(|host| host.send().is_err()) {
-                    self.disconnect();
-                }
+            SupervisorWake::Socket(wake) => {
+                self.socket.handle(wake);
+                self.pass_on().await;
             }
-            SupervisorWake::Output(output) => self.take_output(output),
-            SupervisorWake::InputWritable(true) => {}
-            SupervisorWake::InputWritable(false) => self.tell(KeeperInput::InputBroken),
-            SupervisorWake::Terminated => self.tell(KeeperInput::Terminate),
-            SupervisorWake::Timeout => self.tell(KeeperInput::Timeout),
+            SupervisorWake::Terminal(TerminalWake::Output(output)) => self.take_output(output),
+            SupervisorWake::Terminal(TerminalWake::Writable(true)) => {}
+            SupervisorWake::Terminal(TerminalWake::Writable(false)) => {
+                self.socket.tell(KeeperInput::InputBroken);
+            }
+            SupervisorWake::Folder(wake) => {
+                let actions = self.folder.as_mut().map(|folder| folder.handle(wake));
+                self.do_for_folder(actions.unwrap_or_default()).await;
+            }
+            SupervisorWake::Terminated => {
+                self.is_terminating = true;
+                self.socket.tell(KeeperInput::Terminate);
+                self.end_without_host();
+            }
         }
     }
 
-    fn tell(&mut self, input: KeeperInput<'_>) {
-        self.machine.handle(monotonic(), input);
-    }
-
-    fn connect(&mut self, stream: UnixStream) {
-        if let Some(old) = self.host.replace(HostSocket::new(stream)) {
-            old.replaced();
+    /// Passes on to the folder what has come from the host.
+    async fn pass_on(&mut self) {
+        self.end_without_host();
+        let Some(folder) = &mut self.folder else { return };
+        let mut actions = folder.connected(self.socket.is_connected());
+        while let Some(answer) = self.socket.machine.poll_answer() {
+            actions.extend(folder.answered(answer));
         }
-        self.tell(KeeperInput::Connected);
+        self.do_for_folder(actions).await;
     }
 
-    fn disconnect(&mut self) {
-        self.host = None;
-        self.tell(KeeperInput::Disconnected);
-    }
-
-    fn receive(&mut self) {
-        let Some(host) = &mut self.host else { return };
-        if host.receive().is_err() {
-            return self.disconnect();
-        }
-        while let Some(input) = host.next_input() {
-            self.machine.handle(monotonic(), input);
+    async fn do_for_folder(&mut self, actions: Vec<FolderAction>) {
+        for action in actions {
+            match action {
+                FolderAction::Ask(request) => self.socket.tell(KeeperInput::Ask(request)),
+                FolderAction::Tell(report) => self.socket.tell(KeeperInput::Folder(report)),
+                FolderAction::Say(text) => self.say(&text),
+                FolderAction::Start => {
+                    if let Err(error) = self.terminal.start().await {
+                        self.say(&error.to_string());
+                        self.end(ExitStatus { code: Some(NOT_STARTED), ..ExitStatus::default() });
+                    }
+                }
+                FolderAction::End => self.tell_end(),
+            }
         }
     }
 
@@ -208,95 +214,97 @@ impl Supervisor {
             Some(DriverOutput::Bytes(buffer)) => self.take_bytes(buffer),
             Some(DriverOutput::Status(status)) => {
                 self.busy = status.status == Activity::Running;
-                self.tell(KeeperInput::Status(json(&status)));
+                self.socket.tell(KeeperInput::Status(json(&status)));
             }
-            Some(DriverOutput::End(ExitStatus { code, signal, .. })) => {
-                let named = |name: String| SignalName::from_str(&name).ok();
-                let signal = signal.and_then(named).map(|signal| signal as i32);
-                self.tell(KeeperInput::Exited { code, signal });
-                self.tell(KeeperInput::OutputEnded);
-                self.output.close();
+            Some(DriverOutput::End(status)) => {
+                self.terminal.close_output();
+                self.end(status);
             }
             // A terminal has no other output.
             Some(_) => {}
-            None => self.output.close(),
+            None => self.terminal.close_output(),
         }
     }
 
     fn take_bytes(&mut self, buffer: BytesMut) {
-        self.tell(KeeperInput::Output(&buffer[Frame::DATA_START..]));
-        self.seq = self.seq.next();
-        match Frame::seal(self.seq, 0, buffer) {
-            Ok(frame) => self.screen.push(&frame),
-            Err(error) => tracing::error!(%error, "the screen misses output"),
+        self.socket.tell(KeeperInput::Output(&buffer[Frame::DATA_START..]));
+        self.terminal.show(buffer);
+    }
+
+    /// Shows a line of the supervisor's own on the terminal.
+    fn say(&mut self, text: &str) {
+        self.take_bytes(line(text));
+    }
+
+    /// Takes note of the program's end, which is told after its last files.
+    fn end(&mut self, status: ExitStatus) {
+        self.end = Some(status);
+        match &mut self.folder {
+            Some(folder) => folder.end(self.socket.is_connected()),
+            None => self.tell_end(),
         }
-        if self.screen.pending_bytes() > CATCH_UP_BYTES {
-            self.screen.catch_up();
+        self.end_without_host();
+    }
+
+    /// Waits no longer for the last files, if there is little time and nobody to pass them on.
+    fn end_without_host(&mut self) {
+        if self.is_terminating && !self.socket.is_connected() {
+            self.tell_end();
+        }
+    }
+
+    fn tell_end(&mut self) {
+        if let Some(status) = self.end.take() {
+            self.socket.tell(exited(status));
+            self.socket.tell(KeeperInput::OutputEnded);
         }
     }
 
     /// Writes what the terminal takes now.
     fn write_input(&mut self) {
-        while !self.machine.input().is_empty() {
-            match self.control.write(self.machine.input()) {
+        while !self.socket.machine.input().is_empty() {
+            match self.terminal.write(self.socket.machine.input()) {
                 Ok(0) => return,
-                Ok(count) => self.tell(KeeperInput::InputTaken(count)),
-                Err(_) => return self.tell(KeeperInput::InputBroken),
+                Ok(count) => self.socket.tell(KeeperInput::InputTaken(count)),
+                Err(_) => return self.socket.tell(KeeperInput::InputBroken),
             }
         }
     }
 
     /// Carries out the machine's actions. Returns true if the supervisor is to end.
     fn carry_out(&mut self) -> bool {
-        while let Some(action) = self.machine.poll_output() {
+        while let Some(action) = self.socket.machine.poll_output() {
             match action {
-                KeeperOutput::Signal(_) => self.control.close(),
+                KeeperOutput::Signal(_) => {
+                    if !self.terminal.hang_up() {
+                        self.end = Some(ExitStatus::default());
+                        self.tell_end();
+                    }
+                }
                 KeeperOutput::CloseInput => {}
-                KeeperOutput::Resize(size) => self.resize(size),
+                KeeperOutput::Resize(size) => self.terminal.resize(size),
                 KeeperOutput::MakeSnapshot => {
-                    let snapshot = self.screen.snapshot().data;
-                    self.tell(KeeperInput::Snapshot(snapshot));
+                    let snapshot = self.terminal.snapshot();
+                    self.socket.tell(KeeperInput::Snapshot(snapshot));
                 }
                 KeeperOutput::Measure => {
-                    let vitals = Vitals { busy: self.busy, ..Vitals::read() };
-                    self.tell(KeeperInput::Vitals(json(&vitals)));
+                    let vitals = Vitals { busy: self.busy, ..Vitals::read(&self.path) };
+                    self.socket.tell(KeeperInput::Vitals(json(&vitals)));
                 }
-                KeeperOutput::Disconnect => {
-                    if let Some(host) = self.host.take() {
-                        host.leave();
-                    }
-                    self.tell(KeeperInput::Disconnected);
+                KeeperOutput::Settle(number) => {
+                    self.folder.iter_mut().for_each(|folder| folder.settle(number));
                 }
+                KeeperOutput::Disconnect => self.socket.disconnect(),
                 KeeperOutput::Leave => return true,
             }
         }
         false
     }
+}
 
-    fn resize(&self, size: Size) {
-        self.screen.resize(size);
-        if let Err(error) = self.control.resize(size) {
-            tracing::debug!(%error, "the terminal could not be resized");
-        }
+async fn next(folder: Option<&mut SupervisedFolder>) -> FolderWake {
+    match folder {
+        Some(folder) => folder.next().await,
+        None => std::future::pending().await,
     }
-}
-
-/// Reads one output ahead, in a task of its own: the future of a read must not be dropped.
-fn read_ahead(mut source: Box<dyn OutputSource>) -> mpsc::Receiver<DriverOutput> {
-    let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
-        while let Ok(room) = sender.reserve().await {
-            let output = source.next().await;
-            let is_last = matches!(output, DriverOutput::End(_));
-            room.send(output);
-            if is_last {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-fn json(value: &impl Serialize) -> Bytes {
-    serde_json::to_vec(value).unwrap_or_default().into()
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use moorline_shared::failure::HostFailure;
+
 use super::RemoteFailure;
 
 /// The reason why a folder is not in sync with its workspace.
@@ -41,6 +43,17 @@ pub enum SyncFailure {
 }
 
 impl SyncFailure {
+    /// Returns the reason for whoever uses the folder: a stable code, and a sentence.
+    #[must_use]
+    pub fn reason(&self) -> HostFailure {
+        let code = match self {
+            Self::Remote(RemoteFailure::Refused(refused)) => return refused.clone(),
+            Self::Remote(RemoteFailure::Away(_)) => "relay_away",
+            _ => "folder_failed",
+        };
+        HostFailure::new(code, self.to_string())
+    }
+
     /// Returns a stable code for whoever wanted to start a session.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -10,6 +10,7 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use moorline_shared::failure::HostFailure;
 use moorline_shared::workspace::{
     ContentHash, FileEntry, FolderState, FolderStep, FolderStepResult, WorkspacePath,
 };
@@ -23,6 +24,10 @@ use super::ignoring::TEMPORARY;
 use super::scan::{Dirty, FILE_FLAGS, FOLDER_FLAGS, Index, open_directory, read_settled};
 use super::stamp::Stamp;
 
+/// The code of a change for which the folder's disk has no room.
+pub(super) const FOLDER_FULL: &str = "folder_full";
+/// The code of any other change that cannot be made in the folder.
+const FOLDER_FAILED: &str = "folder_failed";
 /// The number of names that are tried for a temporary file.
 const TRIES: u32 = 8;
 
@@ -132,7 +137,7 @@ impl SyncedFolder {
         };
         done.unwrap_or_else(|not_done| match not_done {
             NotDone::Changed => FolderStepResult::Changed,
-            NotDone::Failed(error) => FolderStepResult::Failed(io::Error::from(error).to_string()),
+            NotDone::Failed(error) => FolderStepResult::Failed(explained(error)),
         })
     }
 
@@ -263,6 +268,17 @@ impl SyncedFolder {
         // The next scan reads it under its new name.
         self.index.forget(path);
         Ok(FolderStepResult::Done)
+    }
+}
+
+/// Returns a stable code, and a sentence that says what to do.
+fn explained(error: Errno) -> HostFailure {
+    match error {
+        Errno::NOSPC | Errno::DQUOT => HostFailure::new(
+            FOLDER_FULL,
+            "The disk of the folder is full: delete files there, and the others follow.",
+        ),
+        error => HostFailure::new(FOLDER_FAILED, io::Error::from(error).to_string()),
     }
 }
 

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use moorline_shared::id::WorkspaceId;
+use moorline_shared::failure::HostFailure;
 use moorline_shared::workspace::RoundReport;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{SyncFailure, SyncedFolder, WorkspaceRemote};
+use super::{KeptBase, SyncFailure, SyncedFolder, WorkspaceRemote};
 use engine::{Command, Engine};
 
 /// Requests that may wait for the sync.
@@ -45,9 +45,9 @@ pub struct SyncState {
     pub left_out: usize,
     /// The files that the workspace does not take, and those that the folder does not, each with the
     /// reason.
-    pub problems: Vec<(String, String)>,
+    pub problems: Vec<(String, HostFailure)>,
     /// The reason why nothing is synced now.
-    pub failure: Option<String>,
+    pub failure: Option<HostFailure>,
 }
 
 /// A folder that is kept in sync, until this is dropped.
@@ -59,15 +59,15 @@ pub struct FolderSync {
 }
 
 impl FolderSync {
-    /// Begins to keep a folder in sync, which is made if it is missing. `kept` is the folder in which
-    /// what both sides have in common is kept. `host` names this side in the names of files that are
+    /// Begins to keep a folder in sync, which is made if it is missing. `kept` is where what both
+    /// sides have in common is kept. `host` names this side in the names of files that are
     /// moved aside. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`SyncFailure::Folder`].
     pub async fn begin(
         path: PathBuf,
-        kept: Option<(PathBuf, WorkspaceId)>,
+        kept: Option<KeptBase>,
         host: String,
         remote: Arc<dyn WorkspaceRemote>,
     ) -> Result<Self, SyncFailure> {

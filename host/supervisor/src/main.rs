@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! moorline-supervisor run --socket PATH --session ID --folder PATH --integration PATH
-//!                         --size COLSxROWS [-- PROGRAM [ARGUMENT]…]
+//!                         --size COLSxROWS [--workspace ID --host NAME] [-- PROGRAM [ARGUMENT]…]
 //! moorline-supervisor connect --socket PATH
 //! moorline-supervisor install PATH
 //! moorline-supervisor version
@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use lexopt::prelude::*;
-use moorline_host::supervisor::{SupervisorConfig, connect, run};
+use moorline_host::supervisor::{SupervisedWorkspace, SupervisorConfig, connect, run};
 use moorline_shared::session::Size;
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -58,6 +58,7 @@ fn socket(arguments: &mut lexopt::Parser) -> anyhow::Result<PathBuf> {
 fn supervised(arguments: &mut lexopt::Parser) -> anyhow::Result<SupervisorConfig> {
     let (mut socket, mut session, mut folder, mut integration) = (None, None, None, None);
     let (mut size, mut command) = (Size::default(), Vec::new());
+    let (mut workspace, mut host) = (None, "pod".to_owned());
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("socket") => socket = Some(arguments.value()?.into()),
@@ -65,6 +66,8 @@ fn supervised(arguments: &mut lexopt::Parser) -> anyhow::Result<SupervisorConfig
             Long("folder") => folder = Some(arguments.value()?.into()),
             Long("integration") => integration = Some(arguments.value()?.into()),
             Long("size") => size = parse_size(&arguments.value()?.string()?)?,
+            Long("workspace") => workspace = Some(arguments.value()?.string()?.parse()?),
+            Long("host") => host = arguments.value()?.string()?,
             Value(word) => command.push(word.string()?),
             // A newer host may say more.
             Long(_) => drop(arguments.value()?),
@@ -78,6 +81,7 @@ fn supervised(arguments: &mut lexopt::Parser) -> anyhow::Result<SupervisorConfig
         integration: integration.context("--integration is missing")?,
         command,
         size,
+        workspace: workspace.map(|id| SupervisedWorkspace { id, host }),
     })
 }
 

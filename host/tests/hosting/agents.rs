@@ -68,6 +68,7 @@ fn spec(folder: &Path) -> SessionSpec {
         fork: None,
         variables: BTreeMap::new(),
         opener: None,
+        workspace: None,
     }
 }
 

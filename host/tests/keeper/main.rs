@@ -113,7 +113,11 @@ async fn finish(kept: &mut Kept) -> Finished {
             }
             KeptEvent::Errors(data) => errors.extend(data),
             KeptEvent::Written(_) => {}
-            KeptEvent::Snapshot(_) | KeptEvent::Status(_) | KeptEvent::Pong(_) => {
+            KeptEvent::Snapshot(_)
+            | KeptEvent::Status(_)
+            | KeptEvent::Pong(_)
+            | KeptEvent::Files(_)
+            | KeptEvent::Folder(_) => {
                 panic!("the program has no terminal")
             }
             KeptEvent::Exited(exit) => {

@@ -92,6 +92,7 @@ impl TestServer {
             fork: None,
             variables: [].into(),
             opener: Some(Arc::clone(opener) as Arc<dyn TerminalOpener>),
+            workspace: None,
         }
     }
 

@@ -3,6 +3,8 @@
 //! Uses `prometheus-client`, the Prometheus project's own crate: it has no global state and writes
 //! OpenMetrics.
 
+mod pods;
+
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
@@ -17,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::clock::wall_ms;
 use moorline_core::directory::Counts;
+use pods::HostPodMetrics;
 
 /// Counters that the store updates.
 #[derive(Debug, Clone, Default)]
@@ -59,6 +62,8 @@ pub struct Metrics {
     memory_bytes: Gauge<u64, AtomicU64>,
     /// The counters that the store updates.
     pub store: StoreCounters,
+    /// The counts of hosts with pods.
+    pub pods: HostPodMetrics,
 }
 
 impl fmt::Debug for Metrics {
@@ -80,6 +85,7 @@ impl Default for Metrics {
             streams: Gauge::default(),
             memory_bytes: Gauge::default(),
             store: StoreCounters::default(),
+            pods: HostPodMetrics::default(),
         };
         metrics.register();
         metrics
@@ -111,6 +117,7 @@ impl Metrics {
         registry.register_with_unit("start_time", help, Unit::Seconds, start);
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This program", build);
+        self.pods.register(&mut self.registry);
     }
 
     /// Counts an entry that was appended to a log.
@@ -160,6 +167,7 @@ impl Metrics {
         let streams: usize = counts.streams.values().sum();
         self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
         self.memory_bytes.set(memory_bytes().unwrap_or_default());
+        self.pods.show();
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -182,6 +190,37 @@ mod tests {
     use moorline_shared::log::EventEntry;
 
     use super::*;
+
+    #[test]
+    fn pods_are_shown_for_as_long_as_their_host_is_connected() {
+        let (metrics, host) = (Metrics::default(), "machine_1".parse().unwrap());
+        let counts = |ready| {
+            std::sync::Arc::new(moorline_shared::pod::PodMetrics {
+                phases: [(moorline_shared::pod::PodPhase::Ready, 2)].into(),
+                ready,
+                ready_ms: 1500,
+                reconnects: 7,
+            })
+        };
+        let (first, second) = (counts(1), counts(2));
+        metrics.pods.insert(&host, &first);
+        metrics.pods.insert(&host, &second);
+        for _ in 0..2 {
+            let text = metrics.encode(&Counts::default()).unwrap();
+            for line in [
+                "moorline_pods{host=\"machine_1\",phase=\"ready\"} 2",
+                "moorline_pods_ready_total{host=\"machine_1\"} 2",
+                "moorline_pods_ready_milliseconds_total{host=\"machine_1\"} 1500",
+                "moorline_pod_reconnects_total{host=\"machine_1\"} 7",
+            ] {
+                assert!(text.lines().any(|got| got == line), "{line}: {text}");
+            }
+            // An earlier link of the same host has ended.
+            metrics.pods.remove(&host, &first);
+        }
+        metrics.pods.remove(&host, &second);
+        assert!(!metrics.encode(&Counts::default()).unwrap().contains("machine_1"));
+    }
 
     #[test]
     fn entries_are_counted_by_type() {

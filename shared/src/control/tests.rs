@@ -61,6 +61,10 @@ fn messages_have_these_wire_forms() {
         &ToRelay::Started { request: RequestId(1), session: Box::new(hosted.clone()) },
         &format!(r#"{{"type":"started","request":1,"session":{session}}}"#),
     );
+    to_relay(
+        &ToRelay::PodMetrics { metrics: serde_json::json!({ "reconnects": 2 }) },
+        r#"{"type":"pod-metrics","metrics":{"reconnects":2}}"#,
+    );
     let beside = Some("session0".parse().unwrap());
     let opened = Hosted { facts: Facts { beside, ..facts() }, ..hosted };
     to_relay(

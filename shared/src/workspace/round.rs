@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::plan::{FolderState, RelayState, SyncAction, plan};
 use super::wire::{WorkspaceAnswer, WorkspaceRequest};
 use super::{Base, FileEntry, WorkspacePath};
+use crate::failure::HostFailure;
 use pulls::Pulls;
 use pushes::Pushes;
 
@@ -93,7 +94,7 @@ pub enum FolderStepResult {
     /// Something else is there than the step expects. The next round plans anew.
     Changed,
     /// It cannot be done, for this reason.
-    Failed(String),
+    Failed(HostFailure),
 }
 
 /// A change that the workspace does not take.
@@ -121,9 +122,19 @@ pub struct RoundReport {
     /// The changes that the workspace does not take.
     pub refused: Vec<Refused>,
     /// The changes that cannot be made in the folder, each with the reason.
-    pub failed: Vec<(WorkspacePath, String)>,
+    pub failed: Vec<(WorkspacePath, HostFailure)>,
     /// True if another round has more to do at once.
     pub again: bool,
+}
+
+impl RoundReport {
+    /// Returns what was not possible: each path with the reason.
+    pub fn problems(&self) -> impl Iterator<Item = (String, HostFailure)> {
+        let refused = self.refused.iter();
+        let refused =
+            refused.map(|it| (it.path.to_string(), HostFailure::new(&it.code, it.message.clone())));
+        refused.chain(self.failed.iter().map(|(path, why)| (path.to_string(), why.clone())))
+    }
 }
 
 /// One round of a sync: compares, and carries out what is to be done.

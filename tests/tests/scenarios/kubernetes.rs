@@ -2,6 +2,7 @@
 //!
 //! `real` has those that also run in a real cluster, named by `MOORLINE_TEST_KUBECONFIG`.
 
+mod files;
 mod lives;
 mod real;
 mod seed;
@@ -16,7 +17,7 @@ use moorline_tests::api::Api;
 use moorline_tests::expected::{self, Flood};
 use moorline_tests::follower::{Follower, Following};
 use moorline_tests::kubernetes::{FakeCluster, PodScript};
-use moorline_tests::relay::{Relay, Setup};
+use moorline_tests::relay::{Kind, Relay, Setup};
 use moorline_tests::sse::Sse;
 use moorline_tests::wait::wait_until;
 use reqwest::Method;
@@ -115,8 +116,21 @@ async fn a_pods_output_is_exact_however_often_its_exec_is_cut() -> Result<()> {
     follower.until_end("all of the output", |seen| seen.contains(Flood::END)).await?;
     let opened = place.cluster.execs().opened();
     ensure!(opened > 10, "{opened} execs");
-    let seen = follower.seen();
-    ensure!(seen.digest == expected, "not byte-exact: {}", seen.describe());
+    let digest = follower.seen().digest;
+    ensure!(digest == expected, "not byte-exact: {}", follower.seen().describe());
+    if place.relay.kind() != Kind::Edge {
+        wait_until("the counts of pods", async || {
+            let text = place.api.get_text("/metrics").await.map(|it| it.1).unwrap_or_default();
+            let value = |name: &str| {
+                let line = text.lines().find(|line| line.starts_with(name))?;
+                line.rsplit(' ').next()?.parse::<u64>().ok()
+            };
+            value("moorline_pods{").is_some()
+                && value("moorline_pods_ready_total").is_some_and(|count| count == 1)
+                && value("moorline_pod_reconnects_total").is_some_and(|count| count >= 10)
+        })
+        .await?;
+    }
     Ok(())
 }
 

@@ -37,7 +37,7 @@ impl AgentLaunch {
     /// # Errors
     /// [`DriverError`].
     pub(super) fn new(spec: SessionSpec, records: &AskRecords) -> Result<Self, DriverError> {
-        let SessionSpec { session_id, facts, cwd, variables, fork, opener } = spec;
+        let SessionSpec { session_id, facts, cwd, variables, fork, opener, workspace: _ } = spec;
         let is_known = facts.agent.as_ref().is_some_and(|agent| agent.agent.is_some());
         let agent = facts.agent.unwrap_or_default();
         let command = command(&agent, facts.command)?;

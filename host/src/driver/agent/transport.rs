@@ -256,8 +256,12 @@ impl KeptAgent {
                     let surplus = self.errors.len().saturating_sub(ERROR_BYTES);
                     self.errors.drain(..surplus);
                 }
-                // An agent has no terminal.
-                KeptEvent::Snapshot(_) | KeptEvent::Status(_) | KeptEvent::Pong(_) => {}
+                // An agent has no terminal, and its keeper no folder that is in sync.
+                KeptEvent::Snapshot(_)
+                | KeptEvent::Status(_)
+                | KeptEvent::Pong(_)
+                | KeptEvent::Files(_)
+                | KeptEvent::Folder(_) => {}
                 KeptEvent::Exited(exit) => self.exit = Some(exit),
                 KeptEvent::Lost(reason) => {
                     tracing::warn!(?reason, "the keeper of an agent is gone");

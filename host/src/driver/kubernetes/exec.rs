@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::cluster::Cluster;
 use super::error::ClusterError;
-use super::link::PodLink;
+use super::link::{LinkFailure, PodLink};
 use super::machine::DeliveryError;
 use super::manifest::{CONTAINER, PodPlan, SOCKET, SUPERVISOR};
-use crate::keeper::{AttachError, Kept};
+use crate::keeper::{AttachError, Kept, RefusalCode};
 
 /// Time allowed for the delivery of the supervisor.
 const DELIVERY_LIMIT: Duration = Duration::from_secs(60);
@@ -143,20 +143,20 @@ async fn line(stream: impl AsyncRead + Unpin) -> String {
 /// `None`.
 ///
 /// # Errors
-/// The reason, in a sentence.
+/// [`LinkFailure`].
 pub(super) async fn attach(
     cluster: &Cluster,
     plan: &PodPlan,
     read_from: Option<u64>,
-) -> Result<PodLink, String> {
+) -> Result<PodLink, LinkFailure> {
     let command = [SUPERVISOR, "connect", "--socket", SOCKET].map(str::to_owned);
     let opened = open(cluster, plan, &command, false).await;
-    let mut process = opened.map_err(|error| error.to_string())?;
+    let mut process = opened.map_err(|error| LinkFailure::Lost(error.to_string()))?;
     let status = process.take_status();
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (process.stdin(), process.stdout(), process.stderr())
     else {
-        return Err("the exec has no streams".to_owned());
+        return Err(LinkFailure::Lost("the exec has no streams".to_owned()));
     };
     // Unread errors would stop everything else.
     let complaint = tokio::spawn(line(stderr));
@@ -178,10 +178,13 @@ pub(super) async fn attach(
     };
     match kept {
         Ok(kept) => Ok(PodLink::supervised(kept, ended, process)),
+        Err(AttachError::Refused { code: RefusalCode::Version, message }) => {
+            Err(LinkFailure::OtherVersion(message))
+        }
         Err(error) => {
             let complaint = timeout(Duration::from_millis(200), complaint).await;
             let complaint = complaint.ok().and_then(Result::ok).filter(|line| !line.is_empty());
-            Err(complaint.unwrap_or_else(|| error.to_string()))
+            Err(LinkFailure::Lost(complaint.unwrap_or_else(|| error.to_string())))
         }
     }
 }
@@ -189,8 +192,11 @@ pub(super) async fn attach(
 /// Starts the session's program by an exec, without a supervisor.
 ///
 /// # Errors
-/// The reason, in a sentence.
-pub(super) async fn start_directly(cluster: &Cluster, plan: &PodPlan) -> Result<PodLink, String> {
+/// [`LinkFailure`].
+pub(super) async fn start_directly(
+    cluster: &Cluster,
+    plan: &PodPlan,
+) -> Result<PodLink, LinkFailure> {
     const BEGIN: &str = "cd \"$1\"; shift; export TERM=xterm-256color; exec \"$@\"";
     let mut command = ["/bin/sh", "-c", BEGIN, "sh", &plan.cwd].map(str::to_owned).to_vec();
     match plan.command.is_empty() {
@@ -198,7 +204,7 @@ pub(super) async fn start_directly(cluster: &Cluster, plan: &PodPlan) -> Result<
         false => command.extend(plan.command.iter().cloned()),
     }
     let opened = open(cluster, plan, &command, true).await;
-    PodLink::direct(opened.map_err(|error| error.to_string())?)
+    PodLink::direct(opened.map_err(|error| LinkFailure::Lost(error.to_string()))?)
 }
 
 /// Opens an exec: with a terminal, or with a stream of its own for errors.

@@ -9,13 +9,45 @@ use moorline_shared::session::{ExitStatus, Size};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::keeper::{Kept, KeptControl, KeptEvent, NotTaken};
+use super::machine::PodInput;
+use crate::keeper::{FilePiece, Kept, KeptControl, KeptEvent, NotTaken};
 
 /// The most bytes of one output of a shell without a supervisor.
 const OUTPUT_BYTES: usize = 32 * 1024;
 /// The most outputs and pieces of input of such a shell that wait.
 const WAITING: usize = 4;
+
+/// The reason why the terminal of a pod was not connected to.
+#[derive(Debug)]
+pub(super) enum LinkFailure {
+    /// It may work later. In a sentence.
+    Lost(String),
+    /// The pod's supervisor is of another version. In its words.
+    OtherVersion(String),
+}
+
+impl From<LinkFailure> for PodInput {
+    fn from(failure: LinkFailure) -> Self {
+        match failure {
+            LinkFailure::Lost(reason) => Self::Lost(reason),
+            LinkFailure::OtherVersion(words) => Self::OtherVersion(format!(
+                "the pod's supervisor is of another version than this host ({words}): its program \
+                 goes on and cannot be shown; delete the pod to go on in a new one"
+            )),
+        }
+    }
+}
+
+/// An open connection to the terminal of a pod, and when it was used.
+pub(super) struct OpenLink {
+    pub(super) link: PodLink,
+    /// The offset after the input that was written to it.
+    pub(super) written: u64,
+    pub(super) ping_at: Instant,
+    pub(super) heard_at: Instant,
+}
 
 /// An open connection to the terminal of a pod. Dropping it closes the connection.
 pub(super) struct PodLink {
@@ -56,13 +88,13 @@ impl PodLink {
     /// Takes over an exec with a terminal.
     ///
     /// # Errors
-    /// The reason, in a sentence.
-    pub(super) fn direct(mut process: AttachedProcess) -> Result<Self, String> {
+    /// [`LinkFailure`].
+    pub(super) fn direct(mut process: AttachedProcess) -> Result<Self, LinkFailure> {
         let status = process.take_status();
         let (Some(mut stdin), Some(mut stdout), Some(mut terminal)) =
             (process.stdin(), process.stdout(), process.terminal_size())
         else {
-            return Err("the exec has no streams".to_owned());
+            return Err(LinkFailure::Lost("the exec has no streams".to_owned()));
         };
         let (sender, events) = mpsc::channel(WAITING);
         let (input, mut pieces) = mpsc::channel::<Bytes>(WAITING);
@@ -141,6 +173,14 @@ impl PodLink {
         matches!(self.end, TerminalEnd::Direct(_))
     }
 
+    /// Returns true if the other end keeps its folder in sync with the session's workspace.
+    pub(super) fn syncs(&self) -> bool {
+        match &self.end {
+            TerminalEnd::Supervised(kept, _) => kept.status().syncs,
+            TerminalEnd::Direct(_) => false,
+        }
+    }
+
     /// Returns the offset after the input that the terminal has taken, and the one after the output
     /// that there was, when the connection was made.
     pub(super) fn offsets(&self) -> (u64, u64) {
@@ -188,6 +228,20 @@ impl PodLink {
                 true
             }
             TerminalEnd::Direct(_) => false,
+        }
+    }
+
+    /// Sends part of an answer about files.
+    pub(super) fn files(&self, piece: FilePiece) {
+        if let TerminalEnd::Supervised(_, control) = &self.end {
+            control.files(piece);
+        }
+    }
+
+    /// Asks to make the folder and the workspace equal.
+    pub(super) fn settle(&self, number: u64) {
+        if let TerminalEnd::Supervised(_, control) = &self.end {
+            control.settle(number);
         }
     }
 

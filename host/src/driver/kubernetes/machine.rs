@@ -10,6 +10,8 @@
 //! user, or a first pod that never became ready ends the session.
 
 mod ending;
+mod events;
+mod flush;
 mod outlook;
 #[cfg(test)]
 mod tests;
@@ -17,14 +19,14 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use moorline_shared::pod::{PodPhase, PodStatus, SupervisorWay, WhenIdle};
-use moorline_shared::session::ExitStatus;
+use moorline_shared::pod::{PodPhase, SupervisorWay, WhenIdle};
 use moorline_shared::time::Time;
 
 use super::error::ClusterError;
 use super::manifest::PodPlan;
 use super::view::{PodNews, PodTrouble, PodView};
-use crate::keeper::Vitals;
+pub(super) use events::{CreatedPod, DeliveryError, PodInput, PodOutput};
+use flush::PodFlush;
 use outlook::{PodOutlook, VAGUE};
 
 /// Wait before a connection to a pod is made again, if the one before was lost at once; doubled each
@@ -37,76 +39,6 @@ const RETRY_WAIT: Duration = Duration::from_secs(2);
 /// The most events of the cluster that are shown while a pod becomes ready.
 const NEWS: usize = 64;
 
-/// One thing that has happened to a pod, or to its session.
-#[derive(Debug)]
-pub(super) enum PodInput {
-    /// The answer to [`PodOutput::Create`].
-    Created(Result<CreatedPod, ClusterError>),
-    /// The pod's state has changed; `None` if it does not exist.
-    Observed(Option<PodView>),
-    /// The cluster has reported something about the pod.
-    News(PodNews),
-    /// The answer to [`PodOutput::Deliver`].
-    Delivered(Result<(), DeliveryError>),
-    /// The answer to [`PodOutput::Attach`], if it has succeeded.
-    Attached,
-    /// [`PodOutput::Attach`] has failed, or the connection was lost; with the reason.
-    Lost(String),
-    /// The program has ended.
-    Exited(ExitStatus),
-    /// The pod has told the resources that it uses.
-    Vitals(Vitals),
-    /// A command has begun or ended, or has output something.
-    Active { running: bool },
-    /// A user has typed.
-    Typed,
-    /// The session is to end.
-    Close,
-    /// The time of [`PodMachine::poll_timeout`] has come.
-    Timeout,
-}
-
-/// The result of a request for a pod.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CreatedPod {
-    /// The session has a pod.
-    Exists,
-    /// An earlier pod of the session is still being deleted.
-    Deleting,
-}
-
-/// The reason why the supervisor did not get into the pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum DeliveryError {
-    /// It may work later.
-    Lost(String),
-    /// It cannot work in this pod.
-    Impossible(String),
-}
-
-/// An action that the session must take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PodOutput {
-    /// Create the pod and its volume.
-    Create,
-    /// Send the supervisor into the pod, unless it is there.
-    Deliver,
-    /// Connect to the pod's terminal, at the byte that was read last.
-    Attach,
-    /// Close the connection to the terminal, and forget where it was.
-    Detach,
-    /// Delete the pod; with its volume, if `claim` is true.
-    Delete { claim: bool },
-    /// Tell the pod's state.
-    Tell(Box<PodStatus>),
-    /// Show this on the terminal.
-    Say(String),
-    /// Report an error with a stable code.
-    Report { code: &'static str, message: String },
-    /// The session is over. Comes last.
-    End(ExitStatus),
-}
-
 /// The state of a session's pod. See the module.
 #[derive(Debug)]
 pub(super) struct PodMachine {
@@ -114,6 +46,8 @@ pub(super) struct PodMachine {
     idle_limit: Option<Duration>,
     when_idle: WhenIdle,
     way: SupervisorWay,
+    /// True if the pod's folder is in sync with a workspace.
+    syncs: bool,
     stage: PodStage,
     outlook: PodOutlook,
     /// The last input, output or running command.
@@ -159,6 +93,8 @@ enum PodStage {
         retry: Option<Time>,
     },
     Ready,
+    /// The pod's last files are sent before it goes.
+    Flushing(PodFlush),
     /// The pod is being deleted, or is gone without a deletion.
     Suspending,
     Suspended,
@@ -175,6 +111,7 @@ impl PodMachine {
             idle_limit: template.idle_minutes.map(|minutes| Duration::from_secs(60) * minutes),
             when_idle: template.when_idle,
             way: template.supervisor,
+            syncs: plan.workspace.is_some() && template.supervisor != SupervisorWay::None,
             stage: PodStage::Waiting { until: now + ready_limit },
             outlook: PodOutlook::new(plan),
             active_at: now,
@@ -205,13 +142,21 @@ impl PodMachine {
             PodInput::News(news) => self.news(&news),
             PodInput::Delivered(delivered) => self.delivered(now, delivered),
             PodInput::Attached => self.attached(now),
-            PodInput::Lost(reason) => self.lost_connection(now, reason),
-            PodInput::Exited(status) => self.end(status),
+            PodInput::Lost(reason) => self.lost_connection(now, "reconnecting", reason),
+            PodInput::OtherVersion(reason) => {
+                self.lost_connection(now, "supervisor_version", reason);
+            }
+            PodInput::Exited(status) => self.exited(now, status),
+            PodInput::Settled(problem) => self.settled(now, problem),
             PodInput::Vitals(vitals) => {
                 if vitals.busy {
                     self.active_at = now;
                 }
-                if self.outlook.use_resources(now, vitals) {
+                let (full, is_news) = self.outlook.use_volume(vitals);
+                if let Some((code, message)) = full {
+                    self.outputs.push_back(PodOutput::Report { code, message });
+                }
+                if self.outlook.use_resources(now, vitals) || is_news {
                     self.tell();
                 }
             }
@@ -220,9 +165,7 @@ impl PodMachine {
                 self.running = running;
             }
             PodInput::Typed => self.typed(now),
-            PodInput::Close => {
-                self.end(ending::hung_up());
-            }
+            PodInput::Close => self.close(now),
             PodInput::Timeout => self.elapse(now),
         }
     }
@@ -240,6 +183,7 @@ impl PodMachine {
             }
             PodStage::Clearing { until } | PodStage::Waiting { until } => Some(*until),
             PodStage::Attaching { until, retry, .. } => retry.iter().chain(until).min().copied(),
+            PodStage::Flushing(flush) => Some(flush.due()),
             PodStage::Ready if !self.running => self.idle_limit.map(|limit| self.active_at + limit),
             PodStage::Ready | PodStage::Suspending | PodStage::Suspended | PodStage::Over => None,
         }
@@ -295,6 +239,7 @@ impl PodMachine {
                     return self.lose(now, code, message);
                 }
             }
+            PodStage::Flushing(_) if !self.outlook.is_running_down() => return self.flushed(now),
             _ => {}
         }
         if changed {
@@ -356,6 +301,9 @@ impl PodMachine {
     }
 
     fn attached(&mut self, now: Time) {
+        if let PodStage::Flushing(_) = self.stage {
+            return self.outputs.push_back(PodOutput::Settle);
+        }
         if !matches!(self.stage, PodStage::Attaching { .. }) {
             return;
         }
@@ -369,10 +317,11 @@ impl PodMachine {
         self.tell();
     }
 
-    fn lost_connection(&mut self, now: Time, reason: String) {
+    fn lost_connection(&mut self, now: Time, code: &'static str, reason: String) {
         let (until, tries) = match self.stage {
             PodStage::Ready => (None, 0),
             PodStage::Attaching { until, tries, .. } => (until, tries + 1),
+            PodStage::Flushing(ref mut flush) => return flush.lost(now),
             _ => return,
         };
         let wait = match tries {
@@ -380,9 +329,9 @@ impl PodMachine {
             tries => LONGEST_WAIT.min(SHORTEST_WAIT * 2_u32.saturating_pow(tries.min(16) - 1)),
         };
         self.stage = PodStage::Attaching { until, tries, retry: Some(now + wait) };
-        if tries == 1 {
-            // Most losses are over at once.
-            self.outlook.fail("reconnecting", reason);
+        // Most losses are over at once.
+        if tries == 1 || code != "reconnecting" {
+            self.outlook.fail(code, reason);
             self.tell();
         }
     }
@@ -391,7 +340,7 @@ impl PodMachine {
         self.active_at = now;
         match self.stage {
             PodStage::Suspended => self.create(now),
-            PodStage::Suspending => self.wake_wanted = true,
+            PodStage::Suspending | PodStage::Flushing(_) => self.wake_wanted = true,
             PodStage::Ready => return,
             _ => {}
         }
@@ -421,6 +370,7 @@ impl PodMachine {
                 *retry = None;
                 self.outputs.push_back(PodOutput::Attach);
             }
+            PodStage::Flushing(_) => self.elapse_flush(now),
             PodStage::Ready => self.rest(now),
             _ if self.is_found => self.wait_on(now),
             _ => {
@@ -481,7 +431,7 @@ impl PodMachine {
             PodStage::Attaching { until: None, .. } => PodPhase::Reconnecting,
             PodStage::Delivering { .. } | PodStage::Attaching { .. } => PodPhase::Starting,
             PodStage::Ready => PodPhase::Ready,
-            PodStage::Suspending => PodPhase::Suspending,
+            PodStage::Flushing(_) | PodStage::Suspending => PodPhase::Suspending,
             PodStage::Suspended => PodPhase::Suspended,
             PodStage::Over => PodPhase::Ended,
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{SessionId, WorkspaceId};
 use moorline_shared::pod::{PodSpec, PodTemplate, SupervisorWay};
 use moorline_shared::session::Size;
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,17 @@ pub(super) struct PodPlan {
     /// The folder that the program starts in.
     pub(super) cwd: String,
     pub(super) size: Size,
+    /// The workspace that the folder is in sync with, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) workspace: Option<PlannedWorkspace>,
+}
+
+/// The workspace of a pod's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PlannedWorkspace {
+    pub(super) id: WorkspaceId,
+    /// The host's name, for the names of files that are moved aside.
+    pub(super) host: String,
 }
 
 impl PodPlan {
@@ -86,7 +97,7 @@ impl PodPlan {
             "restartPolicy": "Never",
             "automountServiceAccountToken": template.service_account.is_some(),
             "enableServiceLinks": false,
-            "terminationGracePeriodSeconds": 3,
+            "terminationGracePeriodSeconds": self.grace_seconds(),
             "nodeSelector": template.node_selector,
             "securityContext": {
                 "runAsNonRoot": template.user != 0,
@@ -113,6 +124,12 @@ impl PodPlan {
             spec["initContainers"] = json!([self.init_container()]);
         }
         serde_json::from_value(json!({ "metadata": metadata, "spec": spec }))
+    }
+
+    /// Returns the time that a pod gets to end: for its last files, if it has some to send.
+    fn grace_seconds(&self) -> u64 {
+        const LAST_FILES: u64 = 15;
+        if self.workspace.is_some() { LAST_FILES } else { 3 }
     }
 
     fn metadata(&self) -> Value {
@@ -198,6 +215,10 @@ impl PodPlan {
         words.push(self.cwd.clone());
         words.extend(["--integration".to_owned(), format!("{FOLDER}/shell")]);
         words.extend(["--size".to_owned(), format!("{cols}x{rows}")]);
+        if let Some(PlannedWorkspace { id, host }) = &self.workspace {
+            let id = id.to_string();
+            words.extend(["--workspace".to_owned(), id, "--host".to_owned(), host.clone()]);
+        }
         if !self.command.is_empty() {
             words.push("--".to_owned());
             words.extend(self.command.iter().cloned());
@@ -235,7 +256,18 @@ mod tests {
             command: vec!["bash".into(), "-l".into()],
             cwd: "/app/workspace".into(),
             size: Size { cols: 100, rows: 30 },
+            workspace: None,
         }
+    }
+
+    #[test]
+    fn a_pod_with_a_workspace_gets_time_for_its_last_files() {
+        let workspace = PlannedWorkspace { id: "notes_1234".parse().unwrap(), host: "h".into() };
+        let plan = PodPlan { workspace: Some(workspace), ..plan(PodTemplate::default()) };
+        let pod = serde_json::to_value(plan.pod(None).unwrap()).unwrap();
+        assert_eq!(pod["spec"]["terminationGracePeriodSeconds"], 15);
+        let command = pod["spec"]["containers"][0]["command"].as_array().unwrap();
+        assert_eq!(command[15..19], ["--workspace", "notes_1234", "--host", "h"]);
     }
 
     #[test]

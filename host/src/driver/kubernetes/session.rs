@@ -5,24 +5,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BufMut as _;
+use bytes::{BufMut as _, Bytes};
 use futures_util::{Stream, StreamExt as _};
-use moorline_shared::event::{Activity, EventKind, Status};
+use moorline_shared::event::{Activity, Status};
+use moorline_shared::failure::HostFailure;
 use moorline_shared::frame::Frame;
 use moorline_shared::limits::FRAME_DATA_BYTES;
-use moorline_shared::pod::{PodStatus, SupervisorWay};
-use serde_json::{Map, Value, json};
+use moorline_shared::pod::SupervisorWay;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::cluster::Clusters;
+use super::counts::PodCount;
 use super::error::ClusterError;
 use super::exec::{self, Supervisors};
+use super::files::PodFiles;
 use super::input::PodRequests;
-use super::link::PodLink;
+use super::link::{LinkFailure, OpenLink, PodLink};
 use super::machine::{CreatedPod, DeliveryError, PodInput, PodMachine, PodOutput};
 use super::manifest::PodPlan;
+use super::outputs;
 use super::view::{PodNews, PodView};
 use crate::clock::monotonic;
 use crate::driver::DriverOutput;
@@ -63,6 +66,8 @@ pub(super) struct PodSession {
     /// output.
     waiting: VecDeque<(DriverOutput, Option<u64>)>,
     link: Option<OpenLink>,
+    /// What the pod asks about files.
+    files: PodFiles,
     /// The offset after the pod's output that was read; `None` for a host that has none of it.
     read: Option<u64>,
     /// The pod's state; `None` while it is not watched.
@@ -72,25 +77,18 @@ pub(super) struct PodSession {
     /// What the cluster reports, until the pod is ready.
     news: Option<Pin<Box<dyn Stream<Item = PodNews> + Send>>>,
     works: JoinSet<PodWork>,
+    /// The session's part in the counts of the host.
+    count: PodCount,
     /// True once a terminal was connected.
     begun: bool,
     is_over: bool,
-}
-
-/// An open connection to the terminal.
-struct OpenLink {
-    link: PodLink,
-    /// The offset after the input that was written to it.
-    written: u64,
-    ping_at: Instant,
-    heard_at: Instant,
 }
 
 /// PodWork that has ended.
 enum PodWork {
     Created(Result<CreatedPod, ClusterError>),
     Delivered(Result<(), DeliveryError>),
-    Attached(Result<PodLink, String>),
+    Attached(Result<PodLink, LinkFailure>),
     Deleted,
 }
 
@@ -103,6 +101,7 @@ enum PodWake {
     Unwatched,
     Worked(Option<PodWork>),
     Kept(KeptEvent),
+    Answered((u64, Bytes)),
     Requests,
     Ping,
     Timeout,
@@ -113,7 +112,7 @@ impl PodSession {
         plan: PodPlan,
         machine: PodMachine,
         (clusters, supervisors): (Clusters, Supervisors),
-        requests: Arc<PodRequests>,
+        (requests, files, count): (Arc<PodRequests>, PodFiles, PodCount),
         sender: mpsc::Sender<DriverOutput>,
     ) -> Self {
         Self {
@@ -125,11 +124,13 @@ impl PodSession {
             sender,
             waiting: VecDeque::new(),
             link: None,
+            files,
             read: None,
             views: None,
             watch_at: Instant::now(),
             news: None,
             works: JoinSet::new(),
+            count,
             begun: false,
             is_over: false,
         }
@@ -149,6 +150,7 @@ impl PodSession {
             }
             self.requests.set_ready(self.machine.is_ready() && self.link.is_some());
             self.write_input();
+            self.send_files();
             let is_done = self.is_over && self.waiting.is_empty() && self.works.is_empty();
             if is_done || self.requests.is_left() {
                 return;
@@ -177,6 +179,7 @@ impl PodSession {
                 PodWake::Worked(work.and_then(Result::ok))
             }
             event = next_event(link), if is_linked && reads => PodWake::Kept(event),
+            answer = self.files.answered() => PodWake::Answered(answer),
             () = self.requests.changed() => PodWake::Requests,
             () = sleep_until(ping_at), if is_linked => PodWake::Ping,
             () = sleep(due.unwrap_or_default()), if due.is_some() => PodWake::Timeout,
@@ -202,6 +205,7 @@ impl PodSession {
             PodWake::Unwatched => self.watch().await,
             PodWake::Worked(work) => self.take_work(work).await,
             PodWake::Kept(event) => self.take_event(event),
+            PodWake::Answered(answer) => self.files.answer(answer),
             PodWake::Requests => self.take_requests(),
             PodWake::Ping => self.ping(),
             PodWake::Timeout => self.tell(PodInput::Timeout),
@@ -240,17 +244,20 @@ impl PodSession {
                     PodWork::Attached(match clusters.get().await {
                         Ok(cluster) if is_direct => exec::start_directly(&cluster, &plan).await,
                         Ok(cluster) => exec::attach(&cluster, &plan, read).await,
-                        Err(error) => Err(error.to_string()),
+                        Err(error) => Err(LinkFailure::Lost(error.to_string())),
                     })
                 });
             }
+            PodOutput::Settle => self.settle(),
             PodOutput::Detach => self.detach(),
             PodOutput::Delete { claim } => self.delete(claim),
-            PodOutput::Tell(status) => self.put(event_of(&status)),
+            PodOutput::Tell(status) => {
+                self.count.told(status.phase);
+                self.put(outputs::status(&status));
+            }
             PodOutput::Say(text) => self.put_bytes(text.as_bytes(), None),
             PodOutput::Report { code, message } => {
-                let fields = json!({ "error": message, "code": code });
-                self.put(event(EventKind::SessionError.as_str(), fields));
+                self.put(outputs::error(&HostFailure::new(code, message)));
             }
             PodOutput::End(status) => {
                 self.is_over = true;
@@ -269,6 +276,18 @@ impl PodSession {
         self.read = Some(0);
         self.news = None;
         self.requests.renew();
+        self.count.detached();
+        self.files.reset();
+    }
+
+    /// Asks the pod to make its folder and the workspace equal.
+    fn settle(&mut self) {
+        match (&self.link, self.files.settle()) {
+            (Some(open), Some(number)) => open.link.settle(number),
+            // It is asked again with the next connection, if there is one.
+            (None, _) => {}
+            (Some(_), None) => self.tell(PodInput::Settled(None)),
+        }
     }
 
     fn delete(&mut self, claim: bool) {
@@ -306,7 +325,7 @@ impl PodSession {
             }
             Some(PodWork::Delivered(delivered)) => self.tell(PodInput::Delivered(delivered)),
             Some(PodWork::Attached(Ok(link))) => self.open(link),
-            Some(PodWork::Attached(Err(reason))) => self.tell(PodInput::Lost(reason)),
+            Some(PodWork::Attached(Err(failure))) => self.tell(failure.into()),
             Some(PodWork::Deleted) => {}
             None => tracing::error!(session = %self.plan.session_id, "work on a pod has failed"),
         }
@@ -321,6 +340,11 @@ impl PodSession {
             }
             self.requests.renew();
         }
+        if let Some(problem) = self.files.connected(link.syncs(), link.is_direct()) {
+            self.say(&problem.message);
+            self.put(outputs::error(&problem));
+        }
+        self.count.linked();
         self.begun = true;
         self.read = Some(self.read.unwrap_or(end));
         let written = self.requests.resume(taken, is_first);
@@ -354,18 +378,33 @@ impl PodSession {
             KeptEvent::Pong(vitals) => self.tell(PodInput::Vitals(vitals)),
             KeptEvent::Exited(status) => self.tell(PodInput::Exited(status)),
             KeptEvent::Errors(_) => {}
+            KeptEvent::Files(piece) => {
+                if let Err(error) = self.files.receive(&piece) {
+                    self.lose_link(error.to_string());
+                }
+            }
+            KeptEvent::Folder(report) => {
+                let (settled, problem) = self.files.report(*report);
+                problem.iter().for_each(|problem| self.put(outputs::error(problem)));
+                if let Some(problem) = settled {
+                    self.tell(PodInput::Settled(problem));
+                }
+            }
             KeptEvent::Lost(reason) => {
-                self.link = None;
                 let reason = match reason {
-                    Some(RefusalCode::Version) => {
-                        "the pod's supervisor is of another version than this host"
-                    }
                     Some(RefusalCode::Replaced) => "another host has connected to the pod",
                     _ => "the connection to the pod was lost",
                 };
-                self.tell(PodInput::Lost(reason.to_owned()));
+                self.lose_link(reason.to_owned());
             }
         }
+    }
+
+    fn lose_link(&mut self, reason: String) {
+        self.link = None;
+        self.count.lost_link();
+        self.files.disconnected();
+        self.tell(PodInput::Lost(reason));
     }
 
     fn take_requests(&mut self) {
@@ -394,17 +433,28 @@ impl PodSession {
         }
     }
 
+    /// Sends the pod what it has asked for, as far as may be on its way.
+    fn send_files(&mut self) {
+        let Some(open) = &self.link else { return };
+        while let Some(piece) = self.files.poll_piece() {
+            open.link.files(piece);
+        }
+    }
+
     fn ping(&mut self) {
         let Some(open) = &mut self.link else { return };
         if open.heard_at.elapsed() > SILENCE_LIMIT && self.waiting.len() < WAITING_OUTPUTS {
-            self.link = None;
-            return self.tell(PodInput::Lost("the pod does not answer".to_owned()));
+            return self.lose_link("the pod does not answer".to_owned());
         }
         open.ping_at = Instant::now() + PING_INTERVAL;
         if !open.link.ping() {
             // Nothing tells whether it is silent or lost.
             open.heard_at = Instant::now();
         }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.put_bytes(format!("{line}\r\n").as_bytes(), None);
     }
 
     fn put(&mut self, output: DriverOutput) {
@@ -438,16 +488,4 @@ async fn next_event(link: Option<&mut PodLink>) -> KeptEvent {
         Some(link) => link.next().await,
         None => std::future::pending().await,
     }
-}
-
-fn event_of(status: &PodStatus) -> DriverOutput {
-    event(EventKind::PodStatus.as_str(), json!(status))
-}
-
-fn event(kind: &'static str, fields: Value) -> DriverOutput {
-    let fields = match fields {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    DriverOutput::Event { kind, fields }
 }

@@ -41,7 +41,8 @@ impl Driver for PtyDriver {
     }
 
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
-        let SessionSpec { session_id, facts, cwd, fork: _, variables, opener: _ } = spec;
+        let SessionSpec { session_id, facts, cwd, fork: _, variables, opener: _, workspace: _ } =
+            spec;
         let spawn = Spawn {
             command: (!facts.command.is_empty()).then_some(facts.command),
             cwd,

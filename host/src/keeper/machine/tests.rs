@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::{EXITED_LIMIT, HOSTLESS_LIMIT, KILL_GRACE};
+use super::super::frame::DATA_BYTES;
+use super::super::{EXITED_LIMIT, FilePiece, HOSTLESS_LIMIT, KILL_GRACE};
 use super::*;
 
 /// A machine with a clock.
@@ -76,6 +77,10 @@ impl Bench {
     }
 }
 
+fn welcome(written: u64, start: u64, end: u64) -> KeeperFrame {
+    KeeperFrame::Welcome { version: VERSION, pid: 7, written, start, end, syncs: false }
+}
+
 const TERMINATE: KeeperOutput = KeeperOutput::Signal(GroupSignal::Terminate);
 const KILL: KeeperOutput = KeeperOutput::Signal(GroupSignal::Kill);
 const EXITED: KeeperFrame = KeeperFrame::Exited { code: Some(3), signal: None };
@@ -91,13 +96,7 @@ fn each_byte_of_input_is_taken_once() {
     assert_eq!(bench.frames(), [KeeperFrame::Written { offset: 3 }]);
     // The next host goes on after what was taken, and not after what was written.
     bench.connect(0);
-    assert_eq!(
-        bench.frames(),
-        [
-            KeeperFrame::Welcome { version: VERSION, pid: 7, written: 4, start: 0, end: 0 },
-            KeeperFrame::Written { offset: 3 }
-        ]
-    );
+    assert_eq!(bench.frames(), [welcome(4, 0, 0), KeeperFrame::Written { offset: 3 }]);
     bench.write(5, b"f");
     assert_eq!(bench.refusal(), RefusalCode::Protocol);
     assert_eq!(bench.machine.input(), b"d");
@@ -157,8 +156,7 @@ fn output_is_held_until_it_is_acknowledged() {
     bench.handle(KeeperInput::Output(b"gh"));
     bench.connect(5);
     let frames = bench.frames();
-    let welcome = KeeperFrame::Welcome { version: VERSION, pid: 7, written: 0, start: 4, end: 8 };
-    assert_eq!(frames[0], welcome);
+    assert_eq!(frames[0], welcome(0, 4, 8));
     assert_eq!(frames[2], KeeperFrame::Output { offset: 5, data: "fgh".into() });
     for missing in [3, 9] {
         bench.connect(missing);
@@ -328,4 +326,58 @@ fn a_host_that_comes_back_stops_the_timers() {
     assert_eq!(bench.machine.poll_timeout(), None);
     bench.handle(KeeperInput::Disconnected);
     assert_eq!(bench.machine.poll_timeout(), Some(bench.now + EXITED_LIMIT));
+}
+
+/// A piece of a host that has nothing, or that has so much of a request.
+fn piece(number: u64, taken: u64) -> FilePiece {
+    FilePiece { number, taken, length: 0, offset: 0, data: Bytes::new() }
+}
+
+fn is_piece(frame: &KeeperFrame) -> bool {
+    matches!(frame, KeeperFrame::Files { .. })
+}
+
+#[test]
+fn output_comes_before_files_and_then_they_take_turns() {
+    let mut bench = Bench::new();
+    bench.machine = bench.machine.with_folder();
+    bench.connect(0);
+    bench.frames();
+    bench.handle(KeeperInput::Ask(vec![7; 100_000].into()));
+    bench.handle(KeeperInput::Folder(Bytes::from_static(b"{}")));
+    assert_eq!(bench.frames(), [], "this host does not know of folders");
+    bench.frame(HostFrame::Files { piece: piece(0, 0) });
+    bench.handle(KeeperInput::Output(&vec![b'o'; 3 * DATA_BYTES]));
+    let frames = bench.frames();
+    let kinds: Vec<bool> = frames[1..].iter().map(is_piece).collect();
+    assert!(matches!(frames[0], KeeperFrame::Folder { .. }));
+    assert_eq!(kinds[..7], [false, true, false, true, false, true, true], "{kinds:?}");
+    let bytes = |frame: &KeeperFrame| match frame {
+        KeeperFrame::Files { piece } => piece.data.len(),
+        _ => 0,
+    };
+    assert_eq!(frames.iter().map(bytes).sum::<usize>(), 100_000);
+}
+
+#[test]
+fn a_settle_and_its_report_are_passed_on_and_repeated_to_the_next_host() {
+    let mut bench = Bench::new();
+    bench.machine = bench.machine.with_folder();
+    bench.connect(0);
+    bench.frame(HostFrame::Settle { number: 3 });
+    assert_eq!(bench.actions(), [KeeperOutput::Settle(3)]);
+    bench.handle(KeeperInput::Folder(Bytes::from_static(b"{\"settled\":3}")));
+    for _ in 0..2 {
+        bench.connect(0);
+        bench.frame(HostFrame::Files { piece: piece(0, 0) });
+        let frames = bench.frames();
+        let told = |frame: &KeeperFrame| matches!(frame, KeeperFrame::Folder { .. });
+        assert_eq!(frames.iter().filter(|frame| told(frame)).count(), 1, "{frames:?}");
+    }
+    // Without a folder, a host has nothing to say about files.
+    let mut bench = Bench::connected();
+    bench.frame(HostFrame::Settle { number: 3 });
+    assert_eq!(bench.actions(), []);
+    bench.frame(HostFrame::Files { piece: piece(0, 0) });
+    assert_eq!(bench.refusal(), RefusalCode::Protocol);
 }

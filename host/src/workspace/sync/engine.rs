@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline_shared::id::WorkspaceId;
 use moorline_shared::limits::WORKSPACE_WAIT;
 use moorline_shared::rest::WorkspaceTree;
 use moorline_shared::workspace::wire::{WorkspaceAnswer, WorkspaceRequest};
@@ -20,7 +19,7 @@ use super::{Direction, SyncState};
 use crate::workspace::base_file::SyncBaseFile;
 use crate::workspace::scan::Dirty;
 use crate::workspace::watch::{FolderChanges, Watch};
-use crate::workspace::{RemoteFailure, SyncFailure, SyncedFolder, WorkspaceRemote};
+use crate::workspace::{KeptBase, RemoteFailure, SyncFailure, SyncedFolder, WorkspaceRemote};
 
 /// Time in which changes are gathered, so that a program that writes many files is followed in few
 /// steps.
@@ -81,17 +80,13 @@ impl Engine {
     /// Prepares a sync. Blocks.
     pub(super) fn new(
         folder: SyncedFolder,
-        kept: Option<(PathBuf, WorkspaceId)>,
+        kept: Option<KeptBase>,
         host: String,
         remote: Arc<dyn WorkspaceRemote>,
     ) -> io::Result<Self> {
         let path = folder.path().to_owned();
-        let kept = kept
-            .map(|(state, workspace)| {
-                crate::folder::keep_private(&state)?;
-                Ok::<_, io::Error>(SyncBaseFile::open(&state, &workspace, &path, folder.identity()))
-            })
-            .transpose()?;
+        let kept =
+            kept.map(|kept| SyncBaseFile::open(&kept, &path, folder.identity())).transpose()?;
         let (file, base) = kept.unzip();
         let changes = Arc::new(FolderChanges::default());
         let watch = Watch::begin(&path, &changes);
@@ -160,8 +155,8 @@ impl Engine {
                         self.follow().await;
                     }
                 }
-                NextTask::Heard(Ok(_)) => self.failed(&"the relay answers something else"),
-                NextTask::Heard(Err(error)) => self.failed(&error),
+                NextTask::Heard(Ok(_)) => self.failed(&something_else().into()),
+                NextTask::Heard(Err(error)) => self.failed(&error.into()),
                 NextTask::Save => self.save().await,
             }
         }
@@ -203,23 +198,22 @@ impl Engine {
 
     /// Makes both sides equal. A failure is tried again later.
     async fn follow(&mut self) {
-        match self.sync().await {
-            Ok(_) => {}
-            Err(SyncFailure::Remote(error)) => self.failed(&error),
-            Err(error) => self.failed(&error),
+        if let Err(failure) = self.sync().await {
+            self.failed(&failure);
         }
     }
 
     /// Notes that nothing can be synced now.
-    fn failed(&mut self, error: &dyn std::fmt::Display) {
+    fn failed(&mut self, failure: &SyncFailure) {
         let wait = self.retry.map_or(FIRST_RETRY, |wait| (wait * 2).min(LAST_RETRY));
         if self.retry.is_none() {
-            tracing::warn!(folder = %self.path.display(), %error, "a workspace is not in sync");
+            let folder = self.path.display();
+            tracing::warn!(%folder, error = %failure, "a workspace is not in sync");
         }
         self.retry = Some(wait);
         // The next answer shows everything that is to be done.
         self.revision = None;
-        self.state.send_modify(|state| state.failure = Some(error.to_string()));
+        self.state.send_modify(|state| state.failure = Some(failure.reason()));
     }
 
     /// Runs rounds until there is nothing more to do.
@@ -265,10 +259,7 @@ impl Engine {
         let ask = WorkspaceRequest::Tree { since: self.revision, wait_ms: 0 };
         match self.remote.ask(ask).await? {
             WorkspaceAnswer::Tree { tree } => drop(self.take_tree(tree)),
-            _ => {
-                let what = "the relay answers something else".to_owned();
-                return Err(RemoteFailure::Away(what).into());
-            }
+            _ => return Err(something_else().into()),
         }
         Ok(())
     }
@@ -358,9 +349,7 @@ impl Engine {
     /// Shows what was done.
     fn note(&self, report: &RoundReport) {
         let left_out = lock(&self.folder).index().left_out();
-        let refused = report.refused.iter().map(|it| (it.path.to_string(), it.message.clone()));
-        let failed = report.failed.iter().map(|(path, why)| (path.to_string(), why.clone()));
-        let problems: Vec<_> = refused.chain(failed).take(PROBLEMS).collect();
+        let problems: Vec<_> = report.problems().take(PROBLEMS).collect();
         self.state.send_modify(|state| {
             state.pushed += report.pushed;
             state.pulled += report.pulled;
@@ -380,7 +369,7 @@ impl Engine {
         let saved = tokio::task::spawn_blocking(move || {
             let folder = lock(&folder);
             folder.make_durable()?;
-            file.save(folder.identity(), &base)
+            file.save(&base)
         });
         match saved.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(()) => {}
@@ -394,6 +383,10 @@ impl Engine {
     fn folder(&self) -> MutexGuard<'_, SyncedFolder> {
         lock(&self.folder)
     }
+}
+
+fn something_else() -> RemoteFailure {
+    RemoteFailure::Away("the relay answers something else".to_owned())
 }
 
 /// Does the steps of a round in the folder, up to the next request.

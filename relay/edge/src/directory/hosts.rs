@@ -119,7 +119,8 @@ impl DirectoryState {
             Ok(ToRelay::Ping { t }) => {
                 say(socket, ToHost::Pong { t });
             }
-            Ok(ToRelay::Unknown) => {}
+            // It has no metrics.
+            Ok(ToRelay::PodMetrics { .. } | ToRelay::Unknown) => {}
             Err(error) => {
                 console_warn!("the host {host} sent an invalid message: {error}");
                 shut(socket, close::PROTOCOL, "not a message of this protocol");

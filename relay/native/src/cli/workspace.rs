@@ -176,7 +176,7 @@ fn watch(options: &TransferOptions) -> anyhow::Result<ExitCode> {
 fn tell(before: &SyncState, now: &SyncState) {
     if now.failure != before.failure {
         match &now.failure {
-            Some(failure) => console::note(&format!("not in sync: {failure}\n")),
+            Some(failure) => console::note(&format!("not in sync: {}\n", failure.message)),
             None => console::note("in sync again\n"),
         }
     }
@@ -185,7 +185,7 @@ fn tell(before: &SyncState, now: &SyncState) {
         console::note(&format!("{pushed} changes sent, {pulled} received\n"));
     }
     for (path, why) in now.problems.iter().filter(|it| !before.problems.contains(it)) {
-        console::note(&format!("{path}: {why}\n"));
+        console::note(&format!("{path}: {}\n", why.message));
     }
 }
 
@@ -198,7 +198,7 @@ fn shown(report: &RoundReport) -> ExitCode {
         console::note(&format!("{}: {}\n", refused.path, refused.message));
     }
     for (path, why) in &report.failed {
-        console::note(&format!("{path}: {why}\n"));
+        console::note(&format!("{path}: {}\n", why.message));
     }
     match report.refused.is_empty() && report.failed.is_empty() {
         true => ExitCode::SUCCESS,

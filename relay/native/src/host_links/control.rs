@@ -8,6 +8,7 @@ use moorline_shared::control::{Hello, ToHost, ToRelay};
 use moorline_shared::id::HostId;
 use moorline_shared::limits::RESUME_DEADLINE;
 use moorline_shared::message::close;
+use moorline_shared::pod::PodMetrics;
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument as _;
 
@@ -27,6 +28,8 @@ struct ControlHandler {
     phase: ControlPhase,
     /// Messages to send next.
     saying: Vec<ToHost>,
+    /// The last counts of the host's pods.
+    pods: Option<Arc<PodMetrics>>,
 }
 
 enum ControlPhase {
@@ -46,10 +49,13 @@ where
     let span = tracing::info_span!("host", %id);
     async {
         let phase = ControlPhase::Expecting { too_late: Box::pin(sleep(RESUME_DEADLINE)) };
-        let mut asking = ControlHandler { registry, id, phase, saying: Vec::new() };
+        let mut asking = ControlHandler { registry, id, phase, saying: Vec::new(), pods: None };
         let mut talk = LinkDriver::new(link);
         let end = talk.run(&mut asking, &mut lease).await;
-        let ControlHandler { registry, id, phase, .. } = asking;
+        let ControlHandler { registry, id, phase, pods, .. } = asking;
+        if let Some(pods) = pods {
+            registry.services().metrics.pods.remove(&id, &pods);
+        }
         let was_here = matches!(phase, ControlPhase::Here(_));
         drop(phase);
         if was_here {
@@ -87,6 +93,9 @@ impl LinkHandler<ToRelay, ToHost> for ControlHandler {
                 ) => seat.answered(request, answer),
                 (ControlPhase::Here(_), ToRelay::Opened { session }) => {
                     self.registry.adopt(&self.id, &session.cleaned());
+                }
+                (ControlPhase::Here(_), ToRelay::PodMetrics { metrics }) => {
+                    self.report_pods(metrics);
                 }
                 (_, ToRelay::Ping { t }) => self.saying.push(ToHost::Pong { t }),
                 // Messages of other versions, and a second hello, are ignored.
@@ -136,6 +145,15 @@ impl ControlHandler {
         self.saying.push(ToHost::Welcome { version: VERSION.to_owned() });
         self.saying.extend(forget.into_iter().map(|session_id| ToHost::Forget { session_id }));
         self.phase = ControlPhase::Here(seat);
+    }
+
+    /// Takes counts of the host's pods.
+    fn report_pods(&mut self, metrics: serde_json::Value) {
+        // A later version may count what this one cannot read.
+        let Ok(metrics) = serde_json::from_value(metrics) else { return };
+        let metrics = Arc::new(metrics);
+        self.registry.services().metrics.pods.insert(&self.id, &metrics);
+        self.pods = Some(metrics);
     }
 
     fn refuse(&mut self, code: &str, message: String) {

@@ -92,3 +92,27 @@ async fn an_api_server_that_is_away_only_delays() -> Result<()> {
     place.cluster.expire_watches();
     follower.until("the shell", |seen| seen.shows("backagain")).await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_supervisor_of_another_version_says_so() -> Result<()> {
+    // It refuses whoever connects, as one does that speaks another version.
+    const OTHER: &str = "#!/bin/sh\ncase $1 in\n\
+                         connect) printf '\\000\\000\\000\\020\\006\\001only version 9'; sleep 9;;\n\
+                         *) while :; do sleep 1; done;;\nesac\n";
+    let folder = tempfile::tempdir()?;
+    let machine = folder.path().join(std::env::consts::ARCH);
+    std::fs::create_dir(&machine)?;
+    std::fs::write(machine.join("moorline-supervisor"), OTHER)?;
+    let supervisors = folder.path().to_string_lossy();
+    let place = Place::start_with(&[("MOORLINE_SUPERVISORS", &*supervisors)]).await?;
+    let path = format!("/api/hosts/{}/pods", host_id(&place.api).await?);
+    let template = json!({ "name": "default", "image": "a", "readySeconds": 5 });
+    place.api.expect(200, Method::POST, &path, template).await?;
+    let id = place.create(expected::shell()).await?;
+    let mut events = Sse::replay(&place.api, &id, "").await?;
+    let told = events.skip_to("session-error").await?;
+    let message = told.data["error"].to_string();
+    ensure!(told.data["code"] == "supervisor_version", "{}", told.data);
+    ensure!(message.contains("only version 9") && message.contains("another version"), "{message}");
+    Ok(())
+}

@@ -4,6 +4,7 @@ use moorline_shared::pod::WhenIdle;
 use moorline_shared::session::{ExitReason, ExitStatus};
 use moorline_shared::time::Time;
 
+use super::flush::{AfterFlush, hung_up};
 use super::{PodMachine, PodOutput, PodStage};
 
 impl PodMachine {
@@ -19,7 +20,10 @@ impl PodMachine {
             }
             WhenIdle::Delete => {
                 self.say("The session was idle for too long, and is deleted.");
-                self.finish(hung_up(), true);
+                let (status, claim) = (hung_up(), true);
+                if !self.flush(now, AfterFlush::End { status: status.clone(), claim }) {
+                    self.finish(status, claim);
+                }
             }
         }
     }
@@ -29,7 +33,15 @@ impl PodMachine {
         if !self.was_ready {
             return self.fail(code, message);
         }
-        self.outlook.fail(code, message.clone());
+        let then = AfterFlush::Suspend { code, message: message.clone() };
+        if !self.flush(now, then) {
+            self.suspend(now, code, &message);
+        }
+    }
+
+    /// Suspends the session, whose pod is gone, or is to go.
+    pub(super) fn suspend(&mut self, now: Time, code: &'static str, message: &str) {
+        self.outlook.fail(code, message.to_owned());
         self.running = false;
         self.outputs.push_back(PodOutput::Detach);
         // A mode that a program has set would outlive it.
@@ -82,18 +94,13 @@ impl PodMachine {
         self.finish(status, false);
     }
 
-    fn finish(&mut self, status: ExitStatus, claim: bool) {
+    pub(super) fn finish(&mut self, status: ExitStatus, claim: bool) {
         self.stage = PodStage::Over;
         self.outputs.push_back(PodOutput::Detach);
         self.outputs.push_back(PodOutput::Delete { claim });
         self.tell();
         self.outputs.push_back(PodOutput::End(status));
     }
-}
-
-/// The end of a program whose terminal is gone.
-pub(super) fn hung_up() -> ExitStatus {
-    ExitStatus { signal: Some("SIGHUP".to_owned()), ..ExitStatus::default() }
 }
 
 /// Leaves the alternate screen, and resets the modes that a program may have set.

@@ -14,6 +14,11 @@ const NOTICEABLE: u64 = 16;
 /// Interval between reports of CPU use, at least.
 const CPU_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What is free of a volume that is full: so much, or a hundredth of it if that is less.
+const FULL_BYTES: u64 = 4 * 1024 * 1024;
+/// The code of a volume that is full.
+pub(super) const VOLUME_FULL: &str = "volume_full";
+
 /// The code of a reason that only says that a program has failed.
 pub(super) const VAGUE: &str = "pod_failed";
 
@@ -47,6 +52,8 @@ struct PodUsage {
     cpu_millis: Option<u64>,
     /// The CPU time at the last report, and when that was.
     cpu: Option<(Time, u64)>,
+    /// The size of the volume in bytes, if it is full.
+    full: Option<u64>,
 }
 
 impl PodOutlook {
@@ -85,6 +92,12 @@ impl PodOutlook {
 
     pub(super) fn is_running(&self) -> bool {
         self.view.as_ref().is_some_and(|view| view.running && !view.is_over())
+    }
+
+    /// Returns true if the pod's program may still run, although the pod may be going.
+    pub(super) fn is_running_down(&self) -> bool {
+        let is_over = |view: &PodView| matches!(&*view.phase, "Succeeded" | "Failed");
+        self.view.as_ref().is_some_and(|view| view.running && !is_over(view))
     }
 
     pub(super) fn has_claim(&self) -> bool {
@@ -195,10 +208,31 @@ impl PodOutlook {
         worth
     }
 
+    /// Takes what the volume has. Returns the reason, if it has become full, and true if that has
+    /// changed.
+    pub(super) fn use_volume(&mut self, vitals: Vitals) -> (Option<(&'static str, String)>, bool) {
+        let (size, free) = (vitals.volume_bytes, vitals.volume_free_bytes);
+        let is_full = |size: &u64| free.is_some_and(|free| free <= FULL_BYTES.min(*size / 100));
+        let full = size.filter(|_| self.has_claim).filter(is_full);
+        let before = std::mem::replace(&mut self.usage.full, full);
+        let is_news = before.is_some() != full.is_some();
+        (self.volume_reason().filter(|_| is_news), is_news)
+    }
+
+    fn volume_reason(&self) -> Option<(&'static str, String)> {
+        let size = self.usage.full? >> 20;
+        let message = format!(
+            "the volume is full ({size} MiB): delete files in it, or start a session with a larger \
+             `storage`"
+        );
+        Some((VOLUME_FULL, message))
+    }
+
     /// Returns the state to tell; `None` if it was told already.
     pub(super) fn status(&mut self, phase: PodPhase, way: SupervisorWay) -> Option<PodStatus> {
         let lives = !matches!(phase, PodPhase::Suspended | PodPhase::Ended);
-        let (reason, message) = self.trouble.clone().unzip();
+        let full = || self.volume_reason().filter(|_| lives);
+        let (reason, message) = self.trouble.clone().or_else(full).unzip();
         let status = PodStatus {
             phase,
             reason: reason.map(str::to_owned),

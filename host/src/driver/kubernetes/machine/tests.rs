@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 
+use moorline_shared::failure::HostFailure;
 use moorline_shared::pod::PodTemplate;
-use moorline_shared::session::{ExitReason, Size};
+use moorline_shared::session::{ExitReason, ExitStatus, Size};
 
 use super::*;
+use crate::keeper::Vitals;
 
 /// A machine, with a clock.
 struct Bench {
@@ -26,6 +28,7 @@ fn plan(change: impl FnOnce(&mut PodTemplate)) -> PodPlan {
         command: Vec::new(),
         cwd: "/app/workspace".into(),
         size: Size::default(),
+        workspace: None,
     }
 }
 
@@ -309,4 +312,109 @@ fn use_of_memory_is_told_when_it_has_changed_noticeably() {
         told += std::iter::from_fn(|| bench.machine.poll_output()).count();
     }
     assert_eq!(told, 16);
+}
+
+/// A session with a workspace, whose pod is ready.
+fn synced(change: impl FnOnce(&mut PodTemplate)) -> Bench {
+    let mut bench = Bench::ready(change);
+    bench.machine.syncs = true;
+    bench
+}
+
+#[test]
+fn an_idle_pod_goes_after_its_last_files() {
+    let mut bench = synced(|template| template.idle_minutes = Some(1));
+    let (_, outputs) = bench.sleep();
+    assert_eq!((outputs, bench.phase), (vec![PodOutput::Settle], PodPhase::Suspending));
+    // The connection is made again, for as long as there is time.
+    bench.tell(PodInput::Lost("cut".into()));
+    assert_eq!(bench.sleep().1, [PodOutput::Attach]);
+    assert_eq!(bench.tell(PodInput::Attached), [PodOutput::Settle]);
+    assert_eq!(bench.tell(PodInput::Typed), []);
+    let outputs = bench.tell(PodInput::Settled(None));
+    assert_eq!(outputs, [PodOutput::Detach, PodOutput::Delete { claim: false }]);
+    assert_eq!(bench.reason.as_deref(), Some("idle"));
+    assert_eq!(bench.tell(PodInput::Observed(None)), [PodOutput::Create], "it was typed meanwhile");
+}
+
+#[test]
+fn files_that_cannot_be_sent_are_told_and_hold_nothing_up_for_long() {
+    let mut bench = synced(|template| {
+        (template.idle_minutes, template.when_idle) = (Some(1), WhenIdle::Delete);
+    });
+    assert_eq!(bench.sleep().1, [PodOutput::Settle]);
+    let (slept, outputs) = bench.sleep();
+    assert_eq!(slept, Duration::from_secs(12));
+    let codes: Vec<_> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            PodOutput::Report { code, .. } => Some(*code),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codes, ["workspace_not_synced"]);
+    assert!(outputs.contains(&PodOutput::Delete { claim: true }), "{outputs:?}");
+    let mut full = synced(|_| ());
+    assert_eq!(full.tell(PodInput::Close), [PodOutput::Settle]);
+    let problem = HostFailure::new("workspace_full", "The workspace is full.");
+    let outputs = full.tell(PodInput::Settled(Some(problem)));
+    assert!(matches!(outputs[0], PodOutput::Report { .. }), "{outputs:?}");
+    assert!(full.said.contains("The workspace is full."), "{}", full.said);
+}
+
+#[test]
+fn a_pod_that_is_deleted_sends_its_last_files_while_it_ends() {
+    let deleting = || PodInput::Observed(Some(PodView { deleting: true, ..running() }));
+    let mut bench = synced(|_| ());
+    assert_eq!(bench.tell(deleting()), [PodOutput::Settle]);
+    assert_eq!(bench.tell(deleting()), []);
+    // Its supervisor tells the end after the last files.
+    let hung_up = ExitStatus { signal: Some("SIGHUP".into()), ..ExitStatus::default() };
+    let outputs = bench.tell(PodInput::Exited(hung_up));
+    assert_eq!(outputs, [PodOutput::Detach, PodOutput::Delete { claim: false }]);
+    assert_eq!(bench.reason.as_deref(), Some("pod_deleted"));
+    // One that is gone has none to send.
+    let mut gone = synced(|_| ());
+    assert_eq!(gone.tell(PodInput::Observed(None)), [PodOutput::Detach]);
+    let mut going = synced(|_| ());
+    assert_eq!(going.tell(deleting()), [PodOutput::Settle]);
+    assert_eq!(going.tell(PodInput::Observed(None)), [PodOutput::Detach]);
+    assert_eq!(going.phase, PodPhase::Suspended);
+    // Without a supervisor, nobody sends them.
+    let mut direct = Bench::ready(|_| ());
+    assert_eq!(direct.tell(deleting())[0], PodOutput::Detach);
+}
+
+#[test]
+fn a_full_volume_is_told_and_is_no_reason_any_more_once_there_is_room() {
+    let mut bench = Bench::ready(|_| ());
+    let vitals = |free| {
+        let (volume_bytes, volume_free_bytes) = (Some(1 << 30), Some(free));
+        PodInput::Vitals(Vitals { volume_bytes, volume_free_bytes, ..Vitals::default() })
+    };
+    assert_eq!(bench.tell(vitals(5 << 20)), []);
+    assert_eq!(bench.reason, None);
+    let outputs = bench.tell(vitals(1 << 20));
+    let [PodOutput::Report { code, message }] = &*outputs else { panic!("{outputs:?}") };
+    assert!(*code == "volume_full" && message.contains("1024 MiB"), "{message}");
+    assert_eq!((bench.phase, bench.reason.as_deref()), (PodPhase::Ready, Some("volume_full")));
+    assert_eq!(bench.tell(vitals(0)), [], "it is told once");
+    bench.tell(vitals(1 << 29));
+    assert_eq!(bench.reason, None);
+    // What is not a volume of the session's own is not its concern.
+    let mut bench = Bench::ready(|template| template.storage = None);
+    assert_eq!(bench.tell(vitals(0)), []);
+    assert_eq!(bench.reason, None);
+}
+
+#[test]
+fn a_supervisor_of_another_version_is_told_at_once() {
+    let mut bench = Bench::ready(|_| ());
+    bench.tell(PodInput::Lost("cut".into()));
+    assert_eq!(bench.sleep().1, [PodOutput::Attach]);
+    bench.tell(PodInput::OtherVersion("version 2".into()));
+    assert_eq!(bench.reason.as_deref(), Some("supervisor_version"));
+    assert_eq!(bench.sleep().1, [PodOutput::Attach]);
+    bench.tell(PodInput::Attached);
+    assert_eq!(bench.reason, None);
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use moorline_shared::failure::HostFailure;
 use moorline_shared::workspace::wire::{WorkspaceAnswer, WorkspaceRequest};
 use moorline_shared::workspace::{
     Base, BaseEntry, FolderState, FolderStep, FolderStepResult, RelayState, RoundReport, RoundStep,
@@ -30,6 +31,10 @@ impl Node {
             None => FileEntry::Directory { mode: self.mode },
         }
     }
+}
+
+fn missing_directory() -> FolderStepResult {
+    FolderStepResult::Failed(HostFailure::new("folder_failed", "its directory is not there"))
 }
 
 /// A folder on some host.
@@ -321,7 +326,7 @@ impl Side {
                 }
                 let parent = path.parent().map(|parent| nodes.get(&parent).cloned());
                 if parent.is_some_and(|parent| parent.is_none_or(|it| it.content.is_some())) {
-                    return FolderStepResult::Failed("its directory is not there".to_owned());
+                    return missing_directory();
                 }
                 assert_eq!(FileEntry::file(to.mode(), &content), to);
                 nodes.insert(path, Node { mode: to.mode(), content: Some(content) });
@@ -340,7 +345,7 @@ impl Side {
                 }
                 let parent = path.parent().map(|parent| nodes.get(&parent).cloned());
                 if parent.is_some_and(|parent| parent.is_none_or(|it| it.content.is_some())) {
-                    return FolderStepResult::Failed("its directory is not there".to_owned());
+                    return missing_directory();
                 }
                 nodes.insert(path, Node { mode, content: None });
                 FolderStepResult::Done

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::FolderSync;
 use crate::driver::{DriverOutput, OutputSource};
+use crate::workspace::FolderSync;
 
 /// The longest time for which the end of a session waits for its last files to reach the relay.
 const LAST_FILES: Duration = Duration::from_secs(10);

@@ -6,11 +6,11 @@ use std::sync::{Arc, Weak};
 use moorline_shared::id::WorkspaceId;
 use tokio::sync::Mutex;
 
-use super::output::SyncedOutput;
-use super::{DialRemote, FolderSync, SyncFailure};
+use super::synced_output::SyncedOutput;
 use crate::dial::Dial;
 use crate::driver::OutputSource;
 use crate::driver::pty::expanded;
+use crate::workspace::{DialRemote, FolderSync, KeptBase, SyncFailure};
 
 /// The folder, in the host's own, of folders that sessions have not named.
 const FOLDERS: &str = "workspaces";
@@ -83,7 +83,7 @@ impl HostWorkspaces {
                 return Err(SyncFailure::Overlap { path, other: folder.path.clone() });
             }
         }
-        let kept = Some((own.join(KEPT), workspace.clone()));
+        let kept = Some(KeptBase::Host(own.join(KEPT), workspace.clone()));
         let remote = Arc::new(DialRemote::new(Arc::clone(dial), workspace));
         let sync = FolderSync::begin(path.clone(), kept, name.to_owned(), remote).await?;
         let sync = Arc::new(sync);
