@@ -380,7 +380,13 @@ impl Relay {
                 "no relay answers at {url}: start one with `moorline serve`, or name one with --url"
             ),
         };
-        let mut answer = answer.with_context(unreachable)?;
+        let mut answer = match answer {
+            Err(error) if !self.url.starts_with("https://") && speaks_otherwise(&error) => bail!(
+                "{} answers, but not in plain HTTP: if it serves TLS, its address begins with https://",
+                self.url
+            ),
+            answer => answer.with_context(unreachable)?,
+        };
         let status = answer.status();
         if status.is_success() {
             return answer.body_mut().read_json().context("the relay's answer is not understood");
@@ -389,6 +395,21 @@ impl Relay {
             Ok(body) => Err(RelayRefusal { status, body }.into()),
             Err(_) => bail!("{} answers {status}: is it a relay?", self.url),
         }
+    }
+}
+
+/// Returns true if something answers that is no HTTP server.
+fn speaks_otherwise(error: &ureq::Error) -> bool {
+    use std::io::ErrorKind;
+    match error {
+        ureq::Error::Io(error) => {
+            matches!(
+                error.kind(),
+                ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::Other
+            )
+        }
+        ureq::Error::Protocol(_) => true,
+        _ => false,
     }
 }
 
