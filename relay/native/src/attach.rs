@@ -15,7 +15,7 @@ use bytes::Bytes;
 use moorline_host::dial::RelayTrust;
 use moorline_shared::id::{ClientId, Seq, SessionId};
 use moorline_shared::link::{Client, ClientStatus, Input, Output, Refusal, SavedInput, Verdict};
-use moorline_shared::message::{Snapshot, close};
+use moorline_shared::message::{Scope, Snapshot, close};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -173,7 +173,6 @@ fn open_card(
             answer.decide(option.kind.allows(), id_of(option));
         }
     };
-    let has_reason = may_decide && request.kind == ApprovalKind::Tool;
     let expires = request.expires_at;
     let left = move || {
         let left = expires.map(|at| (at as f64 - now.get()).max(0.0) / 1000.0);
@@ -206,13 +205,7 @@ fn open_card(
                     <p class="approval-place">"in " <code><bdi>{visible(&cwd).into_owned()}</bdi></code></p>
                 })}
                 {contents}
-                {may_decide.then(|| form::fields(answer.form, answer.form_draft))}
-                <When condition=move || has_reason>
-                    <label class="approval-reason">
-                        <span class="unseen">"Reason for denying (optional)"</span>
-                        <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
-                    </label>
-                </When>
+                {may_decide.then(|| fields(answer, request.kind))}
             </div>
             <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
             <When condition=move || answer.waiting.get() || answer.unsent.with(Option::is_some)>
@@ -225,6 +218,19 @@ fn open_card(
         </section>
     }
     .into_any()
+}
+
+/// Renders the fields for an answer: those of a form, and the reason for denying a tool call.
+fn fields(answer: DecisionForm, kind: ApprovalKind) -> AnyView {
+    let reason = (kind == ApprovalKind::Tool).then(|| {
+        view! {
+            <label class="approval-reason">
+                <span class="unseen">"Reason for denying (optional)"</span>
+                <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
+            </label>
+        }
+    });
+    view! { {form::fields(answer.form, answer.form_draft)} {reason} }.into_any()
 }
 
 /// Renders the possible answers.
