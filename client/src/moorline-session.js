@@ -41,7 +41,7 @@ class MoorlineSession extends HTMLElement {
 
   set token(token) {
     this.#token = token ?? null;
-    if (this.#token === null) this.#open();
+    if (this.#token === null) this.#end();
     else if (this.#isGreeted) this.#post({ type: "moorline.token", token: this.#token });
     else this.#greet();
   }
@@ -110,6 +110,15 @@ class MoorlineSession extends HTMLElement {
     this.#isReady = this.#isGreeted = false;
     this.#frame = null;
     this.shadowRoot.replaceChildren();
+  }
+
+  // Shows nothing of the session any more, and says so.
+  #end() {
+    const isShown = this.#isGreeted;
+    if (this.isConnected) this.#open();
+    if (!isShown) return;
+    const detail = { connection: "no-token" };
+    this.dispatchEvent(new CustomEvent("moorline-state", { detail, bubbles: true }));
   }
 
   #relay() {

@@ -179,7 +179,7 @@ impl ParentMessage {
 pub struct FrameState {
     /// The kind of page.
     pub kind: EmbedKind,
-    /// The state of the connection: `connecting`, `catching-up`, `live`, `waiting`, `ended` or
+    /// The state of the connection: `connecting`, `catching-up`, `live`, `silent`, `waiting`, `ended` or
     /// `refused`.
     pub connection: &'static str,
     /// True if the relay answers but the session's host does not.

@@ -1,5 +1,6 @@
 //! Images that the user pastes, drops or picks, small enough to be sent.
 
+use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -9,6 +10,8 @@ use web_sys::{
 
 /// The longest side of an image that is made smaller, in pixels. Models see no more.
 const LONGEST_SIDE: f64 = 1568.0;
+/// The kinds of images that stay as they are.
+const UNCHANGED: [&str; 2] = ["image/png", "image/gif"];
 /// The qualities that are tried in turn, until an image is small enough.
 const QUALITIES: [f64; 4] = [0.85, 0.7, 0.5, 0.3];
 
@@ -56,12 +59,20 @@ pub(super) fn files(list: Option<&FileList>) -> Vec<PickedFile> {
     all.collect()
 }
 
-/// Reads an image, and makes it smaller until its text has at most `most_bytes`. `None` if the
-/// browser cannot read it, or it stays too large.
+/// Reads an image, and makes it smaller until its text has at most `most_bytes`. One that is small
+/// enough stays as it is, unless it is of a kind that cameras write: what those say of the place is not
+/// sent. `None` if the browser cannot read it, or it stays too large.
 pub async fn read(file: PickedFile, most_bytes: usize) -> Option<ImageText> {
     let image = JsFuture::from(window()?.create_image_bitmap_with_blob(&file).ok()?).await.ok()?;
     let image: ImageBitmap = image.dyn_into().ok()?;
     let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+    let is_small = width.max(height) <= LONGEST_SIDE && file.size() <= most_bytes as f64;
+    if is_small && UNCHANGED.contains(&file.type_().as_str()) {
+        let data = text_of(&file).await?;
+        if data.len() <= most_bytes {
+            return Some(ImageText { mime_type: file.type_(), data });
+        }
+    }
     let scale = (LONGEST_SIDE / width.max(height)).min(1.0);
     for (step, quality) in QUALITIES.into_iter().enumerate() {
         let scale = scale / f64::from(step as u32 + 1).sqrt();
@@ -74,6 +85,15 @@ pub async fn read(file: PickedFile, most_bytes: usize) -> Option<ImageText> {
         }
     }
     None
+}
+
+/// Returns the content of a file in base64.
+async fn text_of(file: &File) -> Option<String> {
+    let buffer: ArrayBuffer = JsFuture::from(file.array_buffer()).await.ok()?.dyn_into().ok()?;
+    let bytes = Uint8Array::new(&buffer).to_vec();
+    // A character for each byte, as `btoa` wants it.
+    let text: String = bytes.into_iter().map(char::from).collect();
+    window()?.btoa(&text).ok()
 }
 
 /// Draws an image at a size, and returns it as text.

@@ -79,3 +79,12 @@ pub fn remove(area: Area, key: &str) {
         let _ = storage.remove_item(key);
     }
 }
+
+/// Returns the keys under which something is stored and that begin with `prefix`, in no order.
+#[must_use]
+pub fn keys(area: Area, prefix: &str) -> Vec<String> {
+    let Some(storage) = storage(area) else { return Vec::new() };
+    let count = storage.length().unwrap_or_default();
+    let all = (0..count).filter_map(|index| storage.key(index).ok().flatten());
+    all.filter(|key| key.starts_with(prefix)).collect()
+}

@@ -18,7 +18,7 @@ use passkeys::PasskeySection;
 use state::AccessState;
 use tokens::TokenSection;
 
-use crate::bindings::page;
+use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
 use crate::session::overview::OverviewState;
@@ -37,6 +37,14 @@ pub fn AccessPage() -> impl IntoView {
     let state = AccessState::provide();
     page::set_title("Access");
     state.load();
+    // The sections stay, with the focus and the scrolled place, while only the rights are read again.
+    let is_admin = Memo::new(move |_| state.is_admin());
+    let watch = page::watch(move |event| {
+        if event == PageEvent::Visible {
+            state.refresh();
+        }
+    });
+    let _: StoredValue<PageWatch, LocalStorage> = StoredValue::new_local(watch);
     view! {
         <div class="page">
             <style>{STYLE}</style>
@@ -61,7 +69,7 @@ pub fn AccessPage() -> impl IntoView {
                     <p class="problem" role="alert" data-testid="access-problem">
                         {move || state.problem.get()}
                     </p>
-                    {live(move || content(state))}
+                    {live(move || content(is_admin.get()))}
                 </div>
             </main>
             <TokenDialogs />
@@ -69,8 +77,8 @@ pub fn AccessPage() -> impl IntoView {
     }
 }
 
-fn content(state: AccessState) -> AnyView {
-    match state.is_admin() {
+fn content(is_admin: Option<bool>) -> AnyView {
+    match is_admin {
         None => ().into_any(),
         Some(true) => view! {
             <TokenSection />

@@ -24,6 +24,7 @@ pub mod queue;
 mod queued;
 pub mod review;
 mod review_files;
+mod review_undo;
 mod rows;
 mod sent_images;
 pub mod settings;
@@ -169,7 +170,8 @@ fn Foot() -> impl IntoView {
     let over = move || state.view.with(|view| matches!(view.link, LinkView::Ended(_)));
     let reads = move || state.view.with(|view| view.read_only);
     let away = move || state.view.with(|view| view.lifecycle == Some(Lifecycle::Detached));
-    let waits = move || state.view.with(|view| view.unanswered > 0 && !view.link.is_connected());
+    let waits =
+        move || state.view.with(|view| !view.unanswered.is_empty() && !view.link.is_connected());
     view! {
         <When condition=move || away() && !over()>
             <p class="row-note" data-testid="host-away">
@@ -220,6 +222,7 @@ fn LinkPill() -> impl IntoView {
         LinkView::Live => ("live", "Live"),
         LinkView::Connecting => ("busy", "Connecting…"),
         LinkView::CatchingUp { .. } => ("busy", "Catching up…"),
+        LinkView::Silent => ("away", "Relay not answering"),
         LinkView::Waiting { .. } => ("away", "Offline"),
         LinkView::Ended(_) => ("good", "Ended"),
         LinkView::Refused { .. } => ("bad", "Refused"),

@@ -253,7 +253,7 @@ pub(super) fn name_tab(state: TerminalState, id: SessionId) {
     effect(move || {
         let bell = if rang.get() { "● " } else { "" };
         let away = state.view.with(|view| match view.link {
-            LinkView::Waiting { .. } => "(offline) ",
+            LinkView::Waiting { .. } | LinkView::Silent => "(offline) ",
             _ if view.is_host_away() => "(host offline) ",
             _ => "",
         });

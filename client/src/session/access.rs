@@ -116,6 +116,12 @@ impl PageAccess {
         self.token.get_untracked()
     }
 
+    /// Returns the token that the browser has stored for its pages.
+    #[must_use]
+    pub fn stored_token(self) -> Option<String> {
+        storage::get(Area::Browser, TOKEN)
+    }
+
     /// Returns true if the page has the token of an address, which the relay has not accepted yet.
     #[must_use]
     pub fn is_unproven(self) -> bool {

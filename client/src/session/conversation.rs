@@ -7,6 +7,7 @@
 
 mod driver;
 mod images;
+pub mod kept;
 mod link;
 mod log;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod tests;
 
 pub use driver::{
     ConversationChange, ConversationDriver, ConversationEffects, ConversationInput,
-    ConversationView, RequestNumber, UserRequest,
+    ConversationView, RequestNumber, UnansweredRequest, UserRequest,
 };
 pub use images::{ImageList, ImagesFault, ImagesPlace, PromptImages};
 pub use link::{ConversationHooks, ConversationLink, FramedConversation};

@@ -1,4 +1,4 @@
-//! The drafts of prompts, which are kept until they are sent.
+//! The drafts of prompts and of answers, which are kept until they are sent.
 
 use std::cell::RefCell;
 
@@ -21,6 +21,8 @@ pub enum DraftPart {
     Files,
     /// The images, as a JSON list.
     Images,
+    /// What was entered into the form of the agent's last question, as JSON.
+    Form,
 }
 
 /// Returns the images of the draft for a session.
@@ -41,6 +43,7 @@ fn key(session: &SessionId, part: DraftPart) -> String {
         DraftPart::Text => "draft",
         DraftPart::Files => "draft-files",
         DraftPart::Images => "draft-images",
+        DraftPart::Form => "draft-form",
     };
     format!("moorline.{part}.{session}")
 }

@@ -98,6 +98,8 @@ pub enum DriverInput<B> {
     Dial,
     /// The network is back, or the page is visible again.
     Wake,
+    /// The network went away.
+    NetworkLost,
     /// The page is visible.
     Shown,
     /// The page is hidden, or goes away.
@@ -212,6 +214,7 @@ impl<W: SessionEffects> SessionDriver<W> {
         match input {
             DriverInput::Dial => self.client.handle(now, LinkInput::Dial),
             DriverInput::Wake => self.client.handle(now, LinkInput::Wake),
+            DriverInput::NetworkLost => self.client.handle(now, LinkInput::NetworkLost),
             DriverInput::Shown => self.hidden = false,
             DriverInput::Hidden => self.hidden = true,
             DriverInput::Opened(generation) => {

@@ -95,8 +95,8 @@ pub enum StreamInput {
     Seen,
     /// The page is hidden.
     Hidden,
-    /// The network is back, perhaps a different one.
-    Online,
+    /// The network went away, or is back, perhaps a different one.
+    NetworkChanged,
     /// The socket is open.
     Opened(Generation),
     /// A message arrived: bytes of the stream.
@@ -166,7 +166,7 @@ impl<S: StreamEffects> Events<S> {
                 self.wake(now, self.heard + LATE <= now);
             }
             StreamInput::Hidden => self.hidden = self.hidden.or(Some(now)),
-            StreamInput::Online => self.wake(now, true),
+            StreamInput::NetworkChanged => self.wake(now, true),
             StreamInput::Opened(generation) => {
                 if self.connection.is_current(generation) {
                     self.heard = now;

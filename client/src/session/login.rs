@@ -48,15 +48,22 @@ pub fn begin(access: PageAccess) {
 pub fn enter(access: PageAccess, token: String) {
     access.set_opening(true);
     let kept = token.clone();
+    let earlier = access.stored_token().filter(|earlier| *earlier != token);
     let then = move |result| {
         match result {
-            Ok(()) => {}
+            // What the browser had been given for an earlier code would stay valid, and nobody has it.
+            Ok(()) => earlier.into_iter().for_each(log_out_token),
             Err(RequestError::Unauthorized) => access.refuse_given(),
             Err(_) => access.keep_token(kept),
         }
         access.set_opening(false);
     };
     log_in(access, token, Box::new(then));
+}
+
+/// Logs out a token that another one has replaced. One that was given for a code ends by that.
+fn log_out_token(token: String) {
+    api::ask_as(Some(token), ApiRequest::delete("/api/login".to_owned()), |_| ());
 }
 
 /// Exchanges the token that the browser has stored, if it gets a cookie for it.

@@ -53,6 +53,8 @@ pub enum LinkView {
     },
     /// Everything is shown as it arrives.
     Live,
+    /// A connection is open, but the relay does not answer on it.
+    Silent,
     /// Waiting to dial again.
     Waiting {
         /// The time at which it dials.
@@ -80,6 +82,7 @@ impl LinkView {
                 Self::CatchingUp { percent: u8::try_from(percent).unwrap_or(100).min(100) }
             }
             ClientStatus::Live => Self::Live,
+            ClientStatus::Silent => Self::Silent,
             ClientStatus::Waiting { until, attempt } => {
                 Self::Waiting { until: *until, attempt: *attempt }
             }
@@ -127,6 +130,7 @@ impl LinkView {
             Self::Connecting => "connecting",
             Self::CatchingUp { .. } => "catching-up",
             Self::Live => "live",
+            Self::Silent => "silent",
             Self::Waiting { .. } => "waiting",
             Self::Ended(_) => "ended",
             Self::Refused { .. } => "refused",

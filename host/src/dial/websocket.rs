@@ -71,7 +71,15 @@ impl WebSocketDial {
     async fn open(&self, path: String) -> Result<WebSocketStream<RelayStream>, DialError> {
         let request = self.request(&path).await?;
         let unreachable = |error: std::io::Error| {
-            DialError::Unreachable(format!("cannot reach the relay at {}: {error}", self.place()))
+            // TLS errors are wrapped as this kind.
+            let hint = match error.kind() {
+                std::io::ErrorKind::InvalidData => {
+                    "; if its certificate is its own, name it with --tls-fingerprint or --tls-ca"
+                }
+                _ => "",
+            };
+            let place = self.place();
+            DialError::Unreachable(format!("cannot reach the relay at {place}: {error}{hint}"))
         };
         let stream = self.connector.connect(&self.address).await.map_err(unreachable)?;
         let config = WebSocketConfig::default()
@@ -126,7 +134,13 @@ impl WebSocketDial {
             429 => (close::OVERLOADED, "the relay is overloaded"),
             _ => (close::ABNORMAL, "the relay is not ready"),
         };
-        DialError::Refused { code, message: format!("{message} ({status} from {place})") }
+        let remedy = match &self.token {
+            Token::File(path) if code == close::UNAUTHORIZED || code == close::FORBIDDEN => {
+                format!(", and write it to {}", path.display())
+            }
+            _ => String::new(),
+        };
+        DialError::Refused { code, message: format!("{message}{remedy} ({status} from {place})") }
     }
 
     /// Returns the relay's place, for error messages.

@@ -108,6 +108,7 @@ export class SessionPanel extends Component {
     // Ended or refused, the frame says so itself.
     if (connection === "live" || connection === "ended" || connection === "refused") this.revealSoon();
     if (connection === "waiting") this.say("Offline. Moorline reconnects by itself.", "wifi-off");
+    else if (connection === "silent") this.say("The relay does not answer.", "wifi-off");
     else if (hostAway === true) this.say("The session's host is away.", "unplug");
     else this.say(null);
   }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use moorline_host::dial::RelayTrust;
 use moorline_shared::id::{ClientId, Seq, SessionId};
 use moorline_shared::link::{Client, ClientStatus, Input, Output, Refusal, SavedInput, Verdict};
-use moorline_shared::message::{Snapshot, close};
+use moorline_shared::message::{Scope, Snapshot, close};
 use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -85,6 +85,9 @@ struct Attached {
     waiting: Option<Vec<u8>>,
     /// True while the bar shows that there is no connection.
     is_offline: bool,
+    /// True if a refusal of the token may mean that it allows less than before: the relay has accepted
+    /// it since the last one.
+    may_allow_less: bool,
     hint: Hint,
 }
 
@@ -119,6 +122,7 @@ impl Attached {
             replies: Replies::default(),
             waiting: None,
             is_offline: false,
+            may_allow_less: false,
             hint: Hint::Due,
         })
     }
@@ -256,6 +260,12 @@ impl Attached {
     fn show_status(&mut self) -> anyhow::Result<Option<End>> {
         match self.client.status() {
             ClientStatus::Ended(status) => return Ok(Some(End::Over(status))),
+            ClientStatus::Refused { code: close::UNAUTHORIZED }
+                if std::mem::take(&mut self.may_allow_less) =>
+            {
+                // Its connections are closed when a token changes, and it may still allow to read.
+                self.client.handle(self.clock.now(), Input::Dial);
+            }
             ClientStatus::Refused { code } => anyhow::bail!("{}", refusal(code)),
             ClientStatus::Waiting { until, .. } => {
                 let seconds = (until - self.clock.now()).as_secs_f32();
@@ -265,15 +275,31 @@ impl Attached {
                 ));
                 self.is_offline = true;
             }
+            ClientStatus::Silent => {
+                self.terminal
+                    .bar("the relay does not answer; what you type is kept; Ctrl-] d detaches");
+                self.is_offline = true;
+            }
             ClientStatus::Live => self.show_live()?,
-            _ => {}
+            ClientStatus::Idle | ClientStatus::Connecting | ClientStatus::CatchingUp { .. } => {}
         }
         Ok(None)
+    }
+
+    /// Says if the token only reads. Typing has no effect then.
+    fn note_rights(&mut self) {
+        let extended = self.client.meta().and_then(|meta| meta.extended.as_ref());
+        if extended.is_some_and(|meta| meta.scope == Scope::Read) {
+            self.terminal.note("read-only: this token may watch the session, and not type");
+        }
     }
 
     /// Shows the hint for a while, and removes bars by repainting the screen.
     fn show_live(&mut self) -> anyhow::Result<()> {
         let now = self.clock.now();
+        if !std::mem::replace(&mut self.may_allow_less, true) {
+            self.note_rights();
+        }
         let mut repaint = std::mem::take(&mut self.is_offline);
         match self.hint {
             Hint::Due => {

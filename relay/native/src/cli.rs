@@ -19,6 +19,7 @@ mod state;
 mod token;
 mod token_store;
 mod trust;
+mod unreachable;
 mod workspace;
 
 use std::path::PathBuf;

@@ -17,9 +17,9 @@ use crate::message::{
 use crate::session::{ExitStatus, Lifecycle, Size};
 use crate::time::Time;
 
-/// Time after which unacknowledged input makes the client ask for a sign of life. A dead connection
-/// is most often discovered by typing into it.
-const INPUT_PATIENCE: Duration = Duration::from_secs(3);
+/// Time after which input or a request without an answer makes the client ask for a sign of life. A
+/// dead connection is most often discovered by typing into it.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// An input of a [`Client`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Input {
     Dial,
     /// The network changed, or the page became visible again.
     Wake,
+    /// The network went away, as far as the browser knows.
+    NetworkLost,
     /// The socket is open.
     Opened(Generation),
     /// A text message arrived.
@@ -93,6 +95,9 @@ pub struct Client {
     size_sent: Option<Size>,
     /// When the oldest unacknowledged input was sent, or when it last prompted a sign of life.
     input_sent: Option<Time>,
+    /// When the owner sent the oldest request without an answer, or when that last prompted a sign
+    /// of life.
+    request_sent: Option<Time>,
     resume_due: bool,
     repaint_due: bool,
     ping_due: bool,
@@ -127,6 +132,7 @@ impl Client {
             size: None,
             size_sent: None,
             input_sent: None,
+            request_sent: None,
             resume_due: false,
             repaint_due: false,
             ping_due: false,
@@ -139,6 +145,7 @@ impl Client {
         match input {
             Input::Dial if self.ended.is_none() => self.connection.dial(now),
             Input::Wake if self.ended.is_none() => self.connection.wake(now),
+            Input::NetworkLost => self.connection.network_lost(now),
             Input::Dial | Input::Wake => {}
             Input::Opened(generation) => self.opened(now, generation),
             Input::Message(generation, message) => {
@@ -202,7 +209,8 @@ impl Client {
     pub fn tick(&mut self, now: Time) {
         let open = self.connection.phase() == Phase::Open;
         if self.impatient_at().is_some_and(|at| now >= at) {
-            self.input_sent = Some(now);
+            self.input_sent = self.input_sent.and(Some(now));
+            self.request_sent = self.request_sent.and(Some(now));
             self.connection.wake(now);
         }
         self.connection.tick(now);
@@ -246,6 +254,7 @@ impl Client {
             Phase::Idle => ClientStatus::Idle,
             Phase::Dialing { .. } => ClientStatus::Connecting,
             Phase::Open if !self.answered => ClientStatus::Connecting,
+            Phase::Open if self.connection.is_doubtful() => ClientStatus::Silent,
             Phase::Open => self.replay.map_or(ClientStatus::Live, |replay| {
                 let done = self.output.applied_seq().0.saturating_sub(replay.from.0);
                 let total = replay.to.0 - replay.from.0;
@@ -289,19 +298,6 @@ impl Client {
         self.output.applied_seq()
     }
 
-    /// Discards input that was typed but never sent.
-    pub fn discard_unsent_input(&mut self) {
-        self.input.discard_unsent();
-    }
-
-    /// Discards all input that is not accepted. A piece that was sent is sent again without its
-    /// data, for a relay that keeps it for its host. The session keeps a piece that it already got.
-    pub fn discard_input(&mut self) {
-        if self.input.blank() > 0 {
-            self.input.send_again();
-        }
-    }
-
     /// Returns the state that a later page of the same client id needs to deliver this one's input.
     #[must_use]
     pub fn save_input(&self) -> SavedInput {
@@ -316,10 +312,11 @@ impl Client {
         self.extended().is_some_and(|extended| extended.lifecycle == Lifecycle::Detached)
     }
 
-    /// Returns when input is overdue; `None` while the host is away and cannot accept it.
+    /// Returns when an answer is overdue. Input has none while the host is away and cannot accept it.
     fn impatient_at(&self) -> Option<Time> {
-        let sent = self.input_sent.filter(|_| !self.is_host_away())?;
-        Some(sent + INPUT_PATIENCE)
+        let input = self.input_sent.filter(|_| !self.is_host_away());
+        let sent = [input, self.request_sent].into_iter().flatten().min()?;
+        Some(sent + ANSWER_PATIENCE)
     }
 
     fn opened(&mut self, now: Time, generation: Generation) {
@@ -334,7 +331,7 @@ impl Client {
         self.input.disconnected();
         self.answered = false;
         self.replay = None;
-        self.input_sent = None;
+        (self.input_sent, self.request_sent) = (None, None);
         (self.resume_due, self.ping_due) = (false, false);
         self.offline_since.get_or_insert(now);
     }

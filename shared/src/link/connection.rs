@@ -54,6 +54,9 @@ pub struct Connection {
     redial: Redial,
     /// The signs of life of the open socket. Unused while none is open.
     liveness: Liveness,
+    /// True while a sign of life is overdue on the open socket, or the network went away since the
+    /// last one.
+    is_doubtful: bool,
     pending: [Option<ConnectionOutput>; 2],
 }
 
@@ -66,6 +69,7 @@ impl Connection {
             generation: Generation(0),
             redial: Redial::new(seed, BACKOFF_MOST),
             liveness: Liveness::new(Time::from_ms(0)),
+            is_doubtful: false,
             pending: [None; 2],
         }
     }
@@ -88,6 +92,13 @@ impl Connection {
         generation == self.generation && matches!(self.phase, Phase::Dialing { .. } | Phase::Open)
     }
 
+    /// Returns true if a socket is open but the peer does not answer on it. The next sign of life
+    /// ends that.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.is_doubtful && self.phase == Phase::Open
+    }
+
     /// Dials now, unless a socket is open or being opened: at the start, and when the user asks.
     pub fn dial(&mut self, now: Time) {
         if !matches!(self.phase, Phase::Dialing { .. } | Phase::Open) {
@@ -105,11 +116,20 @@ impl Connection {
         }
     }
 
+    /// Handles the loss of the network: an open socket is doubtful until it gives a sign of life.
+    pub fn network_lost(&mut self, now: Time) {
+        if self.phase == Phase::Open {
+            self.is_doubtful = true;
+            self.wake(now);
+        }
+    }
+
     /// Records that the socket is open.
     pub fn opened(&mut self, now: Time, generation: Generation) {
         if self.is_current(generation) {
             self.phase = Phase::Open;
             self.liveness = Liveness::new(now);
+            self.is_doubtful = false;
         }
     }
 
@@ -118,6 +138,7 @@ impl Connection {
         let current = self.is_current(generation) && self.phase == Phase::Open;
         if current {
             self.liveness.heard(now);
+            self.is_doubtful = false;
         }
         current
     }
@@ -166,6 +187,7 @@ impl Connection {
             Phase::Dialing { since } if now >= since + DIAL_DEADLINE => self.give_up(now),
             Phase::Waiting { until } if now >= until => self.start_dial(now),
             Phase::Open => {
+                self.is_doubtful |= self.liveness.doubtful_at().is_some_and(|at| now >= at);
                 if self.liveness.is_dead(now) {
                     self.give_up(now);
                 } else if self.liveness.is_ping_due(now) {
@@ -188,7 +210,11 @@ impl Connection {
         match self.phase {
             Phase::Dialing { since } => Some(since + DIAL_DEADLINE),
             Phase::Waiting { until } => Some(until),
-            Phase::Open => Some(self.liveness.poll_timeout()),
+            Phase::Open => {
+                let doubtful = self.liveness.doubtful_at().filter(|_| !self.is_doubtful);
+                let due = self.liveness.poll_timeout();
+                Some(doubtful.map_or(due, |doubtful| doubtful.min(due)))
+            }
             Phase::Idle | Phase::Refused { .. } => None,
         }
     }
@@ -253,6 +279,25 @@ mod tests {
         assert_eq!(answered.phase(), Phase::Open);
         connection.tick(at(5_000));
         assert_eq!(connection.poll_output(), Some(ConnectionOutput::HangUp));
+    }
+
+    #[test]
+    fn a_connection_that_does_not_answer_is_doubtful_until_it_does() {
+        let mut connection = open();
+        connection.wake(at(1_000));
+        assert!(!connection.is_doubtful());
+        assert_eq!(connection.poll_timeout(), Some(at(2_000)));
+        connection.tick(at(2_000));
+        assert!(connection.is_doubtful());
+        assert_eq!(connection.poll_timeout(), Some(at(5_000)), "a spurious tick is not asked for");
+        assert!(connection.heard(at(2_500), FIRST) && !connection.is_doubtful());
+        connection.poll_output();
+        connection.network_lost(at(3_000));
+        assert!(connection.is_doubtful());
+        assert_eq!(connection.poll_output(), Some(ConnectionOutput::Ping));
+        connection.tick(at(7_000));
+        assert!(!connection.is_doubtful());
+        assert!(matches!(connection.phase(), Phase::Waiting { .. }));
     }
 
     #[test]

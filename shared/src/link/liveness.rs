@@ -9,6 +9,8 @@ use crate::time::Time;
 /// Time allowed for the answer to a ping, when something suggests that the connection is dead: the
 /// page was asleep, or the network changed.
 const PROBE_DEADLINE: Duration = Duration::from_secs(4);
+/// Time after which a probe without an answer is worth telling the user of.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Tells when an open connection is dead, and when this side must give a sign of life. Either side
 /// of a connection has one.
@@ -36,21 +38,21 @@ pub struct Liveness<T = Time> {
     heard: T,
     /// The time at which something was sent last.
     said: T,
-    /// The time by which a probe must be answered; `None` without one.
-    answer_by: Option<T>,
+    /// The time of a probe that is not answered; `None` without one.
+    probed: Option<T>,
 }
 
 impl<T: Copy + Ord + Add<Duration, Output = T>> Liveness<T> {
     /// Creates the state of a connection that is opened `now`.
     #[must_use]
     pub const fn new(now: T) -> Self {
-        Self { heard: now, said: now, answer_by: None }
+        Self { heard: now, said: now, probed: None }
     }
 
     /// Records that something arrived.
     pub const fn heard(&mut self, now: T) {
         self.heard = now;
-        self.answer_by = None;
+        self.probed = None;
     }
 
     /// Records that something is being sent.
@@ -61,8 +63,8 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Liveness<T> {
     /// Expects a sign of life soon, because something suggests that the connection is dead. Returns
     /// true if a ping must be sent; false if an earlier probe still waits for its answer.
     pub fn probe(&mut self, now: T) -> bool {
-        let is_first = self.answer_by.is_none();
-        self.answer_by.get_or_insert_with(|| now + PROBE_DEADLINE);
+        let is_first = self.probed.is_none();
+        self.probed.get_or_insert(now);
         is_first
     }
 
@@ -82,7 +84,13 @@ impl<T: Copy + Ord + Add<Duration, Output = T>> Liveness<T> {
     #[must_use]
     pub fn dead_at(&self) -> T {
         let silent = self.heard + DEAD_AFTER;
-        self.answer_by.map_or(silent, |answer_by| answer_by.min(silent))
+        self.probed.map_or(silent, |probed| silent.min(probed + PROBE_DEADLINE))
+    }
+
+    /// Returns when an unanswered probe puts the connection in doubt; `None` without one.
+    #[must_use]
+    pub fn doubtful_at(&self) -> Option<T> {
+        self.probed.map(|probed| probed + PROBE_PATIENCE)
     }
 
     /// Returns when a ping is due unless something is said.

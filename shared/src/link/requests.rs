@@ -15,18 +15,28 @@ use crate::message::{ClientMessage, DoneMessage};
 /// [`StreamRequests::add`], while there is a connection. A spurious call is harmless.
 #[derive(Debug, Default)]
 pub struct StreamRequests {
-    /// The requests that are not answered, by number, with whether they were sent on this
-    /// connection. Those that were sent come first.
-    open: BTreeMap<u64, (ClientMessage, bool)>,
+    /// The requests that are not answered, by number. Those that were sent come first.
+    open: BTreeMap<u64, OpenRequest>,
     /// The number of the last request.
     last: u64,
+}
+
+/// A request that is not answered.
+#[derive(Debug)]
+struct OpenRequest {
+    message: ClientMessage,
+    /// True if it was sent on this connection.
+    is_sent: bool,
+    /// True if it was sent on any connection: it may have arrived.
+    was_sent: bool,
 }
 
 impl StreamRequests {
     /// Adds the request that `make` returns for its number, and returns that number.
     pub fn add(&mut self, make: impl FnOnce(u64) -> ClientMessage) -> u64 {
         self.last += 1;
-        self.open.insert(self.last, (make(self.last), false));
+        let message = make(self.last);
+        self.open.insert(self.last, OpenRequest { message, is_sent: false, was_sent: false });
         self.last
     }
 
@@ -44,7 +54,7 @@ impl StreamRequests {
 
     /// Takes notice of a new connection, on which nothing was sent.
     pub fn opened(&mut self) {
-        self.open.values_mut().for_each(|(_, is_sent)| *is_sent = false);
+        self.open.values_mut().for_each(|request| request.is_sent = false);
     }
 
     /// Takes an answer. Returns false if it is about no open request.
@@ -55,9 +65,28 @@ impl StreamRequests {
     /// Returns the next request to send, if there is one now.
     pub fn poll_send(&mut self) -> Option<&ClientMessage> {
         let mut first = self.open.values_mut().take(STREAM_REQUESTS);
-        let (message, is_sent) = first.find(|(_, is_sent)| !is_sent)?;
-        *is_sent = true;
-        Some(message)
+        let request = first.find(|request| !request.is_sent)?;
+        (request.is_sent, request.was_sent) = (true, true);
+        Some(&request.message)
+    }
+
+    /// Returns true if a request was sent on this connection and is not answered.
+    #[must_use]
+    pub fn is_awaited(&self) -> bool {
+        self.open.values().any(|request| request.is_sent)
+    }
+
+    /// Returns true if an open request was ever sent: it may have arrived.
+    #[must_use]
+    pub fn was_sent(&self, number: u64) -> bool {
+        self.open.get(&number).is_some_and(|request| request.was_sent)
+    }
+
+    /// Takes back a request that was never sent. Returns false if it may have arrived, or is
+    /// answered.
+    pub fn take_back(&mut self, number: u64) -> bool {
+        let is_unsent = self.open.get(&number).is_some_and(|request| !request.was_sent);
+        is_unsent && self.open.remove(&number).is_some()
     }
 }
 
@@ -93,6 +122,19 @@ mod tests {
         requests.opened();
         assert_eq!(sent(&mut requests), [2]);
         assert!(answer(&mut requests, 2) && requests.is_empty());
+    }
+
+    #[test]
+    fn only_what_was_never_sent_can_be_taken_back() {
+        let mut requests = StreamRequests::default();
+        requests.add(stop);
+        assert_eq!(sent(&mut requests), [1]);
+        requests.add(stop);
+        requests.opened();
+        assert!(!requests.is_awaited() && requests.was_sent(1) && !requests.was_sent(2));
+        assert!(!requests.take_back(1) && requests.take_back(2) && !requests.take_back(2));
+        assert_eq!(sent(&mut requests), [1]);
+        assert!(requests.is_awaited());
     }
 
     #[test]

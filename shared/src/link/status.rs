@@ -20,6 +20,9 @@ pub enum ClientStatus {
     },
     /// Applying every entry as it arrives.
     Live,
+    /// A socket is open, but the relay does not answer: something that was sent, a ping, or at
+    /// all since the network went away. An answer ends that.
+    Silent,
     /// Waiting to dial again.
     Waiting {
         /// The time to dial.
@@ -37,10 +40,11 @@ pub enum ClientStatus {
 }
 
 impl ClientStatus {
-    /// Returns true if the relay has answered on this connection, and the session goes on.
+    /// Returns true if the relay has answered on this connection, and the session goes on. What is
+    /// sent on a silent connection may still arrive.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
-        matches!(self, Self::Live | Self::CatchingUp { .. })
+        matches!(self, Self::Live | Self::CatchingUp { .. } | Self::Silent)
     }
 }
 

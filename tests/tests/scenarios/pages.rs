@@ -33,6 +33,7 @@ mod steering;
 mod tabs;
 mod terminals;
 mod tmux;
+mod unsent;
 
 const SEED_CLIENT: &str = include_str!("pages/seed_client.js");
 

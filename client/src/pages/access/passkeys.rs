@@ -2,7 +2,7 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use moorline_shared::rest::{Done, PasskeyList, PasskeySummary};
+use moorline_shared::rest::{Done, PasskeyList, PasskeySummary, TokenSummary};
 
 use super::state::AccessState;
 use super::tokens::since;
@@ -168,6 +168,8 @@ fn about(state: AccessState, passkey: &PasskeySummary) -> AnyView {
         None => "never used".into_any(),
     };
     let made = since(state, &passkey.created_at, "added");
+    let ends =
+        passkey.token_id.as_deref().and_then(|id| state.token(id)).map(|token| ends(state, &token));
     view! {
         <p class="access-name">
             <bdi>{title(passkey)}</bdi>
@@ -181,9 +183,19 @@ fn about(state: AccessState, passkey: &PasskeySummary) -> AnyView {
         <p class="access-times">
             <span>{made}</span>
             <span>{used}</span>
+            <span data-testid="passkey-ends">{ends}</span>
         </p>
     }
     .into_any()
+}
+
+/// Says when a passkey ends, which is when its token does: using it does not prolong that.
+fn ends(state: AccessState, token: &TokenSummary) -> String {
+    match token.expires_at.as_deref().and_then(|at| state.distance(at)) {
+        Some((_, true)) => "has ended with its token".to_owned(),
+        Some((distance, false)) => format!("ends with its token in {distance}"),
+        None => "ends when its token is revoked".to_owned(),
+    }
 }
 
 /// Returns the name under which a passkey is shown.

@@ -98,16 +98,27 @@ impl AccessState {
         }
     }
 
+    /// Reads the tokens again: others may have changed them.
+    pub(super) fn refresh(self) {
+        if self.is_admin_untracked() {
+            self.load_tokens();
+        }
+    }
+
     fn is_admin_untracked(self) -> bool {
         let admin = TokenScope::Admin.text();
         self.status.with_untracked(|status| status.as_ref().is_some_and(|it| it.scope == admin))
     }
 
     fn load_lists(self) {
+        self.load_tokens();
+        self.audit.load();
+    }
+
+    fn load_tokens(self) {
         self.ask(ApiRequest::get("/api/tokens".to_owned()), move |list: TokenList| {
             let _ = self.tokens.try_set(Some(list.tokens.into_iter().rev().collect()));
         });
-        self.audit.load();
     }
 
     /// Sends a request. A failure is shown at the top of the page.
@@ -172,6 +183,36 @@ impl AccessState {
             self.done(text);
             // The button that was pressed goes with its row.
             page::focus_main_soon();
+        });
+    }
+
+    /// Returns the tokens that have expired; tracked.
+    pub(super) fn expired(self) -> Vec<String> {
+        let is_over = |token: &&TokenSummary| {
+            let at = token.expires_at.as_deref().and_then(|at| self.distance(at));
+            at.is_some_and(|(_, is_over)| is_over)
+        };
+        let id = |token: &TokenSummary| token.id.clone();
+        self.tokens.with(|tokens| tokens.iter().flatten().filter(is_over).map(id).collect())
+    }
+
+    /// Removes the tokens that have expired, one after the other.
+    pub(super) fn remove_expired(self) {
+        let mut expired = untrack(|| self.expired());
+        let Some(id) = expired.pop() else { return };
+        self.ask(ApiRequest::delete(format!("/api/tokens/{id}")), move |_: Done| {
+            let left = |tokens: &mut Option<Vec<TokenSummary>>| {
+                tokens.iter_mut().for_each(|tokens| tokens.retain(|token| token.id != id));
+            };
+            if self.tokens.try_update(left).is_none() {
+                return;
+            }
+            if expired.is_empty() {
+                self.done("The expired tokens are removed.".to_owned());
+                page::focus_main_soon();
+            } else {
+                self.remove_expired();
+            }
         });
     }
 

@@ -12,8 +12,19 @@ use crate::ui::{Icon, IconName, When};
 #[component]
 pub fn TokenSection() -> impl IntoView {
     let state = AccessState::expect();
+    let expired = Memo::new(move |_| state.expired());
+    // Those that have expired come last.
     let ids = move || {
-        state.tokens.with(|tokens| tokens.iter().flatten().map(|token| token.id.clone()).collect())
+        let (over, mut ids): (Vec<String>, Vec<String>) = state.tokens.with(|tokens| {
+            let all = tokens.iter().flatten().map(|token| token.id.clone());
+            expired.with(|expired| all.partition(|id| expired.contains(id)))
+        });
+        ids.extend(over);
+        ids
+    };
+    let remove = move || match expired.with(Vec::len) {
+        1 => "Remove the expired token".to_owned(),
+        count => format!("Remove {count} expired tokens"),
     };
     let is_empty = move || state.tokens.with(|tokens| tokens.as_ref().is_some_and(Vec::is_empty));
     let is_unstored =
@@ -46,6 +57,15 @@ pub fn TokenSection() -> impl IntoView {
             <ul class="access-list" aria-labelledby="tokens-title" data-testid="tokens">
                 {each(ids, move |id| row(state, id.to_owned()))}
             </ul>
+            <When condition=move || expired.with(|expired| !expired.is_empty())>
+                <button
+                    class="button wide"
+                    data-testid="remove-expired"
+                    on:click=move |_| state.remove_expired()
+                >
+                    {remove}
+                </button>
+            </When>
         </section>
     }
 }

@@ -17,7 +17,7 @@ use super::state::ConversationState;
 use crate::bindings::{clock, page};
 use crate::ui::visible::visible;
 use crate::ui::when::{effect, live};
-use crate::ui::{Icon, IconName};
+use crate::ui::{Icon, IconName, When};
 
 /// Shows an approval: as a question while it can be decided, then what became of it.
 pub(super) fn approval(id: &ApprovalId) -> AnyView {
@@ -111,10 +111,22 @@ fn closed(
     let told = entry.reason.clone().filter(|_| decision.is_none());
     let reason = decision.and_then(|decision| decision.reason).or(told);
     let notes = view! {
-        {is_waiting.then(|| view! { <span class="row-note">"waiting for the host"</span> })}
+        {is_waiting.then(|| waits_for_host(state))}
         {reason.map(|reason| view! { <span class="row-note">{reason}</span> })}
     };
     decided_row(tone, word, &entry.request.command, state.folder, notes.into_any())
+}
+
+/// Says that the relay has something that the host does not have yet, as far as that is known: not while
+/// the relay does not answer.
+pub(super) fn waits_for_host(state: ConversationState) -> AnyView {
+    let is_known = Memo::new(move |_| state.view.with(|view| view.link.is_connected()));
+    view! {
+        <When condition=move || is_known.get()>
+            <span class="row-note">"waiting for the host"</span>
+        </When>
+    }
+    .into_any()
 }
 
 pub(super) const fn tone_and_word(approved: bool) -> (&'static str, &'static str) {

@@ -11,7 +11,7 @@ use moorline_shared::rest::DecideApproval;
 
 use super::approval::{decided_row, keep_focus, tone_and_word};
 use super::decider::{Decider, DecisionProgress};
-use super::form::{self, FormFields};
+use super::form::{self, FormDraft, FormFields};
 use super::paths::RelativePaths;
 use super::tool::known_piece;
 use crate::bindings::{clock, keyboard, page};
@@ -30,6 +30,11 @@ struct DecisionForm {
     reason: NodeRef<html::Input>,
     command: NodeRef<html::Input>,
     form: StoredValue<FormFields, LocalStorage>,
+    form_draft: StoredValue<FormDraft>,
+    /// The decision that did not reach the relay yet.
+    unsent: Memo<Option<bool>>,
+    /// True if this page may decide.
+    may_decide: Memo<bool>,
     /// True while a decision is on its way to the relay.
     busy: RwSignal<bool>,
     /// True while the relay does not answer it.
@@ -42,7 +47,8 @@ struct DecisionForm {
 
 impl DecisionForm {
     fn decide(self, approved: bool, option_id: Option<String>) {
-        if self.busy.get_untracked() {
+        let is_waiting = self.busy.get_untracked() || self.unsent.with_untracked(Option::is_some);
+        if is_waiting || !self.may_decide.get_untracked() {
             return;
         }
         let request = self.request.get_value();
@@ -76,10 +82,12 @@ impl DecisionForm {
             let _ = self.waiting.try_set(is_waiting);
             match progress {
                 DecisionProgress::Waiting => {}
-                DecisionProgress::Stored => match self.decider {
-                    Decider::Request(..) => _ = self.decided.try_set(Some(approved)),
-                    Decider::Conversation(_) => {}
-                },
+                DecisionProgress::Stored => {
+                    self.form_draft.try_with_value(FormDraft::forget);
+                    if let Decider::Request(..) = self.decider {
+                        let _ = self.decided.try_set(Some(approved));
+                    }
+                }
                 DecisionProgress::Refused(reason) => _ = self.problem.try_set(Some(reason)),
             }
             // In a conversation, the log tells the rest.
@@ -98,7 +106,12 @@ pub(super) fn card(
     decider: Decider,
     folder: RelativePaths,
 ) -> AnyView {
+    let id = request.approval_id.clone();
+    let form_draft = StoredValue::new(FormDraft::new(decider.session(), id.clone()));
     let answer = DecisionForm {
+        form_draft,
+        unsent: Memo::new(move |_| decider.unsent(&id)),
+        may_decide: Memo::new(move |_| decider.may_decide()),
         decider,
         key: clock::random_bits(),
         request: StoredValue::new(Arc::clone(request)),
@@ -126,7 +139,10 @@ pub(super) fn card(
                 ().into_any(),
             )
         }
-        None => open_card(&request, now, answer, folder),
+        None => {
+            answer.may_decide.track();
+            open_card(&request, now, answer, folder)
+        }
     });
     view! { <div class="approval-slot" node_ref=place>{shown}</div> }.into_any()
 }
@@ -139,7 +155,8 @@ fn open_card(
     folder: RelativePaths,
 ) -> AnyView {
     let decider = answer.decider;
-    if page::is_visible() {
+    let may_decide = answer.may_decide.get_untracked();
+    if page::is_visible() && may_decide {
         decider.seen(&request.approval_id);
     }
     let options = options(request);
@@ -156,7 +173,6 @@ fn open_card(
             answer.decide(option.kind.allows(), id_of(option));
         }
     };
-    let is_tool = request.kind == ApprovalKind::Tool;
     let expires = request.expires_at;
     let left = move || {
         let left = expires.map(|at| (at as f64 - now.get()).max(0.0) / 1000.0);
@@ -189,24 +205,44 @@ fn open_card(
                     <p class="approval-place">"in " <code><bdi>{visible(&cwd).into_owned()}</bdi></code></p>
                 })}
                 {contents}
-                {form::fields(answer.form)}
-                <When condition=move || is_tool>
-                    <label class="approval-reason">
-                        <span class="unseen">"Reason for denying (optional)"</span>
-                        <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
-                    </label>
-                </When>
+                {may_decide.then(|| fields(answer, request.kind))}
             </div>
             <p class="problem" role="alert" data-testid="decision-problem">{move || answer.problem.get()}</p>
-            <When condition=move || answer.waiting.get()>
-                <p class="row-note" role="status" data-testid="decision-waits">"Not sent yet. It will be sent when the connection is back."</p>
+            <When condition=move || answer.waiting.get() || answer.unsent.with(Option::is_some)>
+                <p class="row-note" role="status" data-testid="decision-waits">
+                    {move || answer.unsent.get().map(|approved| tone_and_word(approved).1.to_owned() + ". ")}
+                    "Not sent yet. It will be sent when the connection is back."
+                </p>
             </When>
-            <div class="approval-answers">
-                {options.into_iter().enumerate().map(|(place, option)| button(answer, place, &option)).collect_view()}
-            </div>
+            {if may_decide { answers(answer, options) } else { onlooker() }}
         </section>
     }
     .into_any()
+}
+
+/// Renders the fields for an answer: those of a form, and the reason for denying a tool call.
+fn fields(answer: DecisionForm, kind: ApprovalKind) -> AnyView {
+    let reason = (kind == ApprovalKind::Tool).then(|| {
+        view! {
+            <label class="approval-reason">
+                <span class="unseen">"Reason for denying (optional)"</span>
+                <input node_ref=answer.reason placeholder="Reason for denying (optional)" data-testid="reason" />
+            </label>
+        }
+    });
+    view! { {form::fields(answer.form, answer.form_draft)} {reason} }.into_any()
+}
+
+/// Renders the possible answers.
+fn answers(answer: DecisionForm, options: Vec<ApprovalOption>) -> AnyView {
+    let buttons = options.into_iter().enumerate().map(|(place, it)| button(answer, place, &it));
+    view! { <div class="approval-answers">{buttons.collect_view()}</div> }.into_any()
+}
+
+/// Tells a reader of the session that nothing is asked of them.
+fn onlooker() -> AnyView {
+    view! { <p class="row-note" data-testid="cannot-decide">"Somebody else must decide."</p> }
+        .into_any()
 }
 
 /// Renders the question: a command that can be changed, or the title of a tool call.
@@ -218,7 +254,7 @@ fn question(request: &ApprovalRequest, answer: DecisionForm, folder: RelativePat
     let command = request.command.clone();
     let told = visible(&command).into_owned();
     let shown = match request.kind {
-        ApprovalKind::Command => view! {
+        ApprovalKind::Command if answer.may_decide.get_untracked() => view! {
             <input
                 node_ref=answer.command
                 class="approval-command mono"
@@ -283,7 +319,7 @@ fn button(answer: DecisionForm, place: usize, option: &ApprovalOption) -> AnyVie
         <button
             class=class
             data-testid=if approved { "allow" } else { "deny" }
-            disabled=move || answer.busy.get()
+            disabled=move || answer.busy.get() || answer.unsent.with(Option::is_some)
             on:click=move |_| answer.decide(approved, id.clone())
         >
             <span>{name}</span>

@@ -4,6 +4,7 @@ mod draft;
 mod extras;
 mod offers;
 mod pictures;
+mod unsent;
 
 use leptos::ev::KeyboardEvent;
 use leptos::prelude::*;

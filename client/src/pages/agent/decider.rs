@@ -31,8 +31,8 @@ pub(super) enum DecisionProgress {
 pub(super) enum Decider {
     /// Over the link of the conversation, also after an interruption.
     Conversation(ConversationState),
-    /// As a request about this session.
-    Request(PageAccess, StoredValue<SessionId>),
+    /// As a request about this session. The signal is true if the page's token only reads.
+    Request(PageAccess, StoredValue<SessionId>, RwSignal<bool>),
 }
 
 impl Decider {
@@ -53,10 +53,35 @@ impl Decider {
                     });
                 });
             }
-            Self::Request(access, session) => {
+            Self::Request(access, session, _) => {
                 let path = format!("/api/session/{}/approvals/{id}", session.get_value());
                 send(access, ApiRequest::post(path, &decision), Box::new(then));
             }
+        }
+    }
+
+    /// Returns true if this page may decide; tracked.
+    pub(super) fn may_decide(self) -> bool {
+        match self {
+            Self::Conversation(state) => state.view.with(|view| !view.read_only),
+            Self::Request(.., only_reads) => !only_reads.get(),
+        }
+    }
+
+    /// Returns the decision about an approval that did not reach the relay yet; tracked. `None` where the
+    /// progress of [`Decider::decide`] tells it.
+    pub(super) fn unsent(self, id: &ApprovalId) -> Option<bool> {
+        match self {
+            Self::Conversation(state) => state.unsent_decision(id),
+            Self::Request(..) => None,
+        }
+    }
+
+    /// Returns the session of the question.
+    pub(super) fn session(self) -> SessionId {
+        match self {
+            Self::Conversation(state) => state.id(),
+            Self::Request(_, session, _) => session.get_value(),
         }
     }
 
@@ -64,7 +89,7 @@ impl Decider {
     pub(super) fn seen(self, id: &ApprovalId) {
         match self {
             Self::Conversation(state) => state.seen(id),
-            Self::Request(access, session) => {
+            Self::Request(access, session, _) => {
                 session.with_value(|session| report_seen(access, session, id))
             }
         }

@@ -126,7 +126,9 @@ fn attach(frame: EmbedFrame, state: ConversationState, session_id: SessionId) {
 fn tell(frame: EmbedFrame, state: ConversationState, id: SessionId) {
     let told = Memo::new(move |_| {
         let agent = state.head.with(|head| head.reported.as_ref().map(|it| it.state.value.clone()));
-        let approvals = Some(state.open_approvals());
+        // A reader is asked nothing.
+        let is_asked = state.view.with(|view| !view.read_only);
+        let approvals = Some(if is_asked { state.open_approvals() } else { 0 });
         state.view.with(|view| FrameState {
             kind: EmbedKind::Agent,
             connection: view.link.name(),

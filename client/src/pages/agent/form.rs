@@ -2,7 +2,10 @@
 
 use leptos::html;
 use leptos::prelude::*;
-use serde_json::{Map, Value};
+use moorline_shared::id::{ApprovalId, SessionId};
+use serde_json::{Map, Value, json};
+
+use crate::session::drafts::{self, DraftPart};
 
 /// A field of a form.
 #[derive(Debug, Clone)]
@@ -38,6 +41,41 @@ enum FieldKind {
 pub(super) struct FormFields {
     fields: Vec<FormField>,
     is_form: bool,
+}
+
+/// What is entered into the form of a question, kept until the question is answered. A session keeps that
+/// of one question.
+#[derive(Debug, Clone)]
+pub(super) struct FormDraft {
+    session: SessionId,
+    approval: ApprovalId,
+}
+
+impl FormDraft {
+    pub(super) const fn new(session: SessionId, approval: ApprovalId) -> Self {
+        Self { session, approval }
+    }
+
+    /// Returns what is kept, by field.
+    fn kept(&self) -> Map<String, Value> {
+        let text = drafts::kept(&self.session, DraftPart::Form);
+        let kept: Value = serde_json::from_str(&text).unwrap_or_default();
+        let is_ours = kept.get("approval").and_then(Value::as_str) == Some(self.approval.as_str());
+        let fields = kept.get("fields").filter(|_| is_ours).and_then(Value::as_object);
+        fields.cloned().unwrap_or_default()
+    }
+
+    fn keep(&self, entered: &Map<String, Value>) {
+        let kept = json!({ "approval": self.approval, "fields": entered });
+        drafts::keep(&self.session, DraftPart::Form, &kept.to_string());
+    }
+
+    /// Forgets what is kept, unless it is another question's.
+    pub(super) fn forget(&self) {
+        if !self.kept().is_empty() {
+            drafts::keep(&self.session, DraftPart::Form, "");
+        }
+    }
 }
 
 impl FormFields {
@@ -88,6 +126,18 @@ impl FormFields {
 }
 
 impl FormField {
+    /// Returns what is entered, as it is.
+    fn entered(&self) -> Value {
+        match &self.kind {
+            FieldKind::Flag => {
+                self.input.get_untracked().is_some_and(|input| input.checked()).into()
+            }
+            FieldKind::Several(_) => self.chosen.get_untracked().into(),
+            FieldKind::Choice(_) => self.choice.get_untracked().map(|it| it.value()).into(),
+            _ => self.input.get_untracked().map(|input| input.value()).into(),
+        }
+    }
+
     fn value(&self) -> Result<Option<Value>, String> {
         let text = match &self.kind {
             FieldKind::Flag => {
@@ -187,12 +237,30 @@ fn label(name: &str, schema: &Value) -> String {
     text("title").or_else(|| text("description")).unwrap_or(name).to_owned()
 }
 
-/// Renders the fields.
-pub(super) fn fields(form: StoredValue<FormFields, LocalStorage>) -> AnyView {
-    form.with_value(|form| form.fields.iter().map(field).collect_view()).into_any()
+/// Renders the fields, with what is kept in `draft`.
+pub(super) fn fields(
+    form: StoredValue<FormFields, LocalStorage>,
+    draft: StoredValue<FormDraft>,
+) -> AnyView {
+    let kept = draft.with_value(FormDraft::kept);
+    let keep = move || {
+        let entered = form.with_value(|form| {
+            form.fields.iter().map(|field| (field.name.clone(), field.entered())).collect()
+        });
+        draft.with_value(|draft| draft.keep(&entered));
+    };
+    let fields = form.with_value(|form| {
+        let all =
+            form.fields.iter().map(|it| field(it, kept.get(&it.name).unwrap_or(&Value::Null)));
+        all.collect_view()
+    });
+    view! { <div class="form-fields" on:input=move |_| keep() on:change=move |_| keep()>{fields}</div> }
+        .into_any()
 }
 
-fn field(field: &FormField) -> AnyView {
+/// Renders a field, in which something may have been entered before.
+fn field(field: &FormField, before: &Value) -> AnyView {
+    let text = before.as_str().unwrap_or_default().to_owned();
     let FormField { label, kind, input, choice, is_required, chosen, .. } = field.clone();
     let label = match (&kind, field.bounds_text()) {
         (FieldKind::List, _) => format!("{label}, separated by commas"),
@@ -203,15 +271,21 @@ fn field(field: &FormField) -> AnyView {
     match kind {
         FieldKind::Flag => view! {
             <label class="form-flag">
-                <input type="checkbox" node_ref=input />
+                <input type="checkbox" node_ref=input checked=before.as_bool().unwrap_or_default() />
                 <span>{label}</span>
             </label>
         }
         .into_any(),
-        FieldKind::Several(options) => several(label, options, chosen),
+        FieldKind::Several(options) => {
+            let before = before.as_array().into_iter().flatten().filter_map(Value::as_str);
+            chosen.set(before.map(str::to_owned).collect());
+            several(label, options, chosen)
+        }
         FieldKind::Choice(options) => {
-            let option =
-                |(value, name): (String, String)| view! { <option value=value>{name}</option> };
+            let option = |(value, name): (String, String)| {
+                let is_chosen = value == text;
+                view! { <option value=value selected=is_chosen>{name}</option> }
+            };
             // Nothing is chosen for whoever has not looked.
             let none = if is_required { "Choose…" } else { "" };
             let none = view! { <option value="">{none}</option> };
@@ -229,7 +303,7 @@ fn field(field: &FormField) -> AnyView {
             view! {
                 <label class="field">
                     <span>{label}</span>
-                    <input node_ref=input inputmode=mode autocomplete="off" />
+                    <input node_ref=input inputmode=mode autocomplete="off" value=text />
                 </label>
             }
             .into_any()
@@ -244,6 +318,7 @@ fn several(
     chosen: RwSignal<Vec<String>>,
 ) -> AnyView {
     let option = move |(value, name): (String, String)| {
+        let is_ticked = chosen.with_untracked(|chosen| chosen.contains(&value));
         let tick = move |event: leptos::ev::Event| {
             let is_ticked = event_target_checked(&event);
             chosen.update(|chosen| {
@@ -255,7 +330,7 @@ fn several(
         };
         view! {
             <label class="form-flag">
-                <input type="checkbox" on:change=tick />
+                <input type="checkbox" checked=is_ticked on:change=tick />
                 <span>{name}</span>
             </label>
         }
@@ -287,6 +362,20 @@ mod tests {
         let free = json!({ "type": "array", "items": { "type": "string" } });
         assert_eq!(FieldKind::of(&free), FieldKind::List);
         assert_eq!(FieldKind::of(&json!({ "type": "integer" })), FieldKind::Integer);
+    }
+
+    #[test]
+    fn what_is_entered_is_kept_for_its_question_only() {
+        let session: SessionId = "form_session".parse().unwrap();
+        let draft = |id: &str| FormDraft::new(session.clone(), id.parse().unwrap());
+        let entered = json!({ "name": "half" }).as_object().cloned().unwrap();
+        draft("approval_1").keep(&entered);
+        assert_eq!(draft("approval_1").kept(), entered);
+        assert_eq!(draft("approval_2").kept(), Map::new());
+        draft("approval_2").forget();
+        assert_eq!(draft("approval_1").kept(), entered);
+        draft("approval_1").forget();
+        assert_eq!(draft("approval_1").kept(), Map::new());
     }
 
     #[test]

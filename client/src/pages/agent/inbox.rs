@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gloo_timers::callback::Interval;
 use leptos::prelude::*;
 use moorline_shared::rest::{ApprovalCard, ApprovalCards};
+use serde_json::Value;
 
 use super::decider::Decider;
 use super::folds::FoldStates;
@@ -31,9 +32,19 @@ struct ApprovalInbox {
     cards: RwSignal<Option<Vec<ApprovalCard>>>,
     problem: RwSignal<Option<String>>,
     now: RwSignal<f64>,
+    /// True once it is known that the page's token only reads.
+    only_reads: RwSignal<bool>,
 }
 
 impl ApprovalInbox {
+    fn learn_rights(self) {
+        api::ask(self.access, ApiRequest::get("/api/login".to_owned()), move |answer| {
+            let login = answer.and_then(|text| api::parse::<Value>(&text)).unwrap_or_default();
+            let scope = login.get("scope").and_then(Value::as_str).unwrap_or_default();
+            let _ = self.only_reads.try_set(scope.ends_with(":read"));
+        });
+    }
+
     fn load(self) {
         let request = ApiRequest::get("/api/approvals".to_owned());
         api::ask(self.access, request, move |answer| {
@@ -79,7 +90,9 @@ pub fn ApprovalsPage() -> impl IntoView {
         cards: RwSignal::default(),
         problem: RwSignal::default(),
         now: RwSignal::new(clock::wall_ms()),
+        only_reads: RwSignal::new(false),
     };
+    inbox.learn_rights();
     let timer = Interval::new(1000, move || inbox.now.set(clock::wall_ms()));
     let _: StoredValue<Interval, LocalStorage> = StoredValue::new_local(timer);
     page::set_title("Approvals");
@@ -138,7 +151,7 @@ fn card(inbox: ApprovalInbox, id: &str) -> AnyView {
     let address = PageRoute::Session(session_id.clone()).address();
     let name = if session_name.is_empty() { session_id.to_string() } else { session_name };
     let folder = RelativePaths::of(session_id.clone());
-    let decider = Decider::Request(inbox.access, StoredValue::new(session_id));
+    let decider = Decider::Request(inbox.access, StoredValue::new(session_id), inbox.only_reads);
     view! {
         <section class="inbox-card" data-testid="inbox-card">
             <a class="inbox-session" href=address><bdi>{name}</bdi></a>

@@ -11,6 +11,7 @@ use moorline_shared::id::{Seq, TurnId};
 
 use super::decider::Decider;
 use super::paths::RelativePaths;
+use super::review_undo::RevertUndo;
 use super::state::ConversationState;
 use crate::session::actions::Actions;
 use crate::ui::part_code::PartCode;
@@ -18,7 +19,12 @@ use crate::ui::part_code::PartCode;
 /// Renders a question that can be decided: see `approval_card::card`.
 type QuestionView = fn(&Arc<ApprovalRequest>, RwSignal<f64>, Decider, RelativePaths) -> AnyView;
 /// Renders the files that the agent has changed: see `review_files::files`.
-type ReviewView = fn(ConversationState, RwSignal<bool>, Memo<AgentChanges>) -> AnyView;
+type ReviewView = fn(
+    ConversationState,
+    RwSignal<bool>,
+    Memo<AgentChanges>,
+    RwSignal<Option<RevertUndo>>,
+) -> AnyView;
 
 /// Renders the queued prompts: see `queued::queued`.
 type QueueView =
@@ -43,6 +49,8 @@ pub(super) struct MoreViews {
     /// See `find_bar::find_bar`.
     pub(super) find: fn(RwSignal<bool>, NodeRef<html::Div>) -> AnyView,
     pub(super) review: ReviewView,
+    /// See `review_undo::undo_row`.
+    pub(super) undo: fn(ConversationState, RwSignal<Option<RevertUndo>>) -> AnyView,
     pub(super) question: QuestionView,
     /// See `diff_view::file_diff`.
     pub(super) diff: fn(&ShownChange, RelativePaths) -> AnyView,

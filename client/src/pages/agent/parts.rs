@@ -10,11 +10,13 @@ pub(super) fn provide() {
 
 fn more_views() -> MoreViews {
     use super::{
-        approval_card, diff_view, earlier, find_bar, fork_prompt, queued, review_files, sent_images,
+        approval_card, diff_view, earlier, find_bar, fork_prompt, queued, review_files,
+        review_undo, sent_images,
     };
     MoreViews {
         find: find_bar::find_bar,
         review: review_files::files,
+        undo: review_undo::undo_row,
         question: approval_card::card,
         diff: diff_view::file_diff,
         earlier: earlier::earlier,

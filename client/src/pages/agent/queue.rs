@@ -61,7 +61,10 @@ pub fn Plan() -> impl IntoView {
 #[component]
 pub fn Activity() -> impl IntoView {
     let state = ConversationState::expect();
-    let line = Memo::new(move |_| state.head.with(|head| activity(head)));
+    let line = Memo::new(move |_| {
+        let is_asked = state.view.with(|view| !view.read_only);
+        state.head.with(|head| activity(head, is_asked))
+    });
     let tone = move || line.get().0;
     view! {
         <p class="activity" role="status" data-tone=tone data-testid="activity">
@@ -71,8 +74,9 @@ pub fn Activity() -> impl IntoView {
     }
 }
 
-/// Returns the tone and the sentence about the agent's state; no sentence if it is idle.
-fn activity(head: &ConversationHead) -> (&'static str, String) {
+/// Returns the tone and the sentence about the agent's state; no sentence if it is idle. `is_asked` is
+/// true if this page may decide.
+fn activity(head: &ConversationHead, is_asked: bool) -> (&'static str, String) {
     let name = head.info.name.as_deref().unwrap_or("The agent");
     let message = || head.info.message.clone();
     let state = head.reported.as_ref().map(|state| &state.state);
@@ -87,7 +91,10 @@ fn activity(head: &ConversationHead) -> (&'static str, String) {
             ("away", format!("{how} Your next prompt restarts it."))
         }
         _ => match state.map(|state| (state.value.as_str(), state.tool.as_deref())) {
-            Some(("waiting", _)) => ("away", format!("{name} is waiting for your approval.")),
+            Some(("waiting", _)) => {
+                let whose = if is_asked { "your" } else { "somebody’s" };
+                ("away", format!("{name} is waiting for {whose} approval."))
+            }
             Some(("working", Some(tool))) => ("busy", format!("{name} is working: {tool}")),
             Some(("working", None)) => ("busy", format!("{name} is working…")),
             _ => ("idle", String::new()),

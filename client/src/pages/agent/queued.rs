@@ -8,6 +8,7 @@ use moorline_shared::id::TurnId;
 use moorline_shared::rest::SendPrompt;
 use serde_json::json;
 
+use super::approval::waits_for_host;
 use super::sent_images::sent_images;
 use super::state::ConversationState;
 use crate::bindings::{media, text_field};
@@ -43,12 +44,14 @@ impl PromptQueue {
         if untrack(|| self.is_gone()) {
             let prompt = SendPrompt { command: Some(text), ..SendPrompt::default() };
             self.state.prompt(prompt, |_| ());
+            self.edited.set(None);
         } else {
             let body = json!({ "command": text });
             let path = format!("prompts/{}", turn.turn_id);
-            self.state.ask(|path| ApiRequest::patch(path, &body), &path);
+            // What was typed stays until the relay has it.
+            let saved = move || drop(self.edited.try_set(None));
+            self.state.ask_then(|path| ApiRequest::patch(path, &body), &path, saved);
         }
-        self.edited.set(None);
     }
 }
 
@@ -118,7 +121,7 @@ fn row(all: PromptQueue, turn: &TurnEntry, before: Option<TurnId>) -> AnyView {
         <li class="queued" data-testid="queued">
             <span class="queued-text" title=text>{first}</span>
             {(images > 0).then(|| sent_images(all.state, turn.turn_id.clone(), images))}
-            {turn.pending.then(|| view! { <span class="row-note">"waiting for the host"</span> })}
+            {turn.pending.then(|| waits_for_host(all.state))}
             {up}
             {change}
             <button class="icon-button" aria-label="Remove" title="Remove" data-testid="withdraw" on:click=withdraw>

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use moorline_shared::event::AgentChanges;
 
 use super::more_code::MoreCode;
+use super::review_undo::RevertUndo;
 use super::state::ConversationState;
 use crate::bindings::dialog;
 use crate::ui::When;
@@ -23,8 +24,12 @@ pub fn Review() -> impl IntoView {
             was_opened.set(true);
         }
     };
-    let files = move || more.show(move |views| (views.review)(state, is_open, told));
+    // Also once no change is left to show.
+    let undo = RwSignal::new(None::<RevertUndo>);
+    let files = move || more.show(move |views| (views.review)(state, is_open, told, undo));
+    let undo_row = move || more.show(move |views| (views.undo)(state, undo));
     view! {
+        <When condition=move || undo.with(Option::is_some)>{undo_row()}</When>
         <When condition=any>
             <details class="review" data-testid="review" on:toggle=toggled>
                 <summary>

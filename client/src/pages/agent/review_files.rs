@@ -6,6 +6,7 @@ use moorline_shared::change::{ChangedFile, ChangedHunk, FileFate, ListedChanges,
 use moorline_shared::event::AgentChanges;
 use moorline_shared::rest::{ChangesSettled, SessionChangeList, SettleChanges};
 
+use super::review_undo::{self, RevertUndo, RevertedText};
 use super::state::ConversationState;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest};
@@ -23,6 +24,8 @@ struct ChangeReview {
     problem: RwSignal<Option<String>>,
     /// True while changes are kept or reverted.
     busy: RwSignal<bool>,
+    /// The last revert.
+    undo: RwSignal<Option<RevertUndo>>,
 }
 
 impl ChangeReview {
@@ -40,12 +43,14 @@ impl ChangeReview {
     }
 
     /// Keeps or reverts changes, and shows what is left.
-    fn settle(self, wish: &SettleChanges) {
+    /// `reverted` is what would undo that.
+    fn settle(self, wish: &SettleChanges, reverted: Option<RevertedText>) {
         if self.busy.get_untracked() {
             return;
         }
         self.busy.set(true);
         self.problem.set(None);
+        self.undo.set(None);
         api::ask(self.access, ApiRequest::post(self.path(), wish), move |answer| {
             let _ = self.busy.try_set(false);
             match answer.and_then(|text| api::parse::<ChangesSettled>(&text)) {
@@ -57,6 +62,10 @@ impl ChangeReview {
                     };
                     let problems: Vec<String> = failed.map(sentence).collect();
                     let problem = Some(problems.join(" ")).filter(|text| !text.is_empty());
+                    if let (None, Some(reverted)) = (&problem, reverted) {
+                        let session = format!("/api/session/{}", self.state.id());
+                        review_undo::prepare(self.access, &session, reverted, self.undo);
+                    }
                     let _ = self.problem.try_set(problem);
                 }
                 Err(error) => _ = self.problem.try_set(Some(error.to_string())),
@@ -68,7 +77,7 @@ impl ChangeReview {
     fn keep_all(self) {
         let files = self.listed.get_untracked().unwrap_or_default().files;
         let keep = files.iter().map(|file| planned(file, None)).collect();
-        self.settle(&SettleChanges { keep, ..SettleChanges::default() });
+        self.settle(&SettleChanges { keep, ..SettleChanges::default() }, None);
     }
 }
 
@@ -77,11 +86,13 @@ fn planned(file: &ChangedFile, hunk: Option<&ChangedHunk>) -> PlannedChange {
     PlannedChange { path: file.path.clone(), before: file.before.clone(), hunks }
 }
 
-/// Shows the changed files, and reads them again whenever others have changed while `is_open`.
+/// Shows the changed files, and reads them again whenever others have changed while `is_open`. `undo` is
+/// the last revert.
 pub(super) fn files(
     state: ConversationState,
     is_open: RwSignal<bool>,
     told: Memo<AgentChanges>,
+    undo: RwSignal<Option<RevertUndo>>,
 ) -> AnyView {
     let review = ChangeReview {
         state,
@@ -89,6 +100,7 @@ pub(super) fn files(
         listed: RwSignal::default(),
         problem: RwSignal::default(),
         busy: RwSignal::new(false),
+        undo,
     };
     effect(move || {
         if is_open.get() && told.with(|told| told.files > 0) {
@@ -145,13 +157,13 @@ fn changed_file(review: ChangeReview, file: &ChangedFile) -> AnyView {
     };
     let hunks = file.hunks.iter().map(|hunk| {
         let html = hunk_html(hunk);
-        let at = format!("line {}", hunk.new_start);
+        let at = format!("line {}", first_changed_line(hunk));
         view! {
             <div class="review-hunk" data-testid="hunk">
                 <div class="review-row">
                     <span class="row-note">{at}</span>
                     <span class="bar-fill"></span>
-                    {buttons(review, planned(file, Some(hunk)))}
+                    {buttons(review, file, Some(hunk))}
                 </div>
                 <pre class="diff-lines" tabindex="0" aria-label="Changed lines" inner_html=html></pre>
             </div>
@@ -163,7 +175,7 @@ fn changed_file(review: ChangeReview, file: &ChangedFile) -> AnyView {
                 <code title=file.path.clone()><bdi>{review.state.folder.shorten(&file.path)}</bdi></code>
                 <span class="diff-new">{fate}</span>
                 <span class="bar-fill"></span>
-                {buttons(review, planned(file, None))}
+                {buttons(review, file, None)}
             </div>
             {note.map(|note| view! { <p class="row-note review-note">{note}</p> })}
             {hunks.collect_view()}
@@ -172,21 +184,32 @@ fn changed_file(review: ChangeReview, file: &ChangedFile) -> AnyView {
     .into_any()
 }
 
-fn buttons(review: ChangeReview, change: PlannedChange) -> AnyView {
+fn buttons(review: ChangeReview, file: &ChangedFile, hunk: Option<&ChangedHunk>) -> AnyView {
+    let change = planned(file, hunk);
+    let reverted = RevertedText::of(file, hunk);
     let kept = change.clone();
     let keep = move |_| {
         let keep = vec![kept.clone()];
-        review.settle(&SettleChanges { keep, ..SettleChanges::default() });
+        review.settle(&SettleChanges { keep, ..SettleChanges::default() }, None);
     };
     let revert = move |_| {
         let revert = vec![change.clone()];
-        review.settle(&SettleChanges { revert, ..SettleChanges::default() });
+        review.settle(&SettleChanges { revert, ..SettleChanges::default() }, reverted.clone());
     };
+    let line = hunk.map(|hunk| format!(", line {}", first_changed_line(hunk)));
+    let place = format!("{}{}", file.path, line.unwrap_or_default());
+    let (keep_label, revert_label) = (format!("Keep {place}"), format!("Revert {place}"));
     view! {
-        <button class="button quiet" data-testid="keep" disabled=move || review.busy.get() on:click=keep>"Keep"</button>
-        <button class="button quiet bad" data-testid="revert" disabled=move || review.busy.get() on:click=revert>"Revert"</button>
+        <button class="button quiet" data-testid="keep" aria-label=keep_label disabled=move || review.busy.get() on:click=keep>"Keep"</button>
+        <button class="button quiet bad" data-testid="revert" aria-label=revert_label disabled=move || review.busy.get() on:click=revert>"Revert"</button>
     }
     .into_any()
+}
+
+/// Returns the number that a hunk's first changed line has in the file now.
+fn first_changed_line(hunk: &ChangedHunk) -> usize {
+    let before = hunk.text.lines().take_while(|line| line.starts_with(' ')).count();
+    (hunk.new_start + before).max(1)
 }
 
 /// Returns the lines of a hunk as HTML.
@@ -204,4 +227,22 @@ fn hunk_html(hunk: &ChangedHunk) -> String {
         format!("<span data-side=\"{name}\"{numbers}>{}\n</span>", escaped(line))
     };
     hunk.text.lines().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    #[test]
+    fn a_hunk_is_named_by_its_first_changed_line() {
+        let hunk = |text: &str| ChangedHunk {
+            new_start: 10,
+            text: text.to_owned(),
+            ..ChangedHunk::default()
+        };
+        assert_eq!(first_changed_line(&hunk(" a\n b\n-c\n+d\n")), 12);
+        assert_eq!(first_changed_line(&hunk("+a\n b\n")), 10);
+        assert_eq!(first_changed_line(&ChangedHunk::default()), 1);
+    }
 }

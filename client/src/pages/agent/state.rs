@@ -24,6 +24,7 @@ use super::tool_group::ToolGroup;
 use crate::bindings::clock;
 use crate::session::access::PageAccess;
 use crate::session::api::{self, ApiRequest, RequestError};
+use crate::session::conversation::kept::KeptRequest;
 use crate::session::conversation::{
     ConversationChange, ConversationHooks, ConversationLink, ConversationView, FramedConversation,
     ImagesPlace, LogProgress, PromptImages, UserRequest,
@@ -260,16 +261,27 @@ impl ConversationState {
         then: impl FnOnce(Result<(), String>) + 'static,
     ) {
         let _ = self.problem.try_set(None);
-        let answered = move |answer: Result<(), String>| {
+        // Cloned, because an answer may come at once, and read the link.
+        if let Some(link) = self.link() {
+            link.request(request, self.shown_answer(then));
+        }
+    }
+
+    /// Returns a callback that shows a refusal before it calls `then`.
+    fn shown_answer(
+        self,
+        then: impl FnOnce(Result<(), String>) + 'static,
+    ) -> impl FnOnce(Result<(), String>) + 'static {
+        move |answer| {
             if let Err(sentence) = &answer {
                 let _ = self.problem.try_set(Some(sentence.clone()));
             }
             then(answer);
-        };
-        // Cloned, because an answer may come at once, and read the link.
-        if let Some(link) = self.link() {
-            link.request(request, answered);
         }
+    }
+
+    fn keep_images(self, turn: &TurnId, prompt: &SendPrompt) {
+        self.images.with_value(|images| images.keep(turn.clone(), prompt.images.as_slice().into()));
     }
 
     /// Sends a prompt as a new turn, until it is answered. A refusal is shown.
@@ -279,8 +291,37 @@ impl ConversationState {
         then: impl FnOnce(Result<(), String>) + 'static,
     ) {
         let turn = TurnId::from_random(clock::random_bits());
-        self.images.with_value(|images| images.keep(turn.clone(), prompt.images.as_slice().into()));
+        self.keep_images(&turn, &prompt);
         self.request(UserRequest::Prompt(turn, prompt), then);
+    }
+
+    /// Sends a prompt or a decision that an earlier page has kept, until it is answered. A refusal is
+    /// shown.
+    pub(super) fn request_again(
+        self,
+        kept: KeptRequest,
+        then: impl FnOnce(Result<(), String>) + 'static,
+    ) {
+        if let UserRequest::Prompt(turn, prompt) = &kept.request {
+            self.keep_images(turn, prompt);
+        }
+        if let Some(link) = self.link() {
+            link.request_again(kept, self.shown_answer(then));
+        }
+    }
+
+    /// Returns the decision about an approval, while it is not sent or has no answer and the relay does
+    /// not answer; tracked.
+    pub(super) fn unsent_decision(self, id: &ApprovalId) -> Option<bool> {
+        self.view.with(|view| {
+            let mut all = view.unanswered.iter().filter(|_| !view.link.is_connected());
+            all.find_map(|unanswered| match &*unanswered.request {
+                UserRequest::Decide(of, decision) if of == id => {
+                    Some(decision.approved == Some(true))
+                }
+                _ => None,
+            })
+        })
     }
 
     /// Asks for the label of this page's token, unless that was done.
@@ -318,15 +359,24 @@ impl ConversationState {
 
     /// Sends a request about the session to the REST API, at `path` beneath it. A refusal is shown.
     pub(super) fn ask(self, request: impl FnOnce(String) -> ApiRequest, path: &str) {
+        self.ask_then(request, path, || ());
+    }
+
+    /// Like [`ConversationState::ask`], and calls `then` once the relay has done it.
+    pub(super) fn ask_then(
+        self,
+        request: impl FnOnce(String) -> ApiRequest,
+        path: &str,
+        then: impl FnOnce() + 'static,
+    ) {
         if self.frame.get_value().is_some_and(EmbedFrame::only_watches) {
             return self.problem.set(Some("This page can only watch the session.".to_owned()));
         }
         self.problem.set(None);
         let request = request(format!("/api/session/{}/{path}", self.id()));
-        api::ask(self.access, request, move |answer| {
-            if let Err(error) = answer {
-                let _ = self.problem.try_set(Some(error.to_string()));
-            }
+        api::ask(self.access, request, move |answer| match answer {
+            Ok(_) => then(),
+            Err(error) => _ = self.problem.try_set(Some(error.to_string())),
         });
     }
 

@@ -463,8 +463,8 @@ impl TerminalState {
             }
             PageEvent::Offline => {
                 self.no_network.set(true);
-                // The socket may stay silent instead of closing, so check that it is alive.
-                self.post(DriverInput::Wake);
+                // The socket may stay silent instead of closing.
+                self.post(DriverInput::NetworkLost);
             }
             PageEvent::Visible => {
                 self.post(DriverInput::Shown);

@@ -43,6 +43,8 @@ fn say(view: &SessionView, no_network: bool, now: Time) -> StatusText {
         }
         LinkView::Live if view.read_only => said("live", "Live, watching", String::new(), false),
         LinkView::Live => said("live", "Live", String::new(), false),
+        LinkView::Silent if no_network => said("away", "No network", String::new(), false),
+        LinkView::Silent => said("away", "Relay not answering", String::new(), false),
         LinkView::Waiting { .. } if no_network => said("away", "No network", String::new(), true),
         LinkView::Waiting { until, .. } => {
             let seconds = (*until - now).as_millis().div_ceil(1000);

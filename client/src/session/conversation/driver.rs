@@ -1,5 +1,8 @@
 //! Connects the link machine, the fold and the page.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use moorline_shared::event::{AgentPending, Event, EventKind};
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ApprovalId, ClientId, Cursor, Seq, TurnId};
@@ -16,6 +19,7 @@ use moorline_shared::rest::{DecideApproval, SendPrompt};
 use moorline_shared::session::Lifecycle;
 use moorline_shared::text::plain_text;
 use moorline_shared::time::Time;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::session::view::LinkView;
@@ -40,6 +44,10 @@ pub trait ConversationEffects {
     fn show(&mut self, view: &ConversationView);
     /// Shows a part of the conversation that has changed.
     fn changed(&mut self, change: ConversationChange);
+    /// Keeps a request for a later page of the session, until it is forgotten.
+    fn keep(&mut self, number: RequestNumber, request: &UserRequest);
+    /// Forgets a request that was kept: it is answered, or taken back.
+    fn forget(&mut self, number: RequestNumber);
     /// Passes on the answer to a request: nothing if it is stored, or the sentence of the refusal.
     fn answered(&mut self, request: RequestNumber, answer: Result<(), String>);
 }
@@ -61,7 +69,8 @@ pub enum ConversationChange {
 pub type RequestNumber = u64;
 
 /// Something that the user asks of the agent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum UserRequest {
     /// Queues a prompt, as the turn with this id.
     Prompt(TurnId, SendPrompt),
@@ -72,8 +81,8 @@ pub enum UserRequest {
 }
 
 impl UserRequest {
-    fn message(self, request: RequestNumber) -> ClientMessage {
-        match self {
+    fn message(&self, request: RequestNumber) -> ClientMessage {
+        match self.clone() {
             Self::Prompt(turn_id, prompt) => {
                 ClientMessage::Prompt(PromptMessage { request, turn_id, prompt })
             }
@@ -88,6 +97,17 @@ impl UserRequest {
     }
 }
 
+/// A request that is not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnansweredRequest {
+    /// Its number.
+    pub number: RequestNumber,
+    /// The request.
+    pub request: Arc<UserRequest>,
+    /// True if it was sent: it may have arrived, and cannot be taken back.
+    pub was_sent: bool,
+}
+
 /// The link and the session around a conversation, in small values that can be compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConversationView {
@@ -99,8 +119,8 @@ pub struct ConversationView {
     pub read_only: bool,
     /// True once the conversation is known.
     pub is_known: bool,
-    /// The number of requests that are not answered.
-    pub unanswered: usize,
+    /// The requests that are not answered, oldest first.
+    pub unanswered: Vec<UnansweredRequest>,
     /// The session's name, once it is known.
     pub name: Option<String>,
 }
@@ -112,6 +132,8 @@ pub enum ConversationInput {
     Dial,
     /// The network is back, or the page is visible again.
     Wake,
+    /// The network went away.
+    NetworkLost,
     /// The socket is open.
     Opened(Generation),
     /// A text message arrived.
@@ -135,6 +157,8 @@ pub struct ConversationDriver<E> {
     watches: bool,
     /// The user's requests that are not answered.
     requests: StreamRequests,
+    /// The same requests, as the user made them.
+    asked: BTreeMap<RequestNumber, Arc<UserRequest>>,
     view: ConversationView,
 }
 
@@ -151,6 +175,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             is_known: false,
             watches: false,
             requests: StreamRequests::default(),
+            asked: BTreeMap::new(),
             view: ConversationView::default(),
         }
     }
@@ -199,14 +224,31 @@ impl<E: ConversationEffects> ConversationDriver<E> {
 
     /// Sends a request, now or once there is a connection, and again until it is answered.
     /// `answered` follows with the number that is returned; `None` if too many wait, or if this page
-    /// may only watch.
+    /// may only watch. A later page can send a prompt or a decision again: it is kept until then, and
+    /// counts once.
     pub fn request(&mut self, request: UserRequest) -> Option<RequestNumber> {
         if self.watches || self.requests.len() >= REQUESTS {
             return None;
         }
         let number = self.requests.add(|number| request.message(number));
+        if !matches!(request, UserRequest::Stop(..)) {
+            self.effects.keep(number, &request);
+        }
+        self.asked.insert(number, Arc::new(request));
         self.settle(self.effects.now());
         Some(number)
+    }
+
+    /// Takes back a request that was never sent, and returns it. `None` if it may have arrived, or is
+    /// answered.
+    pub fn take_back(&mut self, number: RequestNumber) -> Option<Arc<UserRequest>> {
+        if !self.requests.take_back(number) {
+            return None;
+        }
+        self.effects.forget(number);
+        let request = self.asked.remove(&number);
+        self.settle(self.effects.now());
+        request
     }
 
     /// Handles an event, performs the effects that follow from it, and sets the next `Tick`.
@@ -215,6 +257,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
         match input {
             ConversationInput::Dial => self.client.handle(now, LinkInput::Dial),
             ConversationInput::Wake => self.client.handle(now, LinkInput::Wake),
+            ConversationInput::NetworkLost => self.client.handle(now, LinkInput::NetworkLost),
             ConversationInput::Opened(generation) => {
                 self.requests.opened();
                 self.client.handle(now, LinkInput::Opened(generation));
@@ -255,6 +298,8 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             return;
         }
         let DoneMessage { request, code, message } = done;
+        self.asked.remove(&request);
+        self.effects.forget(request);
         let answer = match code {
             None => Ok(()),
             Some(code) => Err(message.unwrap_or(code)),
@@ -269,7 +314,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
 
     fn settle(&mut self, now: Time) {
         self.perform(now);
-        self.send_requests();
+        self.send_requests(now);
         let view = self.compose();
         if view != self.view {
             self.effects.show(&view);
@@ -347,13 +392,20 @@ impl<E: ConversationEffects> ConversationDriver<E> {
         self.effects.changed(change);
     }
 
-    fn send_requests(&mut self) {
-        if !self.client.status().is_connected() {
-            return;
-        }
-        while let Some(message) = self.requests.poll_send() {
+    fn send_requests(&mut self, now: Time) {
+        let is_connected = self.client.status().is_connected();
+        while is_connected && let Some(message) = self.requests.poll_send() {
             self.effects.send_text(&message.to_json());
         }
+        self.client.await_answer(now, is_connected && self.requests.is_awaited());
+    }
+
+    fn unanswered(&self) -> impl Iterator<Item = UnansweredRequest> {
+        self.asked.iter().map(|(number, request)| UnansweredRequest {
+            number: *number,
+            request: Arc::clone(request),
+            was_sent: self.requests.was_sent(*number),
+        })
     }
 
     fn compose(&mut self) -> ConversationView {
@@ -366,7 +418,7 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             lifecycle: extended.map(|meta| meta.lifecycle),
             read_only: self.watches || extended.is_some_and(|meta| meta.scope == Scope::Read),
             is_known: self.is_known,
-            unanswered: self.requests.len(),
+            unanswered: self.unanswered().collect(),
             name: meta.map(|meta| plain_text(&meta.name, NAME_CHARACTERS)),
         }
     }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use moorline_shared::event::AgentPending;
 use moorline_shared::fold::Conversation;
@@ -15,6 +16,7 @@ use super::driver::{
     ConversationChange, ConversationDriver, ConversationEffects, ConversationInput,
     ConversationView, RequestNumber, UserRequest,
 };
+use super::kept::{self, KeptRequest};
 use crate::bindings::clock;
 use crate::bindings::observe::FrameRequest;
 use crate::bindings::page::{self, PageEvent, PageWatch};
@@ -115,7 +117,8 @@ impl ConversationLink {
         let post = poster(&Rc::downgrade(&shared));
         let watch = page::watch(move |event| match event {
             PageEvent::Online | PageEvent::Visible => post(ConversationInput::Wake),
-            PageEvent::Offline | PageEvent::Hidden => {}
+            PageEvent::Offline => post(ConversationInput::NetworkLost),
+            PageEvent::Hidden => {}
         });
         shared.post(ConversationInput::Dial);
         Self { shared, _watch: Rc::new(watch) }
@@ -161,7 +164,12 @@ impl ConversationLink {
 
     /// Sends a request until it is answered, and calls `then` with the answer: the sentence of the
     /// refusal, if it was refused.
-    pub fn request(&self, request: UserRequest, then: impl FnOnce(Result<(), String>) + 'static) {
+    /// Returns false if it was not taken.
+    pub fn request(
+        &self,
+        request: UserRequest,
+        then: impl FnOnce(Result<(), String>) + 'static,
+    ) -> bool {
         let number = match self.shared.driver.borrow_mut().as_mut() {
             Some(driver) => driver.request(request),
             None => None,
@@ -175,6 +183,36 @@ impl ConversationLink {
                     .into()))
             }
         }
+        number.is_some()
+    }
+}
+
+impl ConversationLink {
+    /// Sends a request that an earlier page has kept: see [`ConversationLink::request`].
+    pub fn request_again(
+        &self,
+        kept: KeptRequest,
+        then: impl FnOnce(Result<(), String>) + 'static,
+    ) {
+        // It is kept anew under its new number first: an end of the page in between loses nothing.
+        if self.request(kept.request, then) {
+            kept::forget(&kept.key);
+        }
+    }
+
+    /// Takes back a request: see [`ConversationDriver::take_back`].
+    #[must_use]
+    pub fn take_back(&self, number: RequestNumber) -> Option<Arc<UserRequest>> {
+        let request = self.shared.driver.borrow_mut().as_mut()?.take_back(number)?;
+        self.shared.hooks.borrow_mut().remove(&number);
+        Some(request)
+    }
+
+    /// Returns true if the browser keeps a request for a later page.
+    #[must_use]
+    pub fn is_kept(&self, number: RequestNumber) -> bool {
+        let Ok(driver) = self.shared.driver.try_borrow() else { return false };
+        driver.as_ref().is_some_and(|driver| driver.effects().kept.contains_key(&number))
     }
 }
 
@@ -198,6 +236,8 @@ struct LinkEffects {
     report: FrameRequest,
     socket: Option<Socket>,
     alarm: Alarm,
+    /// The keys under which the browser keeps the requests without an answer.
+    kept: BTreeMap<RequestNumber, String>,
 }
 
 impl LinkEffects {
@@ -222,6 +262,7 @@ impl LinkEffects {
             report,
             socket: None,
             alarm: Alarm::default(),
+            kept: BTreeMap::new(),
         }
     }
 }
@@ -278,6 +319,18 @@ impl ConversationEffects for LinkEffects {
     fn changed(&mut self, change: ConversationChange) {
         self.changes.borrow_mut().insert(change);
         self.report.ask();
+    }
+
+    fn keep(&mut self, number: RequestNumber, request: &UserRequest) {
+        if let Some(key) = kept::keep(&self.id, number, request) {
+            self.kept.insert(number, key);
+        }
+    }
+
+    fn forget(&mut self, number: RequestNumber) {
+        if let Some(key) = self.kept.remove(&number) {
+            kept::forget(&key);
+        }
     }
 
     fn answered(&mut self, request: RequestNumber, answer: Result<(), String>) {

@@ -1,5 +1,7 @@
 //! Tests of the driver, with effects that are plain values.
 
+use std::cell::Cell;
+
 use moorline_shared::event::{AgentMessage, AgentState, Event, EventFields};
 use moorline_shared::fold::Conversation;
 use moorline_shared::id::{ClientId, Epoch, Seq, TurnId};
@@ -13,6 +15,7 @@ use moorline_shared::time::Time;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use crate::session::view::LinkView;
 
 /// Records the effects that were requested.
 #[derive(Default)]
@@ -22,11 +25,16 @@ struct Recorded {
     view: ConversationView,
     changes: Vec<ConversationChange>,
     answers: Vec<(RequestNumber, Result<(), String>)>,
+    /// The requests that are kept.
+    kept: Vec<RequestNumber>,
+    /// The time, and the one that was asked for.
+    now: Cell<Time>,
+    tick: Option<Time>,
 }
 
 impl ConversationEffects for Recorded {
     fn now(&self) -> Time {
-        Time::from_ms(1)
+        self.now.get()
     }
     fn dial(&mut self, generation: Generation) {
         self.dialled = Some(generation);
@@ -37,12 +45,20 @@ impl ConversationEffects for Recorded {
     fn send_text(&mut self, text: &str) {
         self.sent.push(ClientMessage::from_json(text).unwrap());
     }
-    fn tick_at(&mut self, _: Option<Time>) {}
+    fn tick_at(&mut self, time: Option<Time>) {
+        self.tick = time;
+    }
     fn show(&mut self, view: &ConversationView) {
         self.view = view.clone();
     }
     fn changed(&mut self, change: ConversationChange) {
         self.changes.push(change);
+    }
+    fn keep(&mut self, number: RequestNumber, _: &UserRequest) {
+        self.kept.push(number);
+    }
+    fn forget(&mut self, number: RequestNumber) {
+        self.kept.retain(|kept| *kept != number);
     }
     fn answered(&mut self, request: RequestNumber, answer: Result<(), String>) {
         self.answers.push((request, answer));
@@ -156,7 +172,7 @@ fn no_more_requests_are_sent_than_a_stream_takes() {
         let sent = (STREAM_REQUESTS + request as usize).min(turns.len());
         assert_eq!(bench.prompts(), turns[..sent]);
     }
-    assert_eq!(bench.effects().view.unanswered, 0);
+    assert_eq!(bench.effects().view.unanswered, []);
 }
 
 #[test]
@@ -165,7 +181,8 @@ fn a_request_is_sent_until_it_is_answered() {
     let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
     let number = bench.0.request(UserRequest::Prompt(turn(), prompt)).unwrap();
     assert_eq!(bench.prompts(), []);
-    assert_eq!(bench.effects().view.unanswered, 1);
+    assert_eq!(bench.effects().view.unanswered.len(), 1);
+    assert_eq!(bench.effects().kept, [number]);
     bench.connect(0, Outcome::Continue);
     assert_eq!(bench.prompts(), [turn()]);
     // The answer is lost. The turn's id tells the relay that it is the same prompt.
@@ -175,6 +192,7 @@ fn a_request_is_sent_until_it_is_answered() {
     bench.say(&ServerMessage::Done(DoneMessage { request: number, code: None, message: None }));
     bench.say(&ServerMessage::Done(DoneMessage { request: number, code: None, message: None }));
     assert_eq!(bench.effects().answers, [(number, Ok(()))]);
+    assert_eq!(bench.effects().kept, [0; 0]);
     bench.lose();
     bench.connect(0, Outcome::Continue);
     assert_eq!(bench.prompts().len(), 2);
@@ -190,4 +208,40 @@ fn a_refusal_says_what_to_do() {
     bench.say(&ServerMessage::Done(DoneMessage { request: number, code, message }));
     let refused = Err("The turn does not run.".to_owned());
     assert_eq!(bench.effects().answers, [(number, refused)]);
+}
+
+#[test]
+fn what_was_never_sent_is_taken_back_and_what_may_have_arrived_is_not() {
+    let mut bench = Bench::new();
+    let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+    let request = UserRequest::Prompt(turn(), prompt);
+    let number = bench.0.request(request.clone()).unwrap();
+    assert_eq!(bench.0.take_back(number).as_deref(), Some(&request));
+    assert_eq!((bench.effects().view.unanswered.len(), bench.effects().kept.len()), (0, 0));
+    let number = bench.0.request(request).unwrap();
+    bench.connect(0, Outcome::Continue);
+    assert_eq!(bench.prompts(), [turn()]);
+    assert_eq!(bench.0.take_back(number), None);
+    bench.lose();
+    assert!(bench.effects().view.unanswered[0].was_sent);
+    assert_eq!(bench.0.take_back(number), None);
+}
+
+#[test]
+fn a_prompt_without_an_answer_makes_the_page_say_so_within_seconds() {
+    let mut bench = Bench::new();
+    bench.connect(0, Outcome::Continue);
+    let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+    let number = bench.0.request(UserRequest::Prompt(turn(), prompt)).unwrap();
+    while bench.effects().view.link == LinkView::Live {
+        bench.effects().now.set(bench.effects().tick.unwrap());
+        bench.0.handle(ConversationInput::Tick);
+    }
+    assert_eq!(bench.effects().view.link, LinkView::Silent);
+    assert_eq!(bench.effects().now.get(), Time::from_ms(3_000));
+    // A late answer takes it back.
+    bench.say(&ServerMessage::Done(DoneMessage { request: number, code: None, message: None }));
+    assert_eq!(bench.effects().view.link, LinkView::Live);
+    bench.0.handle(ConversationInput::NetworkLost);
+    assert_eq!(bench.effects().view.link, LinkView::Silent);
 }

@@ -19,6 +19,7 @@ use crate::session::access::PageAccess;
 use crate::session::alarm::Alarm;
 use crate::session::drafts::{self, DraftPart};
 use crate::session::pasted::is_token;
+use crate::session::words;
 use crate::ui::preferences::Preferences;
 
 /// The page in a frame.
@@ -114,7 +115,9 @@ impl EmbedHub {
         let _ = self.handed.try_set_value(None);
         if self.refusal.get_untracked().is_none() {
             self.refusal.set(Some(code));
-            self.refuse("refused", format!("The relay refused the session with code {code}."));
+            let (title, text) =
+                self.session.with_value(|session| words::refusal(code, session.as_str()));
+            self.refuse("refused", format!("{title}: {text}"));
         }
     }
 

@@ -49,10 +49,9 @@ impl EventSubscription {
         *shared.events.borrow_mut() = Some(Events::new(browser, seed));
         let post = poster(&Rc::downgrade(&shared));
         let watch = page::watch(move |event| match event {
-            PageEvent::Online => post(StreamInput::Online),
+            PageEvent::Online | PageEvent::Offline => post(StreamInput::NetworkChanged),
             PageEvent::Visible => post(StreamInput::Seen),
             PageEvent::Hidden => post(StreamInput::Hidden),
-            PageEvent::Offline => {}
         });
         shared.post(StreamInput::Dial);
         Self { shared, _watch: watch }

@@ -138,7 +138,7 @@ fn some_close_codes_are_for_good_and_others_pass() {
         subject.open();
         subject.close_with(code);
         assert_eq!(subject.status(), StreamStatus::Refused { code });
-        subject.at(60_000).handle(StreamInput::Online);
+        subject.at(60_000).handle(StreamInput::NetworkChanged);
         assert_eq!((subject.values().dials.len(), subject.values().tick), (1, None));
     }
     for code in [1000, 1002, close::ABNORMAL, 4429, 4500] {
@@ -158,7 +158,7 @@ fn a_stream_that_is_over_is_not_dialled_again_but_by_hand() {
     subject.close_with(close::NOTHING_FOLLOWS);
     assert_eq!(subject.status(), StreamStatus::Ended);
     assert!(subject.status().is_final() && !subject.values().open);
-    subject.0.handle(StreamInput::Online);
+    subject.0.handle(StreamInput::NetworkChanged);
     assert_eq!(subject.values().dials.len(), 1);
     subject.0.handle(StreamInput::Dial);
     assert_eq!(subject.values().dials.len(), 2);
@@ -219,7 +219,7 @@ fn a_server_that_restarts_is_asked_again_at_once() {
 #[test]
 fn the_network_coming_back_ends_a_wait_and_replaces_an_open_stream() {
     let mut subject = Subject::live();
-    subject.at(1_000).handle(StreamInput::Online);
+    subject.at(1_000).handle(StreamInput::NetworkChanged);
     assert_eq!(subject.values().dials.len(), 2);
     subject.close();
     assert!(subject.waits().is_some());
@@ -250,7 +250,7 @@ fn a_page_that_nobody_sees_lets_go_of_its_stream_and_goes_on_when_it_is_seen() {
     assert_eq!(subject.values().tick, Some(Time::from_ms(61_000)));
     subject.wait();
     assert_eq!((subject.values().open, subject.values().tick), (false, None));
-    subject.at(100_000).handle(StreamInput::Online);
+    subject.at(100_000).handle(StreamInput::NetworkChanged);
     assert_eq!(subject.values().dials.len(), 1);
     subject.at(900_000).handle(StreamInput::Seen);
     assert_eq!(subject.values().dials.len(), 2);
@@ -261,7 +261,7 @@ fn a_page_that_nobody_sees_lets_go_of_its_stream_and_goes_on_when_it_is_seen() {
 fn what_an_older_request_tells_is_ignored() {
     let mut subject = Subject::live();
     let old = subject.current();
-    subject.at(20_000).handle(StreamInput::Online);
+    subject.at(20_000).handle(StreamInput::NetworkChanged);
     subject.0.handle(StreamInput::Bytes(old, b"data: late\n\n".to_vec()));
     subject.0.handle(StreamInput::Closed(old, close::ABNORMAL));
     subject.0.handle(StreamInput::Closed(old, 4404));

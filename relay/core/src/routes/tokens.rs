@@ -17,8 +17,17 @@ use crate::schema::LARGEST_NUMBER;
 pub fn new_token(wanted: &CreateToken, now: Time) -> Result<NewToken, ApiError> {
     let label = name(wanted.label.as_deref())?;
     let access: Access = wanted.scope.parse().map_err(ApiError::bad_request)?;
+    check_lifetime(wanted.expires_in_ms)?;
     let expires_at = wanted.expires_in_ms.map(|ms| now + Duration::from_millis(ms));
     NewToken::make(&access, label, now, expires_at).map_err(|error| ApiError::internal(&error))
+}
+
+/// Refuses a token that would have expired before anybody has it.
+fn check_lifetime(expires_in_ms: Option<u64>) -> Result<(), ApiError> {
+    match expires_in_ms {
+        Some(0) => Err(ApiError::bad_request("`expiresInMs` must be at least 1.")),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the row after a change that a request asks for.
@@ -38,6 +47,7 @@ pub fn changed_token(
         Some(label) => name(Some(label))?,
         None => record.label,
     };
+    check_lifetime(wanted.expires_in_ms.flatten())?;
     let expires_at_ms = match wanted.expires_in_ms {
         Some(Some(ms)) => Some(now.ms.saturating_add(ms).min(LARGEST_NUMBER)),
         Some(None) => None,
@@ -67,6 +77,8 @@ mod tests {
         assert!(!format!("{made:?}").contains(&made.text));
         let bad = CreateToken { scope: "everything".into(), ..wanted };
         assert_eq!(new_token(&bad, Time::from_ms(5)).unwrap_err().status().as_u16(), 400);
+        let over = CreateToken { scope: "host".into(), label: None, expires_in_ms: Some(0) };
+        assert_eq!(new_token(&over, Time::from_ms(5)).unwrap_err().status().as_u16(), 400);
     }
 
     #[test]
@@ -91,6 +103,8 @@ mod tests {
         let lasting = wanted(r#"{"expiresInMs":null}"#);
         assert_eq!(serde_json::to_string(&lasting).unwrap(), r#"{"expiresInMs":null}"#);
         assert_eq!(changed_token(same, &lasting, now).unwrap().expires_at_ms, None);
+        let over = ChangeToken { expires_in_ms: Some(Some(0)), ..ChangeToken::default() };
+        assert!(changed_token(less.clone(), &over, now).is_err());
         let bad = ChangeToken { scope: Some("root".into()), ..ChangeToken::default() };
         assert!(changed_token(less, &bad, now).is_err());
     }

@@ -195,7 +195,11 @@ impl World {
                 }
             }
             22 => {
-                let input = if self.rng.once_in(2) { Input::Wake } else { Input::Repaint };
+                let input = match self.rng.below(4) {
+                    0..=1 => Input::Repaint,
+                    2 => Input::Wake,
+                    _ => Input::NetworkLost,
+                };
                 self.users[user].client.handle(self.now, input);
             }
             23 => {

@@ -25,6 +25,7 @@ use super::DataDir;
 use super::credential::{NO_TOKEN, RelayCredential, SessionOpener};
 use super::serve::reachable;
 use super::trust::TrustOptions;
+use super::unreachable::unreachable;
 use crate::command_socket::ask_pass;
 use crate::data_folder::DataFolder;
 use crate::http_client;
@@ -370,17 +371,7 @@ impl Relay {
         &self,
         answer: Result<http::Response<ureq::Body>, ureq::Error>,
     ) -> anyhow::Result<T> {
-        let unreachable = || match (self.url.starts_with("https://"), &self.url) {
-            (true, url) => format!(
-                "no relay that can be verified answers at {url}: name one with --url, and its \
-                 certificate with --tls-fingerprint or --tls-ca if the system's authorities have \
-                 not signed it"
-            ),
-            (false, url) => format!(
-                "no relay answers at {url}: start one with `moorline serve`, or name one with --url"
-            ),
-        };
-        let mut answer = answer.with_context(unreachable)?;
+        let mut answer = answer.map_err(|error| unreachable(&self.url, error))?;
         let status = answer.status();
         if status.is_success() {
             return answer.body_mut().read_json().context("the relay's answer is not understood");

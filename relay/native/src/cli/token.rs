@@ -15,7 +15,7 @@ use crate::auth::Tokens;
 use crate::console::print;
 use crate::data_folder::DataFolder;
 use crate::store::TokenRecord;
-use moorline_core::auth::Access;
+use moorline_core::auth::{Access, InvalidAccess};
 use moorline_core::rfc3339;
 
 /// Make, list, change and revoke tokens; works while the relay runs.
@@ -41,7 +41,7 @@ enum TokenAction {
     New {
         /// The scope: admin, host, project:ID:write, project:ID:read, session:ID:write or
         /// session:ID:read.
-        #[arg(long, default_value = "admin")]
+        #[arg(long, default_value = "admin", value_parser = parse_scope)]
         scope: Access,
         /// The lifetime: a number and s, m, h or d. Without it, the token is valid until it is
         /// revoked.
@@ -63,7 +63,7 @@ enum TokenAction {
         id: String,
         /// The scope from now on. What the token has opened is closed, and can be opened again if
         /// the new scope allows it.
-        #[arg(long, group = "change")]
+        #[arg(long, group = "change", value_parser = parse_scope)]
         scope: Option<Access>,
         /// The lifetime from now on: a number and s, m, h or d.
         #[arg(long, value_parser = parse_duration, value_name = "TIME", group = "change")]
@@ -165,6 +165,17 @@ fn changed_line(token: &TokenSummary) -> String {
     format!("Changed {}  {}  until {until}  {label}\n", token.id, token.scope)
 }
 
+/// Reads a scope, and says which part of it is wrong.
+fn parse_scope(text: &str) -> Result<Access, String> {
+    text.parse().map_err(|error: InvalidAccess| {
+        let session = text.strip_prefix("session:").and_then(|rest| rest.split(':').next());
+        match session.filter(|id| !id.is_empty() && id.len() < 8) {
+            Some(id) => format!("{id:?} is not a session's id: those have at least 8 characters"),
+            None => error.to_string(),
+        }
+    })
+}
+
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let explain =
         || format!("{text:?} is not a duration: use a number and s, m, h or d, such as 12h");
@@ -183,6 +194,13 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scope_with_a_short_id_says_so() {
+        assert!(parse_scope("session:abc:read").unwrap_err().contains("at least 8 characters"));
+        assert!(parse_scope("session:").unwrap_err().contains("must be"));
+        assert_eq!(parse_scope("admin"), Ok(Access::Admin));
+    }
 
     #[test]
     fn times_are_a_number_and_a_unit() {

@@ -1,4 +1,5 @@
-//! The answers of the client's terminal to queries of the program, and how a client is set up.
+//! The answers of the client's terminal to queries of the program, the requests of its owner, and how a
+//! client is set up.
 
 use bytes::Bytes;
 
@@ -7,11 +8,32 @@ use crate::id::{Cursor, Seq};
 use crate::limits::FRAME_DATA_BYTES;
 use crate::link::receiver::Receiver;
 use crate::message::{ClientMessage, Scope};
+use crate::time::Time;
 
 impl Client {
     /// Returns typed input that is not accepted yet, oldest first.
     pub fn pending_input(&self) -> impl Iterator<Item = &[u8]> {
         self.input.pending()
+    }
+
+    /// Discards input that was typed but never sent.
+    pub fn discard_unsent_input(&mut self) {
+        self.input.discard_unsent();
+    }
+
+    /// Discards all input that is not accepted. A piece that was sent is sent again without its
+    /// data, for a relay that keeps it for its host. The session keeps a piece that it already got.
+    pub fn discard_input(&mut self) {
+        if self.input.blank() > 0 {
+            self.input.send_again();
+        }
+    }
+
+    /// Takes notice of whether a request that the owner has sent on this connection waits for its
+    /// answer: see [`StreamRequests`](crate::link::StreamRequests). An answer that is overdue makes
+    /// the client ask for a sign of life.
+    pub fn await_answer(&mut self, now: Time, is_awaited: bool) {
+        self.request_sent = is_awaited.then(|| self.request_sent.unwrap_or(now));
     }
 
     /// Starts at a cursor that an earlier client has reached, instead of with a snapshot. The owner

@@ -74,7 +74,7 @@ fn typing_into_a_dead_connection_finds_out_within_seconds() {
     assert_eq!(outputs(&mut client, start).len(), 1);
     let mut acked = client.clone();
     let ping = client.poll_timeout().unwrap();
-    assert_eq!(ping, start + INPUT_PATIENCE);
+    assert_eq!(ping, start + ANSWER_PATIENCE);
     client.tick(ping);
     let asked = outputs(&mut client, ping);
     assert!(matches!(asked[..], [Output::Send(ClientMessage::Ping { .. })]), "{asked:?}");
@@ -83,9 +83,48 @@ fn typing_into_a_dead_connection_finds_out_within_seconds() {
         now = client.poll_timeout().unwrap();
         client.tick(now);
     }
-    assert!(now < start + Duration::from_secs(8), "{now:?}");
+    assert_eq!((client.status(), now), (ClientStatus::Silent, Time::from_ms(3_000)));
+    let mut late = client.clone();
+    late.handle(now, Input::Message(SOCKET, ServerMessage::Pong { t: 0 }));
+    assert_eq!(late.status(), ClientStatus::Live);
+    while client.status() == ClientStatus::Silent {
+        now = client.poll_timeout().unwrap();
+        client.tick(now);
+    }
+    assert!(now < start + Duration::from_secs(7), "{now:?}");
     acked.handle(start, Input::Message(SOCKET, ServerMessage::InputAck { seq: Seq(1) }));
     assert!(acked.poll_timeout() > Some(ping));
+}
+
+#[test]
+fn a_request_without_an_answer_finds_out_as_typing_does() {
+    let start = Time::from_ms(0);
+    let mut client = live(start);
+    client.await_answer(start, true);
+    client.await_answer(Time::from_ms(500), true);
+    let mut answered = client.clone();
+    let mut now = start;
+    while client.status() == ClientStatus::Live {
+        now = client.poll_timeout().unwrap();
+        client.tick(now);
+        outputs(&mut client, now);
+    }
+    assert_eq!((client.status(), now), (ClientStatus::Silent, Time::from_ms(3_000)));
+    answered.await_answer(now, false);
+    assert!(answered.poll_timeout() > Some(Time::from_ms(3_000)));
+}
+
+#[test]
+fn the_loss_of_the_network_is_told_at_once_and_an_answer_takes_it_back() {
+    let start = Time::from_ms(0);
+    let mut client = live(start);
+    client.handle(start, Input::NetworkLost);
+    assert_eq!(client.status(), ClientStatus::Silent);
+    assert!(client.status().is_connected());
+    let asked = outputs(&mut client, start);
+    assert!(matches!(asked[..], [Output::Send(ClientMessage::Ping { .. })]), "{asked:?}");
+    client.handle(start, Input::Message(SOCKET, ServerMessage::Pong { t: 0 }));
+    assert_eq!(client.status(), ClientStatus::Live);
 }
 
 /// Tells the client that the session is in this state, as a relay does on an open stream.
@@ -246,7 +285,7 @@ fn nobody_is_asked_for_life_because_a_host_is_away() {
     let [Output::Send(ping)] = &outputs(&mut client, heartbeat)[..] else { panic!("no ping") };
     assert_eq!(ping.to_json(), KEEPALIVE_PING);
     told(&mut client, heartbeat, SOCKET, Lifecycle::Live);
-    assert_eq!(client.poll_timeout(), Some(heartbeat + INPUT_PATIENCE));
+    assert_eq!(client.poll_timeout(), Some(heartbeat + ANSWER_PATIENCE));
 }
 
 fn replies(client: &mut Client) -> Vec<(u64, bool)> {

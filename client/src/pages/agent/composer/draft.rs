@@ -108,23 +108,33 @@ impl PromptDraft {
             return;
         }
         let prompt = SendPrompt {
-            command: Some(if text.is_empty() { " ".to_owned() } else { text.clone() }),
-            images: images.clone(),
-            context: Some(files.clone()).filter(|files| !files.is_empty()),
+            command: Some(if text.is_empty() { " ".to_owned() } else { text }),
+            images,
+            context: Some(files).filter(|files| !files.is_empty()),
             ..SendPrompt::default()
         };
-        // It is sent until it is answered; a refusal brings it back, if nothing else was typed.
+        // It is sent until it is answered; a refusal brings it back.
         self.set(String::new());
         self.images.set(Vec::new());
         self.files.set(Vec::new());
         self.problem.set(None);
+        let sent = prompt.clone();
         self.state.prompt(prompt, move |answer| {
-            if answer.is_err() && self.text.try_get_untracked().is_some_and(|now| now.is_empty()) {
-                self.set(text);
-                self.images.set(images);
-                self.files.set(files);
+            if answer.is_err() {
+                self.restore(&sent);
             }
         });
+    }
+
+    /// Puts back a prompt that was not sent or was refused, before what was typed since.
+    pub(super) fn restore(self, prompt: &SendPrompt) {
+        let Some(now) = self.text.try_get_untracked() else { return };
+        let text = prompt.command.as_deref().unwrap_or_default().trim();
+        let texts = [text, now.as_str()].into_iter().filter(|text| !text.is_empty());
+        self.set(texts.collect::<Vec<_>>().join("\n\n"));
+        self.images
+            .update(|images| images.splice(..0, prompt.images.iter().cloned()).for_each(drop));
+        prompt.context.iter().flatten().for_each(|path| self.refer_to(path.clone()));
     }
 
     /// Returns true if the agent takes images, once that is known; tracked.

@@ -1,4 +1,5 @@
-//! The parts of the composer that are loaded after the page: images, and completions.
+//! The parts of the composer that are loaded after the page: images, completions, and the prompts without
+//! an answer.
 //!
 //! A prompt can be typed and sent without them.
 
@@ -7,6 +8,7 @@ use leptos::prelude::*;
 use super::draft::PromptDraft;
 use super::offers::{OfferList, offers};
 use super::pictures::{self, add, drop_target, image_picker, pictures};
+use super::unsent::{self, unsent};
 use crate::bindings::images;
 use crate::bindings::part::LoadError;
 use crate::bindings::text_field::{self, FieldEvent, FieldWatch};
@@ -30,6 +32,7 @@ pub(super) async fn load() -> LoadedExtras {
 
 fn above(draft: PromptDraft) -> AnyView {
     pictures::keep(draft);
+    unsent::send_kept(draft);
     let list = OfferList::new(draft.state, draft);
     let watch = StoredValue::new_local(None::<FieldWatch>);
     effect(move || {
@@ -58,6 +61,7 @@ fn above(draft: PromptDraft) -> AnyView {
     });
     view! {
         {drop_target(draft)}
+        {unsent(draft)}
         {offers(list)}
         {live(move || pictures(draft))}
     }

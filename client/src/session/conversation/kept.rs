@@ -1,0 +1,87 @@
+//! The requests of a conversation that are kept until they are answered, for a later page.
+//!
+//! Each has a key of its own, so that the tabs of a browser do not undo what the others keep. A
+//! browser that stores nothing keeps nothing: then they end with the page.
+
+use moorline_shared::id::SessionId;
+
+use super::driver::{RequestNumber, UserRequest};
+use crate::bindings::clock;
+use crate::bindings::storage::{self, Area};
+
+/// A request that an earlier page has kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRequest {
+    /// Its key in the browser's storage.
+    pub key: String,
+    /// The request.
+    pub request: UserRequest,
+}
+
+fn prefix(session: &SessionId) -> String {
+    format!("moorline.unsent.{session}.")
+}
+
+/// Keeps a request. Returns its key; `None` if the browser does not store it, as when it is full.
+pub(super) fn keep(
+    session: &SessionId,
+    number: RequestNumber,
+    request: &UserRequest,
+) -> Option<String> {
+    // Sorted by time. The random part tells tabs apart.
+    let (now, random) = (clock::wall_ms() as u64, clock::random_bits() as u32);
+    let key = format!("{}{now:014}.{number:06}.{random:08x}", prefix(session));
+    let json = serde_json::to_string(request).ok()?;
+    storage::set(Area::Browser, &key, &json).then_some(key)
+}
+
+/// Forgets the request that is kept under a key.
+pub fn forget(key: &str) {
+    storage::remove(Area::Browser, key);
+}
+
+/// Returns the requests that are kept for a session, oldest first. What cannot be read is forgotten.
+#[must_use]
+pub fn kept(session: &SessionId) -> Vec<KeptRequest> {
+    let mut keys = storage::keys(Area::Browser, &prefix(session));
+    keys.sort_unstable();
+    let read = |key: String| {
+        let text = storage::get(Area::Browser, &key)?;
+        match serde_json::from_str(&text) {
+            Ok(request) => Some(KeptRequest { key, request }),
+            Err(_) => {
+                forget(&key);
+                None
+            }
+        }
+    };
+    keys.into_iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use moorline_shared::id::TurnId;
+    use moorline_shared::rest::SendPrompt;
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn requests_are_kept_in_order_until_they_are_forgotten() {
+        let session: SessionId = "kept_session".parse().unwrap();
+        let prompt = |number| {
+            let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+            UserRequest::Prompt(TurnId::from_random(number), prompt)
+        };
+        let first = keep(&session, 1, &prompt(1)).unwrap();
+        let second = keep(&session, 2, &prompt(2)).unwrap();
+        storage::set(Area::Browser, &(prefix(&session) + "9"), "not a request");
+        let all = kept(&session);
+        assert_eq!(all.len(), 2);
+        assert_eq!((&all[0].key, &all[0].request), (&first, &prompt(1)));
+        assert_eq!((&all[1].key, &all[1].request), (&second, &prompt(2)));
+        forget(&first);
+        forget(&second);
+        assert_eq!(kept(&session), []);
+    }
+}
