@@ -1,13 +1,16 @@
 //! Builds the parts of the page that are loaded on demand, each as a module beside it: xterm.js
-//! with the addons that every terminal needs, separately what few terminals need, and highlight.js.
+//! with the addons that every terminal needs, separately what few terminals need, highlight.js, and the
+//! editor of files.
 //!
-//! Each package is a module that imports nothing and ends with its exports, so each becomes a
-//! function that returns its class. Files without a hash in their names are for tests. The served
+//! The packages of xterm.js and highlight.js are modules that import nothing and end with their exports,
+//! so each becomes a function that returns its class. Those of the editor import each other: esbuild
+//! bundles them. Files without a hash in their names are for tests. The served
 //! files have a hash of their content in their names, so that browsers may cache them for ever
 //! (`place.mjs` copies them).
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::path::Path;
+use std::process::Command;
 use std::{env, fs, io};
 
 #[path = "../host/src/screen/width.rs"]
@@ -82,7 +85,7 @@ fn main() {
     }
 }
 
-fn parts(packages: &Path) -> io::Result<[ModulePart; 5]> {
+fn parts(packages: &Path) -> io::Result<[ModulePart; 7]> {
     let (emulator, classes) = bundle(packages, &EMULATOR)?;
     let emulator =
         emulator + &as_host()? + &style(packages)? + &format!("export{{HostAddon,{classes}}};\n");
@@ -114,7 +117,36 @@ fn parts(packages: &Path) -> io::Result<[ModulePart; 5]> {
             variable: "PODS_STYLE_MODULE",
             content: late_style("src/style/pods.css")?,
         },
+        ModulePart {
+            name: "editor",
+            prefix: "part-editor",
+            variable: "EDITOR_MODULE",
+            content: bundled(packages, "src/bindings/editor.js")?,
+        },
+        ModulePart {
+            name: "files",
+            prefix: "part-files-code",
+            variable: "FILES_MODULE",
+            content: late_style("src/style/files.css")?
+                + &bundled(packages, "src/bindings/files.js")?,
+        },
     ])
+}
+
+/// Returns a script with all packages that it imports, as one module.
+fn bundled(packages: &Path, script: &str) -> io::Result<String> {
+    println!("cargo::rerun-if-changed={script}");
+    println!("cargo::rerun-if-changed=package-lock.json");
+    let made = Command::new("node")
+        .arg(packages.join("esbuild/bin/esbuild"))
+        .args([script, "--bundle", "--format=esm", "--minify", "--charset=utf8"])
+        .args(["--target=es2022", "--legal-comments=none", "--log-level=warning"])
+        .output()?;
+    if !made.status.success() {
+        let told = String::from_utf8_lossy(&made.stderr);
+        return Err(io::Error::other(format!("esbuild has failed with {script}: {told}")));
+    }
+    String::from_utf8(made.stdout).map_err(io::Error::other)
 }
 
 /// Returns highlight.js, with all languages that it has to know.

@@ -85,6 +85,8 @@ fn pages(router: Router) -> AnyView {
         PageRoute::Terminal(id) => parts::terminal_page(id),
         PageRoute::Approvals => parts::approvals_page(),
         PageRoute::Access => parts::access_page(),
+        PageRoute::Workspaces => parts::workspaces_page(),
+        PageRoute::Workspace(id) => parts::workspace_page(id),
         // Such an address is only loaded, never navigated to.
         PageRoute::Embed { .. } | PageRoute::NotFound => view! { <NotFound /> }.into_any(),
     })

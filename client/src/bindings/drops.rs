@@ -6,16 +6,45 @@ use wasm_bindgen::JsCast;
 use web_sys::{DataTransfer, DragEvent, Event, window};
 
 use super::images::{self, PickedFile};
+use super::page;
 
 /// An event of files that are dragged over the page.
 #[derive(Debug, Clone)]
 pub enum FileDrag {
     /// They are over the page.
-    Over,
+    Over(DraggedFiles),
     /// They have left it, or the user has given up.
     Left,
     /// They were dropped on it.
-    Dropped(Vec<PickedFile>),
+    Dropped(DraggedFiles),
+}
+
+/// Files that are dragged, and where they are.
+#[derive(Debug, Clone)]
+pub struct DraggedFiles {
+    event: DragEvent,
+    transfer: DataTransfer,
+}
+
+impl DraggedFiles {
+    /// Returns the files; none before they are dropped.
+    #[must_use]
+    pub fn files(&self) -> Vec<PickedFile> {
+        images::files(self.transfer.files().as_ref())
+    }
+
+    /// Returns what the browser has of them.
+    #[must_use]
+    pub const fn transfer(&self) -> &DataTransfer {
+        &self.transfer
+    }
+
+    /// Returns the value of an attribute of the nearest element that has it, from where they are
+    /// outwards.
+    #[must_use]
+    pub fn attribute_around(&self, name: &str) -> Option<String> {
+        page::attribute_around(&self.event, name)
+    }
 }
 
 /// Listens for dragged files until dropped.
@@ -29,9 +58,9 @@ pub fn take(happened: impl Fn(FileDrag) + Clone + 'static) -> DropWatch {
     let (over, left, dropped) = (happened.clone(), happened.clone(), happened);
     DropWatch {
         _listeners: [
-            listen("dragover", move |_, transfer| {
+            listen("dragover", move |event, transfer| {
                 transfer.set_drop_effect("copy");
-                over(FileDrag::Over);
+                over(FileDrag::Over(dragged(event, transfer)));
             }),
             listen("dragleave", move |event, _| {
                 // Without another element to enter, the window was left.
@@ -39,14 +68,18 @@ pub fn take(happened: impl Fn(FileDrag) + Clone + 'static) -> DropWatch {
                     left(FileDrag::Left);
                 }
             }),
-            listen("drop", move |_, transfer| {
-                dropped(FileDrag::Dropped(images::files(transfer.files().as_ref())));
+            listen("drop", move |event, transfer| {
+                dropped(FileDrag::Dropped(dragged(event, transfer)));
             }),
         ]
         .into_iter()
         .flatten()
         .collect(),
     }
+}
+
+fn dragged(event: &DragEvent, transfer: &DataTransfer) -> DraggedFiles {
+    DraggedFiles { event: event.clone(), transfer: transfer.clone() }
 }
 
 /// Listens for an event of dragged files, which the browser then leaves alone.

@@ -13,6 +13,15 @@ pub fn address() -> String {
     path.unwrap_or_default() + &query.unwrap_or_default()
 }
 
+/// Returns the value of a field in the query of the page's address, without its escapes.
+#[must_use]
+pub fn query_value(name: &str) -> Option<String> {
+    let query = window()?.location().search().ok()?;
+    let mut fields = query.trim_start_matches('?').split('&');
+    let value = fields.find_map(|field| field.strip_prefix(name)?.strip_prefix('='))?;
+    js_sys::decode_uri_component(value).ok().map(String::from)
+}
+
 /// Sets the page's address to another one on the same server and adds a history entry. Loads
 /// nothing, and does not notify an [`AddressWatch`].
 pub fn push(address: &str) {

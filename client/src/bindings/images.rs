@@ -39,6 +39,12 @@ pub fn name(file: &PickedFile) -> String {
     file.name()
 }
 
+/// Returns the size of a file in bytes.
+#[must_use]
+pub fn size(file: &PickedFile) -> f64 {
+    file.size()
+}
+
 /// Returns the files of a paste.
 #[must_use]
 pub fn pasted(event: &ClipboardEvent) -> Vec<PickedFile> {

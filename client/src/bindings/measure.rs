@@ -31,6 +31,12 @@ pub fn terminal(font: FontSize, key_bar: bool) -> Option<Size> {
     is_size.then(|| Size { cols: cols as u16, rows: rows as u16 }.clamped())
 }
 
+/// Returns the width of an element's content, in CSS pixels.
+#[must_use]
+pub fn width(element: &HtmlElement) -> i32 {
+    element.client_width()
+}
+
 /// Returns the height in CSS pixels that `outer` needs to show all of the first element within it
 /// that matches `inner`, from its own top on.
 #[must_use]

@@ -26,6 +26,12 @@ pub(super) const SEARCH: Part =
 pub(super) const HIGHLIGHT: Part =
     Part { name: "code's colours", address: concat!("./", env!("HIGHLIGHT_MODULE")) };
 
+/// The editor of files.
+pub(super) const EDITOR: Part =
+    Part { name: "editor", address: concat!("./", env!("EDITOR_MODULE")) };
+/// What the page of files needs of the browser, and its style.
+pub(super) const FILES: Part = Part { name: "page", address: concat!("./", env!("FILES_MODULE")) };
+
 /// The style of the pages of tmux.
 const TMUX_STYLE: Part = Part { name: "page", address: concat!("./", env!("TMUX_STYLE_MODULE")) };
 

@@ -116,3 +116,14 @@ pub fn fit_height(field: &HtmlElement) {
     let _ = style.set_property("height", "auto");
     let _ = style.set_property("height", &format!("{}px", field.scroll_height() + 2));
 }
+
+/// Returns the height of the view, in CSS pixels.
+#[must_use]
+pub fn height(element: &HtmlElement) -> i32 {
+    element.client_height()
+}
+
+/// Scrolls so that `top` CSS pixels of the content are above the view.
+pub fn to(element: &HtmlElement, top: i32) {
+    element.set_scroll_top(top);
+}

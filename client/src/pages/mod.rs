@@ -3,6 +3,7 @@
 pub mod access;
 pub mod agent;
 pub mod embed;
+pub mod files;
 pub mod frame;
 pub mod log_in;
 pub mod not_found;
@@ -12,6 +13,7 @@ pub mod session;
 pub mod sessions;
 pub mod terminal;
 pub mod tmux;
+pub mod workspaces;
 
 pub use access::AccessPage;
 pub use agent::AgentPage;
@@ -20,3 +22,4 @@ pub use not_found::NotFound;
 pub use session::SessionPage;
 pub use sessions::SessionsPage;
 pub use terminal::TerminalPage;
+pub use workspaces::{WorkspacePage, WorkspacesPage};

@@ -6,7 +6,7 @@
 
 use leptos::prelude::*;
 use moorline_shared::embed::EmbedKind;
-use moorline_shared::id::SessionId;
+use moorline_shared::id::{SessionId, WorkspaceId};
 use moorline_shared::session::{AGENT_DRIVER, TMUX_DRIVER};
 
 use crate::bindings::page;
@@ -19,9 +19,12 @@ use crate::pages::terminal::PaneKnown;
 use crate::pages::terminal::embedded::EmbeddedTerminal;
 use crate::pages::tmux::TmuxPage;
 use crate::pages::tmux::picker::{PickerClose, TmuxPicker};
-use crate::pages::{AccessPage, AgentPage, LogInPage, SessionPage, TerminalPage};
+use crate::pages::workspaces::WorkspaceShown;
+use crate::pages::{
+    AccessPage, AgentPage, LogInPage, SessionPage, TerminalPage, WorkspacePage, WorkspacesPage,
+};
 use crate::session::access::PageAccess;
-use crate::session::api::{self, ApiRequest};
+use crate::session::api::{self, ApiRequest, SessionBrief};
 use crate::session::overview::OverviewState;
 use crate::ui::on_demand::{LoadState, OnDemand};
 use crate::ui::when::live;
@@ -84,6 +87,8 @@ enum LonePart {
     LogIn,
     TmuxPicker,
     PodTemplates,
+    Workspaces,
+    Workspace,
 }
 
 impl LonePart {
@@ -100,6 +105,8 @@ impl LonePart {
                 load_pods_style().await?;
                 code::pod_templates().await
             }
+            Self::Workspaces => code::workspaces().await,
+            Self::Workspace => code::workspace().await,
         }
     }
 
@@ -142,6 +149,17 @@ pub fn approvals_page() -> AnyView {
 /// Shows the page of tokens and what was done with them, once its code is loaded.
 pub fn access_page() -> AnyView {
     LonePart::Access.show()
+}
+
+/// Shows the page of all workspaces, once its code is loaded.
+pub fn workspaces_page() -> AnyView {
+    LonePart::Workspaces.show()
+}
+
+/// Shows the page of a workspace, once its code is loaded.
+pub fn workspace_page(id: WorkspaceId) -> AnyView {
+    provide_context(WorkspaceShown(id));
+    LonePart::Workspace.show()
 }
 
 /// Shows the page that lets in a browser without access, once its code is loaded.
@@ -206,12 +224,6 @@ fn NotLoaded(error: LoadError, again: Callback<()>) -> impl IntoView {
     }
 }
 
-/// The driver of a session, as far as an answer of the relay tells it.
-#[derive(serde::Deserialize)]
-struct DriverName {
-    driver: String,
-}
-
 /// Shows the page of a session: the conversation of an agent, or what is known of any other.
 pub fn page_by_driver(id: SessionId) -> AnyView {
     let access = PageAccess::expect();
@@ -222,7 +234,7 @@ pub fn page_by_driver(id: SessionId) -> AnyView {
         let request = ApiRequest::get(format!("/api/session/{id}/status"));
         api::ask(access, request, move |answer| {
             // The session's page says why nothing can be shown.
-            let known = answer.ok().and_then(|text| api::parse::<DriverName>(&text).ok());
+            let known = answer.ok().and_then(|text| api::parse::<SessionBrief>(&text).ok());
             let _ = driver.try_set(Some(known.map(|known| known.driver).unwrap_or_default()));
         });
     }
@@ -268,6 +280,16 @@ mod code {
     #[wasm_split(later, fallible)]
     pub(super) fn pod_templates() -> Loaded<LonePageView> {
         Ok(|| view! { <PodTemplates /> }.into_any())
+    }
+
+    #[wasm_split(later, fallible)]
+    pub(super) fn workspaces() -> Loaded<LonePageView> {
+        Ok(|| view! { <WorkspacesPage /> }.into_any())
+    }
+
+    #[wasm_split(later, fallible)]
+    pub(super) fn workspace() -> Loaded<LonePageView> {
+        Ok(|| view! { <WorkspacePage /> }.into_any())
     }
 
     #[wasm_split(embed, fallible)]
@@ -341,6 +363,14 @@ mod code {
 
     pub(super) async fn embedded_agent() -> Loaded {
         Ok(|id| view! { <EmbeddedAgent id /> }.into_any())
+    }
+
+    pub(super) async fn workspaces() -> Loaded<LonePageView> {
+        Ok(|| view! { <WorkspacesPage /> }.into_any())
+    }
+
+    pub(super) async fn workspace() -> Loaded<LonePageView> {
+        Ok(|| view! { <WorkspacePage /> }.into_any())
     }
 
     pub(super) async fn access() -> Loaded<LonePageView> {

@@ -1,8 +1,10 @@
 //! The page of one terminal.
 
+pub mod broken;
 pub mod card;
 mod earlier;
 pub mod embedded;
+pub mod files;
 pub mod host_note;
 pub mod key_bar;
 pub mod later;
@@ -29,6 +31,8 @@ use moorline_shared::message::close;
 use crate::bindings::keyboard;
 use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::pages::frame::menu::AppMenu;
+use crate::pages::terminal::broken::Broken;
+use crate::pages::terminal::files::{FilesButton, FilesPanel, FilesSide};
 use crate::pages::terminal::host_note::HostNote;
 use crate::pages::terminal::key_bar::KeyBar;
 use crate::pages::terminal::later_code::LaterCode;
@@ -69,15 +73,22 @@ pub fn TerminalPage(
     ask_for_another_token(state);
     name_tab(state, id.clone());
     note_pane(state);
-    Actions::expect().offer(move || offers(state, reading));
+    let side = FilesSide::provide(&id);
+    Actions::expect().offer(move || {
+        let all = offers(state, reading).into_iter();
+        all.chain(side.action()).collect()
+    });
     view! {
         <div class="page terminal-page" data-link=move || state.view.with(|v| v.link.name())>
             <Bar id=id.clone() />
             <TerminalMenu reading details=PageRoute::Session(id.clone()).address() />
-            <main class="stage">
-                <Stage id=id.clone() to_list />
-                <StageParts id=id.clone() />
-            </main>
+            <div class="terminal-row">
+                <main class="stage">
+                    <Stage id=id.clone() to_list />
+                    <StageParts id=id.clone() />
+                </main>
+                <FilesPanel />
+            </div>
             <When condition=move || state.emulator.error().is_some()>
                 <Broken />
             </When>
@@ -170,6 +181,7 @@ pub(super) fn Bar(id: SessionId) -> impl IntoView {
             >
                 <Icon name=IconName::Search />
             </button>
+            <FilesButton />
             <MenuButton />
             <CatchUpBar />
         </header>
@@ -348,32 +360,6 @@ fn ToBottom() -> impl IntoView {
                 <Icon name=IconName::Down />
             </button>
         </When>
-    }
-}
-
-/// Says that the terminal's code did not load, and offers to try again. A relay that was updated
-/// has other code: then only another page helps.
-#[component]
-pub(super) fn Broken() -> impl IntoView {
-    let state = TerminalState::expect();
-    view! {
-        <div class="verdict bad" data-testid="broken" role="alert">
-            <h2>"The terminal did not load"</h2>
-            <p>
-                "The network may be down, or the relay has another version by now. The session \
-                 itself keeps running."
-            </p>
-            <div class="actions">
-                <button class="button" on:click=move |_| page::reload()>"Reload the page"</button>
-                <button
-                    class="button primary"
-                    data-testid="load-again"
-                    on:click=move |_| state.load_emulator()
-                >
-                    "Try again"
-                </button>
-            </div>
-        </div>
     }
 }
 

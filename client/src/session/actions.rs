@@ -170,6 +170,11 @@ impl Actions {
                     .push(Action::new(&group, name, icon, title, move || self.router.go(&route)));
             }
         }
+        if let Some(workspace) = session.workspace.clone() {
+            let route = PageRoute::Workspace(workspace);
+            let go = move || self.router.go(&route);
+            actions.push(Action::new(&group, "files", IconName::Folder, "Show its files", go));
+        }
         let keys = |name| {
             let of_page = SESSION_KEYS.iter().find(|(known, _)| *known == name);
             of_page.filter(|_| here == PageRoute::Session(id.clone())).map_or("", |(_, keys)| *keys)
@@ -240,6 +245,7 @@ impl Actions {
         let mut ways = vec![
             go("sessions", IconName::Stack, "All sessions".into(), shelf(Shelf::All)),
             go("approvals", IconName::Check, "Approvals".into(), PageRoute::Approvals),
+            go("workspaces", IconName::Folder, "Workspaces".into(), PageRoute::Workspaces),
         ];
         self.overview.projects.with(|projects| {
             ways.extend(projects.iter().map(|project| {

@@ -131,6 +131,15 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, RequestError> {
     serde_json::from_str(text).map_err(|_| RequestError::Malformed)
 }
 
+/// The part of a session's status that tells which page it has, and what is beside it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SessionBrief {
+    /// The driver.
+    pub driver: String,
+    /// The id of the workspace that its folder is in sync with.
+    pub workspace: Option<String>,
+}
+
 /// The extent of a session's log and screen, which its status has and lists do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Extent {

@@ -110,6 +110,8 @@ pub struct Piece {
     pub project_id: Option<ProjectId>,
     /// The current state of all hosts.
     pub hosts: Vec<HostEntry>,
+    /// All workspaces. They have the fields of a project.
+    pub workspaces: Vec<Project>,
     sessions: Vec<SessionSummary>,
     projects: Vec<Project>,
 }

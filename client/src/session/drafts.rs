@@ -1,4 +1,4 @@
-//! The drafts of prompts and of answers, which are kept until they are sent.
+//! Drafts of prompts, answers and files, which are kept until they are sent or saved.
 
 use std::cell::RefCell;
 
@@ -51,29 +51,39 @@ fn key(session: &SessionId, part: DraftPart) -> String {
 /// Returns a part of the draft for a session; empty if there is none.
 #[must_use]
 pub fn kept(session: &SessionId, part: DraftPart) -> String {
-    let key = key(session, part);
-    let own = || {
-        DRAFTS.with_borrow(|drafts| {
-            let mut all = drafts.iter();
-            all.find(|(known, _)| *known == key).map(|(_, text)| text.clone())
-        })
-    };
-    storage::get(Area::Browser, &key).or_else(own).unwrap_or_default()
+    kept_text(&key(session, part))
 }
 
 /// Keeps a part of the draft for a session. An empty one is forgotten.
 pub fn keep(session: &SessionId, part: DraftPart, text: &str) {
-    let key = key(session, part);
+    keep_text(&key(session, part), text);
+}
+
+/// Returns the text that is kept by this key; empty if there is none.
+pub(super) fn kept_text(key: &str) -> String {
+    let own = || {
+        DRAFTS.with_borrow(|drafts| {
+            let mut all = drafts.iter();
+            all.find(|(known, _)| known == key).map(|(_, text)| text.clone())
+        })
+    };
+    // What could not be stored is newer than what was.
+    own().or_else(|| storage::get(Area::Browser, key)).unwrap_or_default()
+}
+
+/// Keeps a text by this key. An empty one is forgotten. Returns true if the text would survive a reload.
+pub(super) fn keep_text(key: &str, text: &str) -> bool {
     let is_stored = if text.is_empty() {
-        storage::remove(Area::Browser, &key);
+        storage::remove(Area::Browser, key);
         true
     } else {
-        storage::set(Area::Browser, &key, text)
+        storage::set(Area::Browser, key, text)
     };
     DRAFTS.with_borrow_mut(|drafts| {
-        drafts.retain(|(known, _)| *known != key);
+        drafts.retain(|(known, _)| known != key);
         if !is_stored {
-            drafts.push((key, text.to_owned()));
+            drafts.push((key.to_owned(), text.to_owned()));
         }
     });
+    is_stored
 }

@@ -40,6 +40,7 @@ mod tests;
 pub mod tmux;
 pub mod view;
 pub mod words;
+pub mod workspace;
 
 pub use backlog::PasteProgress;
 pub use digest::Digest;

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use moorline_shared::embed::EmbedKind;
-use moorline_shared::id::{ProjectId, SessionId};
+use moorline_shared::id::{ProjectId, SessionId, WorkspaceId};
 use moorline_shared::rest::SessionSummary;
 use moorline_shared::session::AGENT_DRIVER;
 
@@ -33,6 +33,10 @@ pub enum PageRoute {
     Approvals,
     /// The tokens, and what was done with them.
     Access,
+    /// All workspaces.
+    Workspaces,
+    /// The files of a workspace. The query names the open one, which the page reads itself.
+    Workspace(WorkspaceId),
     /// An address outside of this application.
     #[default]
     NotFound,
@@ -85,6 +89,8 @@ impl PageRoute {
             },
             ["approvals"] => Self::Approvals,
             ["access"] => Self::Access,
+            ["workspaces"] => Self::Workspaces,
+            ["workspace", id] => id.parse().map_or(Self::NotFound, Self::Workspace),
             ["session", id] => id.parse().map_or(Self::NotFound, Self::Session),
             ["terminal", id] => id.parse().map_or(Self::NotFound, Self::Terminal),
             ["embed", "terminal", id] => embed(id, EmbedKind::Terminal),
@@ -109,6 +115,8 @@ impl PageRoute {
             Self::Sessions { shelf: Shelf::Project(id) } => format!("/sessions?project={id}"),
             Self::Approvals => "/approvals".to_owned(),
             Self::Access => "/access".to_owned(),
+            Self::Workspaces => "/workspaces".to_owned(),
+            Self::Workspace(id) => format!("/workspace/{id}"),
             Self::Embed { id, kind: EmbedKind::Terminal } => format!("/embed/terminal/{id}"),
             Self::Embed { id, kind: EmbedKind::Agent } => format!("/embed/session/{id}"),
             Self::Session(id) => format!("/session/{id}"),
@@ -291,6 +299,8 @@ mod tests {
             "/terminal/abcd_efgh-1",
             "/approvals",
             "/access",
+            "/workspaces",
+            "/workspace/abcdefgh",
             "/embed/terminal/abcdefgh",
             "/embed/session/abcdefgh",
         ];
@@ -315,6 +325,8 @@ mod tests {
             "/embed/x/abcdefgh",
             "/session/a b c d e f",
             "/docs/api",
+            "/workspace/",
+            "/workspace/abcdefgh/x",
             "/sessions/x",
         ];
         for address in addresses.into_iter().chain(["/sessions?project=a%20b"]) {

@@ -14,6 +14,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     written_out(text, is_hidden)
 }
 
+/// Like [`visible`], for a name: line breaks and tabs are written out as well.
+#[must_use]
+pub fn visible_name(name: &str) -> Cow<'_, str> {
+    written_out(name, |letter| is_hidden(letter) || letter.is_control())
+}
+
 /// Like [`visible`], for prose: writes out only what overrides the direction of other characters. Marks
 /// of direction and joiners belong to the writing of some languages.
 #[must_use]
@@ -73,6 +79,7 @@ mod tests {
         {
             assert!(!has_hidden(plain) && matches!(visible(plain), Cow::Borrowed(_)), "{plain}");
         }
+        assert_eq!(visible_name("a\n\u{202e}b"), "a⟨U+000A⟩⟨U+202E⟩b");
         assert_eq!(visible_prose("a\u{200f}b\u{202e}c"), "a\u{200f}b⟨U+202E⟩c");
     }
 }

@@ -21,6 +21,7 @@ mod details;
 mod drivers;
 mod extremes;
 mod failures;
+mod files;
 mod hands;
 mod journey;
 mod leaving;

@@ -58,6 +58,9 @@ pub fn AppMenu(
                 "API documentation"
             </MenuLink>
             <hr />
+            <MenuLink icon=IconName::Folder address=PageRoute::Workspaces.address() name="workspaces">
+                "Workspaces"
+            </MenuLink>
             <MenuLink icon=IconName::Key address=PageRoute::Access.address() name="access">
                 "Access and tokens"
             </MenuLink>

@@ -10,3 +10,4 @@ pub mod notices;
 pub mod palette;
 pub mod pods;
 pub mod stream_status;
+pub mod workspaces;

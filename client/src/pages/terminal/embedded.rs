@@ -8,11 +8,12 @@ use moorline_shared::embed::{EmbedCursor, EmbedKind, FrameState};
 use moorline_shared::id::{Seq, SessionId};
 use moorline_shared::time::Time;
 
+use super::broken::Broken;
 use super::later;
 use super::stage::Stage;
 use super::state::TerminalState;
 use super::status::{PasteChip, PendingChip, StatusPill};
-use super::{Broken, StageParts, heading};
+use super::{StageParts, heading};
 use crate::bindings::{clock, measure};
 use crate::session::embed::{EmbedFrame, FramedView, HandedView};
 use crate::session::{DriverInput, HandedScreen, LinkView, SessionView};

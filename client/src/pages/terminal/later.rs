@@ -2,7 +2,7 @@
 //! tmux, which is loaded for the first of them.
 
 use super::later_code::{LaterCode, LaterViews};
-use super::{earlier, search_bar};
+use super::{earlier, files, search_bar};
 use crate::bindings::part::LoadError;
 
 /// Provides the parts to all components below. They are not loaded yet.
@@ -11,7 +11,11 @@ pub fn provide() {
 }
 
 fn later_views() -> LaterViews {
-    LaterViews { earlier: earlier::earlier, search: search_bar::search_bar }
+    LaterViews {
+        earlier: earlier::earlier,
+        search: search_bar::search_bar,
+        files: files::files_beside,
+    }
 }
 
 #[cfg(feature = "split")]

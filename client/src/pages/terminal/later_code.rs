@@ -12,6 +12,8 @@ pub(super) struct LaterViews {
     pub(super) earlier: fn(SessionId) -> AnyView,
     /// See `search_bar::search_bar`.
     pub(super) search: fn() -> AnyView,
+    /// See `files::files_beside`.
+    pub(super) files: fn() -> AnyView,
 }
 
 /// The code of [`LaterViews`].

@@ -55,7 +55,7 @@ pub fn policy(page: &str, path: &str, frame_ancestors: &FrameAncestors) -> Strin
     let ancestors = frame_ancestors.of(path);
     format!(
         "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'{hashes}; \
-         style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; \
+         style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src 'self' data: blob:; \
          font-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'none'; \
          frame-ancestors {ancestors}"
     )

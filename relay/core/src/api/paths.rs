@@ -13,8 +13,8 @@ pub fn is_api(path: &str) -> bool {
 pub fn is_route(path: &str) -> bool {
     let parts: Vec<_> = path.trim_end_matches('/').split('/').collect();
     match parts[..] {
-        ["sessions" | "approvals" | "access"] => true,
-        ["terminal" | "session", id] => !id.is_empty(),
+        ["sessions" | "approvals" | "access" | "workspaces"] => true,
+        ["terminal" | "session" | "workspace", id] => !id.is_empty(),
         _ => is_embed(path),
     }
 }
@@ -98,7 +98,14 @@ mod tests {
 
     #[test]
     fn the_clients_own_routes_are_known() {
-        for route in ["sessions", "sessions/", "terminal/abcdefgh", "session/abcdefgh"] {
+        for route in [
+            "sessions",
+            "sessions/",
+            "terminal/abcdefgh",
+            "session/abcdefgh",
+            "workspaces",
+            "workspace/abcdefgh",
+        ] {
             assert!(is_route(route) && !is_embed(route), "{route}");
         }
         for route in ["embed/terminal/abcdefgh", "embed/session/abcdefgh/"] {

@@ -38,6 +38,8 @@ pub struct WorkspaceHandler {
 
 #[derive(Debug, Deserialize)]
 struct TreeQuery {
+    /// Readers of an event stream that cannot send headers say it by the other name.
+    #[serde(alias = "lastEventId")]
     since: Option<u64>,
 }
 

@@ -29,7 +29,8 @@ use crate::workspaces::look;
     security(("bearer" = []), ("cookie" = []), ("ticket" = [])),
     params(
         ("id" = WorkspaceId, Path, description = "The workspace."),
-        ("since" = Option<u64>, Query, description = "A revision: only later changes are sent."),
+        ("since" = Option<u64>, Query, description = "A revision: only later changes are sent. \
+            Browsers may call it `lastEventId`."),
         ("Last-Event-ID" = Option<String>, Header, description = "Takes precedence over `since`."),
     ),
     responses(Guarded, OfWorkspace,

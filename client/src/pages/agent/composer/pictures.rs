@@ -66,13 +66,13 @@ fn refusal(names: &[String], takes_images: bool) -> String {
 pub(super) fn drop_target(draft: PromptDraft) -> AnyView {
     let is_over = RwSignal::new(false);
     let watch = drops::take(move |drag| {
-        let over = matches!(drag, FileDrag::Over);
+        let over = matches!(drag, FileDrag::Over(_));
         // The browser tells many times a second.
         if is_over.try_get_untracked().is_some_and(|known| known != over) {
             is_over.set(over);
         }
-        if let FileDrag::Dropped(files) = drag {
-            add(draft, files);
+        if let FileDrag::Dropped(dragged) = drag {
+            add(draft, dragged.files());
         }
     });
     let _: StoredValue<DropWatch, LocalStorage> = StoredValue::new_local(watch);

@@ -13,6 +13,7 @@ use crate::pages::frame::agents::AgentPicker;
 use crate::pages::frame::drivers::{DriverChoice, wanted_driver};
 use crate::pages::frame::hosts::{NoHost, host_choice};
 use crate::pages::frame::pods::PodPicker;
+use crate::pages::frame::workspaces::workspace_choice;
 use crate::session::actions::{Actions, Ask};
 use crate::session::catalogue::Sessions;
 use crate::session::overview::OverviewState;
@@ -21,7 +22,7 @@ use crate::ui::Field;
 use crate::ui::field::{Choice, choice, typed};
 use crate::ui::sort::sorted;
 
-/// Asks for the command to run, its folder, name, project, host and driver.
+/// Asks for the command to run, its folder, name, project, workspace, host and driver.
 #[component]
 pub fn CreateForm(
     /// Called to close the dialog.
@@ -34,6 +35,7 @@ pub fn CreateForm(
     let overview = OverviewState::expect();
     let (host, driver) = (RwSignal::new(None), RwSignal::new(None::<String>));
     let (agent, template) = (RwSignal::new(None::<String>), RwSignal::new(None::<String>));
+    let workspace = RwSignal::new(None);
     let project = RwSignal::new(untrack(|| router.shelf()).project().cloned());
     let problem = RwSignal::new(None::<String>);
     let submit = move |event: leptos::ev::SubmitEvent| {
@@ -53,8 +55,9 @@ pub fn CreateForm(
                 let template = template.get_untracked();
                 let pod = (driver.as_deref() == Some(KUBERNETES_DRIVER))
                     .then(|| PodSpec { template, ..PodSpec::default() });
-                let wish = CreateSession { project, host, driver, agent, pod, command, ..wish };
-                actions.create(wish);
+                let workspace = workspace.get_untracked();
+                let own = CreateSession { project, host, driver, workspace, ..wish };
+                actions.create(CreateSession { agent, pod, command, ..own });
                 close.run(());
             }
             Err(Unbalanced) => {
@@ -78,6 +81,7 @@ pub fn CreateForm(
             <Folders />
             <Field label="Name" name="name" node=name placeholder="optional" />
             {project_choice(project)}
+            {workspace_choice(workspace)}
             {host_choice(host)}
             <DriverChoice host driver />
             <AgentPicker host driver agent />
