@@ -11,6 +11,7 @@ use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::bindings::{clock, push};
 use crate::session::access::{NewAccess, PageAccess, note_renewal, renewed_at};
 use crate::session::api::{self, ApiRequest, RequestError};
+use crate::session::conversation::kept;
 use crate::session::no_access::NoAccess;
 
 /// The lifetime of the cookie, in milliseconds. A browser that shows no page for longer has to log in
@@ -151,6 +152,7 @@ pub fn log_out(access: PageAccess, everywhere: bool, failed: impl FnOnce(String)
                     return check(access);
                 }
             };
+            kept::forget_all();
             access.forget(if everywhere {
                 NoAccess::LoggedOutEverywhere { revoked }
             } else {

@@ -2,6 +2,7 @@
 
 use super::*;
 use moorline_shared::limits::UNACKED_INPUT_BYTES;
+use moorline_shared::log::Entry;
 
 const NOW: u64 = 1_700_000_000_000;
 

@@ -9,6 +9,9 @@ use super::driver::{RequestNumber, UserRequest};
 use crate::bindings::clock;
 use crate::bindings::storage::{self, Area};
 
+/// The beginning of all keys.
+const PREFIX: &str = "moorline.unsent.";
+
 /// A request that an earlier page has kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptRequest {
@@ -19,7 +22,7 @@ pub struct KeptRequest {
 }
 
 fn prefix(session: &SessionId) -> String {
-    format!("moorline.unsent.{session}.")
+    format!("{PREFIX}{session}.")
 }
 
 /// Keeps a request. Returns its key; `None` if the browser does not store it, as when it is full.
@@ -38,6 +41,11 @@ pub(super) fn keep(
 /// Forgets the request that is kept under a key.
 pub fn forget(key: &str) {
     storage::remove(Area::Browser, key);
+}
+
+/// Forgets the requests of all sessions: whoever uses this browser next must not send them.
+pub fn forget_all() {
+    storage::keys(Area::Browser, PREFIX).iter().for_each(|key| forget(key));
 }
 
 /// Returns the requests that are kept for a session, oldest first. What cannot be read is forgotten.
@@ -81,7 +89,8 @@ mod tests {
         assert_eq!((&all[0].key, &all[0].request), (&first, &prompt(1)));
         assert_eq!((&all[1].key, &all[1].request), (&second, &prompt(2)));
         forget(&first);
-        forget(&second);
+        assert_eq!(kept(&session).len(), 1);
+        forget_all();
         assert_eq!(kept(&session), []);
     }
 }
