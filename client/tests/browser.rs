@@ -13,9 +13,11 @@ use moorline_client::bindings::screen::{
 use moorline_client::bindings::socket::{Socket, SocketEvent};
 use moorline_client::bindings::storage::{self, Area};
 use moorline_client::session::EventSubscription;
+use moorline_client::session::conversation::{UserRequest, kept};
 use moorline_shared::frame::Frame;
-use moorline_shared::id::Seq;
+use moorline_shared::id::{Seq, SessionId, TurnId};
 use moorline_shared::message::close;
+use moorline_shared::rest::SendPrompt;
 use moorline_shared::session::Size;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -265,6 +267,28 @@ fn storage_keeps_and_forgets() {
         storage::remove(area, "moorline.test");
         assert_eq!(storage::get(area, "moorline.test"), None);
     }
+}
+
+#[wasm_bindgen_test]
+fn requests_are_kept_in_order_until_they_are_forgotten() {
+    let session: SessionId = "kept_session".parse().unwrap();
+    let prompt = |number| {
+        let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
+        UserRequest::Prompt(TurnId::from_random(number), prompt)
+    };
+    let first = kept::keep(&session, 1, &prompt(1)).unwrap();
+    let second = kept::keep(&session, 2, &prompt(2)).unwrap();
+    let bad = "moorline.unsent.kept_session.9";
+    storage::set(Area::Browser, bad, "not a request");
+    let all = kept::kept(&session);
+    assert_eq!(all.len(), 2);
+    assert_eq!((&all[0].key, &all[0].request), (&first, &prompt(1)));
+    assert_eq!((&all[1].key, &all[1].request), (&second, &prompt(2)));
+    assert_eq!(storage::get(Area::Browser, bad), None, "what cannot be read is forgotten");
+    kept::forget(&first);
+    assert_eq!(kept::kept(&session).len(), 1);
+    kept::forget_all();
+    assert_eq!(kept::kept(&session), []);
 }
 
 /// Waits until `tell` has called the function that it is given.

@@ -407,7 +407,7 @@ async fn a_frame_shows_nothing_once_its_token_is_revoked() -> Result<()> {
         let terminal = "document.querySelector('.xterm') === null && !document.body.innerText.includes('ready')";
         tab.until_in_frame("no terminal", terminal).await?;
         tab.until("nothing kept", "customElements.get('moorline-session').store.size === 0").await?;
-        until_state(&tab, "refused").await?;
+        until_state(&tab, "Not allowed").await?;
         // Another token shows it again, in the same frame.
         let token = api.token(&format!("session:{session}:write")).await?;
         let give = format!("(document.querySelector('moorline-session').token = {token:?}) !== ''");
@@ -435,7 +435,7 @@ async fn a_token_to_read_cannot_type_in_a_frame() -> Result<()> {
             "document.querySelector('moorline-session').prompt('prompted') ?? true",
         )
         .await?;
-        until_state(&tab, "read_only").await?;
+        until_state(&tab, "The token only allows to watch").await?;
         // Somebody who may type does, so everything before would be there by now.
         embedding.relay.api().prompt(&session, "allowed").await?;
         tab.until_framed_text("1:allowed").await

@@ -286,11 +286,13 @@ impl<E: ConversationEffects> ConversationDriver<E> {
             self.effects.hang_up();
             return;
         };
-        match message {
-            ServerMessage::Done(done) => self.done(done),
-            ServerMessage::Pending { pending } => self.waits(pending),
-            message => self.client.handle(now, LinkInput::Message(generation, message)),
+        match &message {
+            ServerMessage::Done(done) => self.done(done.clone()),
+            ServerMessage::Pending { pending } => self.waits(pending.clone()),
+            _ => {}
         }
+        // Each is a sign of life.
+        self.client.handle(now, LinkInput::Message(generation, message));
     }
 
     fn done(&mut self, done: DoneMessage) {

@@ -26,11 +26,8 @@ fn prefix(session: &SessionId) -> String {
 }
 
 /// Keeps a request. Returns its key; `None` if the browser does not store it, as when it is full.
-pub(super) fn keep(
-    session: &SessionId,
-    number: RequestNumber,
-    request: &UserRequest,
-) -> Option<String> {
+#[must_use]
+pub fn keep(session: &SessionId, number: RequestNumber, request: &UserRequest) -> Option<String> {
     // Sorted by time. The random part tells tabs apart.
     let (now, random) = (clock::wall_ms() as u64, clock::random_bits() as u32);
     let key = format!("{}{now:014}.{number:06}.{random:08x}", prefix(session));
@@ -64,33 +61,4 @@ pub fn kept(session: &SessionId) -> Vec<KeptRequest> {
         }
     };
     keys.into_iter().filter_map(read).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use moorline_shared::id::TurnId;
-    use moorline_shared::rest::SendPrompt;
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    use super::*;
-
-    #[test]
-    fn requests_are_kept_in_order_until_they_are_forgotten() {
-        let session: SessionId = "kept_session".parse().unwrap();
-        let prompt = |number| {
-            let prompt = SendPrompt { command: Some("go".into()), ..SendPrompt::default() };
-            UserRequest::Prompt(TurnId::from_random(number), prompt)
-        };
-        let first = keep(&session, 1, &prompt(1)).unwrap();
-        let second = keep(&session, 2, &prompt(2)).unwrap();
-        storage::set(Area::Browser, &(prefix(&session) + "9"), "not a request");
-        let all = kept(&session);
-        assert_eq!(all.len(), 2);
-        assert_eq!((&all[0].key, &all[0].request), (&first, &prompt(1)));
-        assert_eq!((&all[1].key, &all[1].request), (&second, &prompt(2)));
-        forget(&first);
-        assert_eq!(kept(&session).len(), 1);
-        forget_all();
-        assert_eq!(kept(&session), []);
-    }
 }

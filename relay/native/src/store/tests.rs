@@ -37,6 +37,23 @@ fn outputs(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Vec<Entry> {
     seqs.map(|seq| output(seq, bytes)).collect()
 }
 
+/// Returns output that cannot be compressed.
+fn noise(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Vec<Entry> {
+    let mut state = 1u64;
+    let mut byte = || {
+        // Marsaglia's xorshift.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    let mut entry = |seq| {
+        let data: Vec<u8> = (0..bytes).map(|_| byte()).collect();
+        Entry::Output(Frame::copy(Seq(seq), &data).unwrap())
+    };
+    seqs.map(&mut entry).collect()
+}
+
 fn append(store: &mut Store, epoch: Epoch, entries: &[Entry]) {
     store.transaction(|store| store.append(&id(), epoch, entries)).unwrap();
 }
@@ -461,7 +478,7 @@ async fn a_failure_is_told_and_forgotten_when_storing_works_again() {
     store.connection.query_row(page_limit, [], |_| Ok(())).unwrap();
     let counters = StoreCounters::default();
     let writer = Writer::start(store, counters.clone()).unwrap();
-    let (large, small) = (Stub::new(outputs(1..=40, 65_536)), Stub::new(outputs(1..=1, 1)));
+    let (large, small) = (Stub::new(noise(1..=40, 65_536)), Stub::new(outputs(1..=1, 1)));
     writer.mark(Arc::clone(&large) as Arc<dyn StoreSource>);
     writer.hurry();
     // The job runs after the round that it wakes has begun, so the second job comes after the

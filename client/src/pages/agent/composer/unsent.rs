@@ -1,5 +1,5 @@
 //! The prompts that were sent and have no answer yet. They outlive the page: see
-//! [`kept`](crate::session::conversation::kept).
+//! [`crate::session::conversation::kept`].
 
 use std::time::Duration;
 

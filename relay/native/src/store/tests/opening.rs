@@ -71,7 +71,7 @@ fn an_error_says_once_what_is_wrong_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = Store::open(folder.path()).unwrap();
     store.connection.query_row("PRAGMA max_page_count = 1", [], |_| Ok(())).unwrap();
-    let large = outputs(1..=40, 65_536);
+    let large = noise(1..=40, 65_536);
     let error = store.transaction(|store| store.append(&id(), EPOCH, &large)).unwrap_err();
     assert!(error.is_full());
     assert_eq!(error.to_string(), "the disk is full: free some space on it");
