@@ -47,11 +47,8 @@ fn noise(seqs: std::ops::RangeInclusive<u64>, bytes: usize) -> Vec<Entry> {
         state ^= state << 17;
         state as u8
     };
-    let mut entry = |seq| {
-        let data: Vec<u8> = (0..bytes).map(|_| byte()).collect();
-        Entry::Output(Frame::copy(Seq(seq), &data).unwrap())
-    };
-    seqs.map(&mut entry).collect()
+    let mut data = || (0..bytes).map(|_| byte()).collect::<Vec<_>>();
+    seqs.map(|seq| Entry::Output(Frame::copy(Seq(seq), &data()).unwrap())).collect()
 }
 
 fn append(store: &mut Store, epoch: Epoch, entries: &[Entry]) {
