@@ -7,16 +7,16 @@ use web_sys::HtmlElement;
 use super::options::set;
 use super::part::{self, LoadError};
 
-/// The loaded editor.
+/// The script of the editor, once it is loaded.
 #[derive(Debug, Clone)]
 pub struct EditorCode(EditorModule);
 
-/// A text to edit, and what it is to its readers.
+/// A text to edit, and how the editor presents it.
 #[derive(Debug, Clone, Copy)]
 pub struct EditorText<'a> {
     /// The path of its file, which tells its language.
     pub path: &'a str,
-    /// The text.
+    /// The text that is edited.
     pub text: &'a str,
     /// The label for screen readers.
     pub label: &'a str,
@@ -27,7 +27,7 @@ pub struct EditorText<'a> {
 /// Another version, with which a text is compared.
 #[derive(Debug, Clone, Copy)]
 pub struct OtherText<'a> {
-    /// The text.
+    /// The text of the other version.
     pub text: &'a str,
     /// The label for screen readers.
     pub label: &'a str,

@@ -10,18 +10,18 @@ use super::images::PickedFile;
 use super::options::set;
 use super::part::{self, LoadError};
 
-/// The loaded code.
+/// The script for files, once it is loaded.
 #[derive(Debug, Clone)]
 pub struct FilesCode(FilesModule);
 
 /// The body of a request.
 #[derive(Debug, Clone)]
 pub enum SendBody {
-    /// None.
+    /// No body.
     Nothing,
     /// A file of the user.
     File(PickedFile),
-    /// A text.
+    /// A text, sent as UTF-8.
     Text(String),
     /// Bytes that the browser holds.
     Bytes(Chunk),
@@ -30,26 +30,26 @@ pub enum SendBody {
 /// A request about a file.
 #[derive(Debug)]
 pub struct SendCall {
-    /// The HTTP method.
+    /// The HTTP method, such as `PUT`.
     pub method: &'static str,
     /// The path and query.
     pub path: String,
     /// The bearer token; the browser's cookie stands for it otherwise.
     pub token: Option<String>,
-    /// More headers.
+    /// Headers besides the token, by name.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
+    /// The body of the request.
     pub body: SendBody,
 }
 
-/// A complete answer, or the reason why there is none.
+/// The answer to a request, or the news that there is none.
 #[derive(Debug, Clone)]
 pub struct SendAnswer {
     /// The HTTP status; 0 if there was no answer, and -1 if the request was given up.
     pub status: i32,
-    /// The entity tag, as it was sent.
+    /// The header `ETag`, quotes included.
     pub tag: String,
-    /// The body.
+    /// The body of the answer.
     pub body: Chunk,
 }
 
@@ -183,7 +183,7 @@ impl AbortHandle {
 }
 
 impl ImageAddress {
-    /// Returns the address.
+    /// Returns the address for the `src` of an image.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.address

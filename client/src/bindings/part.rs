@@ -29,7 +29,7 @@ pub(super) const HIGHLIGHT: Part =
 /// The editor of files.
 pub(super) const EDITOR: Part =
     Part { name: "editor", address: concat!("./", env!("EDITOR_MODULE")) };
-/// What the page of files needs of the browser, and its style.
+/// The script for files, and the style of their page.
 pub(super) const FILES: Part = Part { name: "page", address: concat!("./", env!("FILES_MODULE")) };
 
 /// The style of the pages of tmux.

@@ -22,9 +22,9 @@ use crate::bindings::page::{self, PageEvent, PageWatch};
 use crate::pages::frame::back::BackLink;
 use crate::pages::frame::menu::AppMenu;
 use crate::session::overview::OverviewState;
+use crate::ui::ReloadButton;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::live;
-use crate::ui::{Icon, IconName};
 
 const STYLE: &str = include_str!("../style/access.css");
 
@@ -52,15 +52,7 @@ pub fn AccessPage() -> impl IntoView {
                 <BackLink hint="All sessions" />
                 <h1>"Access"</h1>
                 <span class="bar-fill"></span>
-                <button
-                    class="icon-button"
-                    title="Load again"
-                    aria-label="Load again"
-                    data-testid="reload"
-                    on:click=move |_| state.load()
-                >
-                    <Icon name=IconName::Again />
-                </button>
+                <ReloadButton load=Callback::new(move |()| state.load()) />
                 <MenuButton />
             </header>
             <AppMenu />

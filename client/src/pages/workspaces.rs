@@ -16,7 +16,7 @@ use crate::session::actions::Actions;
 use crate::session::overview::OverviewState;
 use crate::ui::menu::MenuButton;
 use crate::ui::when::effect;
-use crate::ui::{Icon, IconName, When};
+use crate::ui::{Icon, IconName, ReloadButton, When};
 use dialogs::WorkspaceDialogs;
 use list::WorkspaceRows;
 use state::{WorkspaceDialog, WorkspacesState};
@@ -38,15 +38,7 @@ pub fn WorkspacesPage() -> impl IntoView {
                 <BackLink hint="All sessions" />
                 <h1>"Workspaces"</h1>
                 <span class="bar-fill"></span>
-                <button
-                    class="icon-button"
-                    title="Load again"
-                    aria-label="Load again"
-                    data-testid="reload"
-                    on:click=move |_| state.load()
-                >
-                    <Icon name=IconName::Again />
-                </button>
+                <ReloadButton load=Callback::new(move |()| state.load()) />
                 <When condition=move || state.may_write()>
                     <button
                         class="button primary"

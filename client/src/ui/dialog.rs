@@ -7,6 +7,46 @@ use crate::bindings::dialog;
 use crate::ui::When;
 use crate::ui::when::effect;
 
+/// Returns a signal for a [`Dialog`] that is shown while `is_wanted` returns true. Calls `closed` when the
+/// dialog has closed, for which the user may have pressed Escape.
+pub fn shown_while(
+    is_wanted: impl Fn() -> bool + 'static,
+    closed: impl Fn() + 'static,
+) -> RwSignal<bool> {
+    show_while(Box::new(is_wanted), Box::new(closed))
+}
+
+fn show_while(is_wanted: Box<dyn Fn() -> bool>, closed: Box<dyn Fn()>) -> RwSignal<bool> {
+    let open = RwSignal::new(false);
+    effect(move || open.set(is_wanted()));
+    Effect::new(move |was: Option<bool>| {
+        let is = open.get();
+        if was == Some(true) && !is {
+            closed();
+        }
+        is
+    });
+    open
+}
+
+/// The buttons under a form in a dialog: one that closes it, and one that submits the form.
+#[component]
+pub fn FormButtons(
+    /// Closes the dialog.
+    close: Callback<()>,
+    /// The label of the button that submits, in the imperative.
+    verb: &'static str,
+    /// The name of that button for tests.
+    name: &'static str,
+) -> impl IntoView {
+    view! {
+        <div class="actions">
+            <button type="button" class="button" on:click=move |_| close.run(())>"Cancel"</button>
+            <button class="button primary" data-testid=name>{verb}</button>
+        </div>
+    }
+}
+
 /// A modal dialog that is shown while `open` is true. Escape closes it.
 #[component]
 pub fn Dialog(

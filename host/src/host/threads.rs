@@ -15,8 +15,8 @@ const LEAST: usize = 4;
 ///
 /// A session reads a terminal, numbers what it reads and sends it. If all of that happens on the
 /// thread that also waits for the terminal, nothing is handed from one thread to another, and no
-/// second thread is woken for every 4 KiB of output. Compared with the threads of one runtime, the
-/// host needs a third less processor time for a byte, and a key is echoed sooner.
+/// second thread is woken for every 4 KiB of output. Compared with the threads of one runtime, a
+/// flood costs the host half as many context switches: docs/PERFORMANCE.md.
 ///
 /// The default has no threads: sessions run where they are started. Clones share the threads, which
 /// end with the last clone.

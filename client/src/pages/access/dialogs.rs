@@ -7,23 +7,15 @@ use super::form::TokenForm;
 use super::secret::Secret;
 use super::state::{AccessState, TokenDialog, title};
 use crate::ui::When;
-use crate::ui::dialog::Dialog;
-use crate::ui::when::{effect, live};
+use crate::ui::dialog::{Dialog, shown_while};
+use crate::ui::when::live;
 
 /// Shows the dialog that the page asks for.
 #[component]
 pub fn TokenDialogs() -> impl IntoView {
     let state = AccessState::expect();
-    let open = RwSignal::new(false);
-    effect(move || open.set(state.dialog.with(Option::is_some)));
-    // The browser closes the dialog on Escape.
-    Effect::new(move |was: Option<bool>| {
-        let is = open.get();
-        if was == Some(true) && !is {
-            state.dialog.set(None);
-        }
-        is
-    });
+    let open =
+        shown_while(move || state.dialog.with(Option::is_some), move || state.dialog.set(None));
     let close = Callback::new(move |()| open.set(false));
     let heading = move || {
         state.dialog.with(|dialog| match dialog {

@@ -49,7 +49,7 @@ pub(super) struct MoreViews {
     /// See `find_bar::find_bar`.
     pub(super) find: fn(RwSignal<bool>, NodeRef<html::Div>) -> AnyView,
     pub(super) review: ReviewView,
-    /// See `review_undo::undo_row`.
+    /// Renders the offer to undo a revert: `review_undo::undo_row`.
     pub(super) undo: fn(ConversationState, RwSignal<Option<RevertUndo>>) -> AnyView,
     pub(super) question: QuestionView,
     /// See `diff_view::file_diff`.

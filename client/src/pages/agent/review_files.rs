@@ -24,7 +24,7 @@ struct ChangeReview {
     problem: RwSignal<Option<String>>,
     /// True while changes are kept or reverted.
     busy: RwSignal<bool>,
-    /// The last revert.
+    /// The last revert, while it can be undone.
     undo: RwSignal<Option<RevertUndo>>,
 }
 

@@ -18,7 +18,7 @@ pub(super) struct RevertUndo {
     pub(super) operation: Option<Value>,
 }
 
-/// What brings back a file or a hunk after its revert.
+/// The diff that brings back a file or a hunk after its revert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RevertedText {
     path: String,

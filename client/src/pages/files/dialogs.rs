@@ -9,26 +9,20 @@ use super::state::{FilesDialog, FilesState};
 use super::tree;
 use crate::session::workspace::FileRefusal;
 use crate::ui::Field;
-use crate::ui::dialog::Dialog;
+use crate::ui::dialog::{Dialog, FormButtons, shown_while};
 use crate::ui::field::typed;
 use crate::ui::visible::visible_name;
-use crate::ui::when::{effect, live};
+use crate::ui::when::live;
 
 /// Shows the dialog that the page asks for.
 #[component]
 pub fn FilesDialogs() -> impl IntoView {
     let files = FilesState::expect();
-    let open = RwSignal::new(false);
-    effect(move || open.set(files.dialog.with(Option::is_some)));
-    // The browser closes the dialog on Escape.
-    Effect::new(move |was: Option<bool>| {
-        let is = open.get();
-        if was == Some(true) && !is {
-            files.dialog.set(None);
-            request_animation_frame(tree::focus);
-        }
-        is
-    });
+    let closed = move || {
+        files.dialog.set(None);
+        request_animation_frame(tree::focus);
+    };
+    let open = shown_while(move || files.dialog.with(Option::is_some), closed);
     let close = Callback::new(move |()| open.set(false));
     let heading = move || {
         files.dialog.with(|dialog| match dialog {
@@ -101,7 +95,7 @@ fn NewForm(folder: String, is_folder: bool, close: Callback<()>) -> impl IntoVie
     view! {
         <form on:submit=submit>
             <Field label="Name" name="file-name" node problem mono=true first=true placeholder="name, or folder/name" />
-            <Answers close verb="Create" />
+            <FormButtons close verb="Create" name="files-dialog-submit" />
         </form>
     }
 }
@@ -138,7 +132,7 @@ fn RenameForm(path: WorkspacePath, close: Callback<()>) -> impl IntoView {
     view! {
         <form on:submit=submit>
             <Field label="Path" name="file-path" node value problem mono=true first=true />
-            <Answers close verb="Rename" />
+            <FormButtons close verb="Rename" name="files-dialog-submit" />
         </form>
     }
 }
@@ -169,16 +163,6 @@ fn DeleteQuestion(path: WorkspacePath, close: Callback<()>) -> impl IntoView {
         <div class="actions">
             <button class="button" on:click=move |_| close.run(())>"Keep"</button>
             <button class="button danger" data-testid="confirm-delete-file" on:click=agreed>"Delete"</button>
-        </div>
-    }
-}
-
-#[component]
-fn Answers(close: Callback<()>, verb: &'static str) -> impl IntoView {
-    view! {
-        <div class="actions">
-            <button type="button" class="button" on:click=move |_| close.run(())>"Cancel"</button>
-            <button class="button primary" data-testid="files-dialog-submit">{verb}</button>
         </div>
     }
 }

@@ -11,7 +11,7 @@ use moorline_shared::id::SessionId;
 use crate::session::actions::{Actions, Ask};
 use crate::session::overview::OverviewState;
 use crate::session::words;
-use crate::ui::dialog::Dialog;
+use crate::ui::dialog::{Dialog, shown_while};
 use crate::ui::when::{effect, live};
 use crate::ui::{Icon, IconName, When};
 use create::CreateForm;
@@ -36,16 +36,8 @@ pub struct PodTemplatesView(pub fn() -> AnyView);
 #[component]
 pub fn Asks() -> impl IntoView {
     let (actions, overview) = (Actions::expect(), OverviewState::expect());
-    let open = RwSignal::new(false);
-    effect(move || open.set(actions.asked.with(Option::is_some)));
-    // The browser closes the dialog on Escape.
-    Effect::new(move |was: Option<bool>| {
-        let is = open.get();
-        if was == Some(true) && !is {
-            actions.asked.set(None);
-        }
-        is
-    });
+    let open =
+        shown_while(move || actions.asked.with(Option::is_some), move || actions.asked.set(None));
     let close = Callback::new(move |()| open.set(false));
     let title = move || {
         let asked = actions.asked.get();

@@ -7,25 +7,19 @@ use moorline_shared::tmux::TmuxAction;
 use super::state::{TmuxAsk, TmuxState};
 use crate::session::tmux;
 use crate::ui::Field;
-use crate::ui::dialog::Dialog;
+use crate::ui::dialog::{Dialog, shown_while};
 use crate::ui::field::typed;
-use crate::ui::when::{effect, live};
+use crate::ui::when::live;
 
 /// Shows the dialog that `TmuxState` asks for.
 #[component]
 pub fn TmuxAsks() -> impl IntoView {
     let state = TmuxState::expect();
-    let open = RwSignal::new(false);
-    effect(move || open.set(state.asked.with(Option::is_some)));
-    // The browser closes the dialog on Escape.
-    Effect::new(move |was: Option<bool>| {
-        let is = open.get();
-        if was == Some(true) && !is {
-            state.asked.set(None);
-            state.focus_terminal();
-        }
-        is
-    });
+    let closed = move || {
+        state.asked.set(None);
+        state.focus_terminal();
+    };
+    let open = shown_while(move || state.asked.with(Option::is_some), closed);
     let close = Callback::new(move |()| open.set(false));
     let title = move || state.asked.with(|asked| asked.as_ref().map(title)).unwrap_or_default();
     view! {

@@ -9,24 +9,16 @@ use super::state::{WorkspaceDialog, WorkspacesState};
 use crate::session::overview::OverviewState;
 use crate::session::words;
 use crate::ui::Field;
-use crate::ui::dialog::Dialog;
+use crate::ui::dialog::{Dialog, FormButtons, shown_while};
 use crate::ui::field::{Choice, choice, typed};
-use crate::ui::when::{effect, live};
+use crate::ui::when::live;
 
 /// Shows the dialog that the page asks for.
 #[component]
 pub fn WorkspaceDialogs() -> impl IntoView {
     let state = WorkspacesState::expect();
-    let open = RwSignal::new(false);
-    effect(move || open.set(state.dialog.with(Option::is_some)));
-    // The browser closes the dialog on Escape.
-    Effect::new(move |was: Option<bool>| {
-        let is = open.get();
-        if was == Some(true) && !is {
-            state.dialog.set(None);
-        }
-        is
-    });
+    let open =
+        shown_while(move || state.dialog.with(Option::is_some), move || state.dialog.set(None));
     let close = Callback::new(move |()| open.set(false));
     let heading = move || {
         state.dialog.with(|dialog| match dialog {
@@ -70,7 +62,7 @@ fn CreateForm(close: Callback<()>) -> impl IntoView {
         <form on:submit=submit>
             <Field label="Name" name="workspace-name-field" node problem first=true placeholder="optional" />
             {choice("Project", "workspace-project", options, move |value| project.set(value.parse().ok()))}
-            <Answers close verb="Create" />
+            <FormButtons close verb="Create" name="workspace-dialog-submit" />
         </form>
     }
 }
@@ -90,7 +82,7 @@ fn RenameForm(workspace: WorkspaceSummary, close: Callback<()>) -> impl IntoView
     view! {
         <form on:submit=submit>
             <Field label="Name" name="workspace-name-field" node value problem first=true placeholder="its id" />
-            <Answers close verb="Rename" />
+            <FormButtons close verb="Rename" name="workspace-dialog-submit" />
         </form>
     }
 }
@@ -118,16 +110,6 @@ fn DeleteQuestion(workspace: WorkspaceSummary, close: Callback<()>) -> impl Into
             <button class="button danger" data-testid="confirm-delete-workspace" disabled=is_used on:click=agreed>
                 "Delete"
             </button>
-        </div>
-    }
-}
-
-#[component]
-fn Answers(close: Callback<()>, verb: &'static str) -> impl IntoView {
-    view! {
-        <div class="actions">
-            <button type="button" class="button" on:click=move |_| close.run(())>"Cancel"</button>
-            <button class="button primary" data-testid="workspace-dialog-submit">{verb}</button>
         </div>
     }
 }

@@ -15,8 +15,8 @@ use crate::ui::when::{effect, live};
 /// Time after which a prompt without an answer is shown on a connection that seems good.
 const SHOWN_AFTER: Duration = Duration::from_secs(1);
 
-/// Sends what earlier pages of this browser have sent without an answer. What is refused goes back into
-/// the field.
+/// Sends the requests again that earlier pages of this browser have left without an answer. A refused prompt
+/// goes back into the field.
 pub(super) fn send_kept(draft: PromptDraft) {
     for kept in kept::kept(&draft.state.id()) {
         let request = kept.request.clone();
@@ -96,7 +96,7 @@ fn bubble(draft: PromptDraft, unanswered: UnansweredRequest) -> AnyView {
     .into_any()
 }
 
-/// Says what is known of a prompt without an answer.
+/// Returns the sentence under a prompt that has no answer.
 fn told(was_sent: bool, is_kept: bool) -> String {
     let state = if was_sent {
         "Sent, but not answered yet. It is sent again until it is, and counts once."
