@@ -44,6 +44,16 @@ pub trait Dial: Send + Sync + 'static {
         Box::pin(async { Err(DialError::Unreachable("it takes no requests".to_owned())) })
     }
 
+    /// Waits until there is another credential than the one that was presented last.
+    fn credential_change(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Returns a sentence about a link that was open and that the relay has closed with this code.
+    fn closed(&self, code: u16) -> String {
+        format!("the link was closed: {code}")
+    }
+
     /// Returns the longest wait before the host dials again.
     fn longest_wait(&self) -> Duration {
         BACKOFF_MOST

@@ -4,6 +4,8 @@ mod carry;
 mod stream;
 
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,6 +27,8 @@ pub use stream::{Connector, RelayStream};
 
 /// Longest wait before dialling a relay on the same machine.
 const NEARBY_WAIT: Duration = Duration::from_millis(250);
+/// How often a refused host looks into the file of its token.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Small, because a relay sends little, and each of a thousand sessions has such a buffer, which
 /// every read fills.
 const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -33,6 +37,9 @@ const CONTROL_ROOM: usize = 4;
 /// Messages that may wait on a session's link, each way. An entry has at most 64 KiB, so with the
 /// socket's buffers this is about 1 MiB per session.
 const PUBLISH_ROOM: usize = 16;
+
+const BAD_TOKEN: &str = "the relay refuses the token: make one of scope host";
+const WRONG_SCOPE: &str = "the token is not for hosts: make one of scope host";
 
 /// The credential that the host presents to the relay.
 #[derive(Clone)]
@@ -50,6 +57,8 @@ pub struct WebSocketDial {
     address: Address,
     host: HostId,
     token: Token,
+    /// The token of the last control link.
+    presented: Mutex<Option<String>>,
     connector: Connector,
 }
 
@@ -65,11 +74,15 @@ impl WebSocketDial {
         token: Token,
     ) -> Result<Self, NoCertificates> {
         let connector = Connector::new(&address, trust)?;
-        Ok(Self { address, host, token, connector })
+        Ok(Self { address, host, token, presented: Mutex::new(None), connector })
     }
 
-    async fn open(&self, path: String) -> Result<WebSocketStream<RelayStream>, DialError> {
-        let request = self.request(&path).await?;
+    async fn open(
+        &self,
+        path: &str,
+        token: Option<String>,
+    ) -> Result<WebSocketStream<RelayStream>, DialError> {
+        let request = self.request(path, token)?;
         let unreachable = |error: std::io::Error| {
             // TLS errors are wrapped as this kind.
             let hint = match error.kind() {
@@ -91,13 +104,13 @@ impl WebSocketDial {
         Ok(socket)
     }
 
-    async fn request(&self, path: &str) -> Result<Request<()>, DialError> {
+    fn request(&self, path: &str, token: Option<String>) -> Result<Request<()>, DialError> {
         let bad = |what: &str| DialError::Unreachable(what.to_owned());
         let request = self.address.url(path).into_client_request();
         let mut request = request.map_err(|error| bad(&error.to_string()))?;
         let headers = request.headers_mut();
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-        if let Some(token) = self.token().await? {
+        if let Some(token) = token {
             let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
             let mut bearer = bearer.map_err(|_| bad("the token contains invalid characters"))?;
             bearer.set_sensitive(true);
@@ -120,6 +133,10 @@ impl WebSocketDial {
         }
     }
 
+    fn presented(&self) -> MutexGuard<'_, Option<String>> {
+        self.presented.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn meaning(&self, error: &Error) -> DialError {
         let place = self.place();
         let status = match error {
@@ -128,19 +145,24 @@ impl WebSocketDial {
             _ => return DialError::Unreachable(format!("cannot reach {place}: {error}")),
         };
         let (code, message) = match status {
-            401 => (close::UNAUTHORIZED, "the relay refuses the token: make one of scope host"),
-            403 => (close::FORBIDDEN, "the token is not for hosts: make one of scope host"),
+            401 => (close::UNAUTHORIZED, BAD_TOKEN),
+            403 => (close::FORBIDDEN, WRONG_SCOPE),
             404 => (close::NOT_FOUND, "the relay does not know the session, or takes no hosts"),
             429 => (close::OVERLOADED, "the relay is overloaded"),
             _ => (close::ABNORMAL, "the relay is not ready"),
         };
-        let remedy = match &self.token {
-            Token::File(path) if code == close::UNAUTHORIZED || code == close::FORBIDDEN => {
+        let remedy = self.remedy(code);
+        DialError::Refused { code, message: format!("{message}{remedy} ({status} from {place})") }
+    }
+
+    /// Returns where a better token belongs, if a token is what the relay wants.
+    fn remedy(&self, code: u16) -> String {
+        match &self.token {
+            Token::File(path) if close::is_about_token(code) => {
                 format!(", and write it to {}", path.display())
             }
             _ => String::new(),
-        };
-        DialError::Refused { code, message: format!("{message}{remedy} ({status} from {place})") }
+        }
     }
 
     /// Returns the relay's place, for error messages.
@@ -156,7 +178,9 @@ impl Dial for WebSocketDial {
     fn control(&self) -> Dialing<'_, ControlWire> {
         Box::pin(async {
             let path = format!("/hosts/{}/control", self.host);
-            let socket = self.open(path).await?;
+            let token = self.token().await;
+            self.presented().clone_from(&token.as_ref().ok().cloned().flatten());
+            let socket = self.open(&path, token?).await?;
             Ok(carry::carry(socket, CONTROL_ROOM))
         })
     }
@@ -164,7 +188,7 @@ impl Dial for WebSocketDial {
     fn publish<'a>(&'a self, session: &'a SessionId) -> Dialing<'a, PublishWire> {
         Box::pin(async move {
             let path = format!("/sessions/{session}/publish");
-            let socket = self.open(path).await?;
+            let socket = self.open(&path, self.token().await?).await?;
             Ok(carry::carry(socket, PUBLISH_ROOM))
         })
     }
@@ -180,6 +204,29 @@ impl Dial for WebSocketDial {
             let answer = post(stream, &self.address, path, token.as_deref(), body).await;
             answer.map_err(|error| DialError::Unreachable(error.to_string()))
         })
+    }
+
+    fn credential_change(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            let Token::File(path) = &self.token else { return std::future::pending().await };
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                // Without the file there is nothing to dial with.
+                let Ok(token) = tokio::fs::read_to_string(path).await else { continue };
+                if self.presented().as_deref() != Some(token.trim()) {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn closed(&self, code: u16) -> String {
+        let remedy = self.remedy(code);
+        match code {
+            close::UNAUTHORIZED => format!("the token has ended: make one of scope host{remedy}"),
+            close::FORBIDDEN => format!("{WRONG_SCOPE}{remedy}"),
+            _ => format!("the link was closed: {code}"),
+        }
     }
 
     fn longest_wait(&self) -> Duration {

@@ -77,9 +77,11 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
             }
             ControlEnd::Closed(code) => {
                 if matches!(*host.link_state.borrow(), LinkState::Linked { .. }) {
-                    host.set_link_state(LinkState::Away(Some(format!(
-                        "the link was closed: {code}"
-                    ))));
+                    let message = host.dial.closed(code);
+                    host.set_link_state(match close::is_about_token(code) {
+                        true => LinkState::Refused { message },
+                        false => LinkState::Away(Some(message)),
+                    });
                 }
                 redial.wait_after(monotonic(), code)
             }
@@ -94,6 +96,7 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
         tokio::select! {
             () = sleep(wait) => {}
             _ = renewed.changed() => {}
+            () = host.dial.credential_change() => {}
         }
     }
 }

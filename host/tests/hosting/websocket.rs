@@ -225,22 +225,32 @@ async fn a_fork_of_many_megabytes_comes_in_one_message() {
 #[tokio::test]
 async fn a_token_can_be_given_anew() {
     let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("relay.sock");
-    let mut relay = listen_at(&socket);
+    // Over TCP, a host that is refused waits long before it dials again.
+    let (address, mut relay) = listen().await;
     let token: PathBuf = folder.path().join("token");
     std::fs::write(&token, "wrong").unwrap();
-    let host = host_of(&format!("unix:{}", socket.display()), Token::File(token.clone()));
+    let host = host_of(&address, Token::File(token.clone()));
     let mut link_state = host.link_state();
-    let refused = soon(
-        "the refusal",
-        link_state.wait_for(|link_state| matches!(link_state, LinkState::Refused { .. })),
-    );
-    assert!(format!("{:?}", *refused.await.unwrap()).contains("401"));
+    let refused = |link_state: &LinkState| matches!(link_state, LinkState::Refused { .. });
+    let linked = |link_state: &LinkState| matches!(link_state, LinkState::Linked { .. });
+    let told = soon("the refusal", link_state.wait_for(refused)).await.unwrap().clone();
+    assert!(format!("{told:?}").contains("401"));
     std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
     let (control, _) = relay.control().await;
-    let linked = |link_state: &LinkState| matches!(link_state, LinkState::Linked { .. });
     soon("the welcome", link_state.wait_for(linked)).await.unwrap();
     say(&control, ToHost::Pong { t: 0 }).await;
+    // The token ends while the link is open.
+    std::fs::write(&token, "ended").unwrap();
+    _ = control.sender.send(WireItem::Closed(close::UNAUTHORIZED)).await;
+    let told = soon("the end", link_state.wait_for(refused)).await.unwrap().clone();
+    let told = format!("{told:?}");
+    assert!(told.contains("the token has ended") && told.contains("write it to"), "{told}");
+    // Nor is the next one of use.
+    let is_401 = |link_state: &LinkState| format!("{link_state:?}").contains("401");
+    soon("the next refusal", link_state.wait_for(is_401)).await.unwrap();
+    std::fs::write(&token, TOKEN).unwrap();
+    let (_control, _) = relay.control().await;
+    soon("the next welcome", link_state.wait_for(linked)).await.unwrap();
 }
 
 #[tokio::test]

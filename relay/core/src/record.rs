@@ -149,6 +149,7 @@ impl TokenRecord {
             created_at: rfc3339(self.created_at_ms),
             expires_at: self.expires_at_ms.map(rfc3339),
             last_used: self.last_used_ms.map(rfc3339),
+            for_browser: self.browser_of.is_some(),
         }
     }
 }

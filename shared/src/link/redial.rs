@@ -55,7 +55,7 @@ impl Redial {
                 Duration::ZERO
             }
             // Only the user can change that.
-            close::POLICY | close::UNAUTHORIZED | close::FORBIDDEN => self.longest,
+            _ if close::is_about_token(code) => self.longest,
             _ => wait,
         }
     }

@@ -35,3 +35,9 @@ pub const INTERNAL: u16 = 4500;
 pub const fn is_final(code: u16) -> bool {
     matches!(code, POLICY | 4400..=4499) && code != OVERLOADED
 }
+
+/// Returns true if dialling again helps only with another token.
+#[must_use]
+pub const fn is_about_token(code: u16) -> bool {
+    matches!(code, POLICY | UNAUTHORIZED | FORBIDDEN)
+}

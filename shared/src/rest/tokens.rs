@@ -95,6 +95,9 @@ pub struct TokenSummary {
     /// When it was last used, as RFC 3339, to a minute; absent if it was not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<String>,
+    /// True if it was made for a browser that a code let in. It ends with the browser's log-out.
+    #[serde(default)]
+    pub for_browser: bool,
 }
 
 /// The answer to `DELETE /api/login` and `DELETE /api/login/all`.

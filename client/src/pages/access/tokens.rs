@@ -110,8 +110,15 @@ fn row(state: AccessState, id: String) -> AnyView {
 fn about(state: AccessState, token: &TokenSummary) -> AnyView {
     let expiry = token.expires_at.as_deref().and_then(|at| state.distance(at));
     let is_expired = expiry.as_ref().is_some_and(|(_, is_over)| *is_over);
-    let own =
-        state.is_own(&token.id).then(|| view! { <span class="access-tag">"this browser"</span> });
+    let browser = match state.is_own(&token.id) {
+        true => Some("this browser"),
+        false => token.for_browser.then_some("a browser"),
+    };
+    let browser = browser.map(|words| {
+        let title = "It was made for a browser, and ends when that one logs out.";
+        let title = token.for_browser.then_some(title);
+        view! { <span class="access-tag" title=title>{words}</span> }
+    });
     let over = is_expired.then(|| view! { <span class="access-tag bad">"expired"</span> });
     let since = |at: &str, verb: &str| since(state, at, verb);
     let until = match (&token.expires_at, expiry) {
@@ -126,7 +133,7 @@ fn about(state: AccessState, token: &TokenSummary) -> AnyView {
     view! {
         <p class="access-name">
             <bdi>{title(token)}</bdi>
-            {own}
+            {browser}
             {over}
         </p>
         <p class="access-scope">

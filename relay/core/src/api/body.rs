@@ -5,6 +5,13 @@ use serde::Deserialize;
 
 use super::ApiError;
 
+/// What `serde_json` says of a number that does not fit, and what is said instead.
+const NUMBERS: [(&str, &str); 3] = [
+    ("expected u64", "expected a whole number from 0 on"),
+    ("expected u32", "expected a whole number from 0 to 4294967295"),
+    ("expected u16", "expected a whole number from 0 to 65535"),
+];
+
 /// Returns the error for a JSON body that does not fit the route. An invalid id in the body gets
 /// the same answer as an invalid id in a path.
 #[must_use]
@@ -12,6 +19,7 @@ pub fn malformed(error: &serde_json::Error, body: &[u8]) -> ApiError {
     let why = error.to_string();
     // The position in the body may follow the message.
     if !why.starts_with(&InvalidId.to_string()) {
+        let why = NUMBERS.iter().fold(why, |why, (kind, words)| why.replace(kind, words));
         return ApiError::bad_request(format!("The body is not valid: {why}."));
     }
     let given = serde_json::from_slice::<Given>(body).ok().and_then(|given| given.session_id);
@@ -54,5 +62,7 @@ mod tests {
             let refused = refused(body);
             assert!(refused.body().pattern.is_none() && refused.body().code == "bad_request");
         }
+        let number = refused(r#"{"cols": -5}"#).body().message.clone().unwrap();
+        assert!(number.contains("`-5`, expected a whole number from 0 to 65535"), "{number}");
     }
 }
