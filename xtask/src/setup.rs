@@ -79,11 +79,11 @@ fn perform(lane: Vec<MissingPart<'_>>, failed: &AtomicBool) {
 
 fn builds<'a>(workspace: &'a Workspace, tools: &'a [tools::Tool]) -> Vec<MissingPart<'a>> {
     let mut parts = Vec::new();
-    if !has_wasm_target(workspace) {
+    if !has_target(workspace, WASM) {
         parts.push(MissingPart {
             what: WASM.to_owned(),
             why: "what the browser runs is compiled for it; by rustup".to_owned(),
-            install: Box::new(|| add_wasm_target(workspace)),
+            install: Box::new(|| add_target(workspace, WASM)),
         });
     }
     for tool in tools.iter().filter(|tool| !tool.is_there(workspace)) {
@@ -134,17 +134,22 @@ fn downloads<'a>(
     Ok(parts)
 }
 
-fn has_wasm_target(workspace: &Workspace) -> bool {
+/// Returns true if Rust's standard library for this target is installed.
+pub(crate) fn has_target(workspace: &Workspace, target: &str) -> bool {
     let sysroot = process::answer(workspace.command("rustc").args(["--print", "sysroot"]));
     sysroot.is_some_and(|sysroot| {
-        Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).join("lib").is_dir()
+        Path::new(sysroot.trim()).join("lib/rustlib").join(target).join("lib").is_dir()
     })
 }
 
-fn add_wasm_target(workspace: &Workspace) -> Result<()> {
+/// Installs Rust's standard library for this target.
+///
+/// # Errors
+/// If rustup is missing or fails.
+pub(crate) fn add_target(workspace: &Workspace, target: &str) -> Result<()> {
     if !workspace.has("rustup") {
-        bail!("install the Rust standard library for {WASM}: rustup was not found");
+        bail!("install the Rust standard library for {target}: rustup was not found");
     }
     let command: &mut Command = &mut workspace.command("rustup");
-    process::run(WASM, command.args(["target", "add", WASM])).map(drop)
+    process::run(target, command.args(["target", "add", target])).map(drop)
 }

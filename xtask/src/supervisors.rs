@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::workspace::Workspace;
-use crate::{process, progress};
+use crate::{process, progress, setup};
 
 /// The kinds of machines, as `uname -m` names them, and the targets of their programs.
 const MACHINES: [(&str, &str); 2] =
@@ -31,6 +31,11 @@ pub(crate) fn build(workspace: &Workspace) -> Result<String> {
     let target = workspace.target.join("supervisor");
     let mut sizes = Vec::new();
     for (machine, triple) in MACHINES {
+        // rust-toolchain.toml names it, but rustup does not add it to a toolchain that is there.
+        if !setup::has_target(workspace, triple) {
+            progress::line(&format!("  {triple}: installing Rust's standard library for it"));
+            setup::add_target(workspace, triple)?;
+        }
         let mut cargo = workspace.cargo(&["build", "--locked", "--profile", PROFILE]);
         cargo.args(["--package", PROGRAM, "--target", triple]).env("CARGO_TARGET_DIR", &target);
         process::run("supervisor", &mut cargo)?;
