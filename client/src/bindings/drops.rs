@@ -55,13 +55,20 @@ pub struct DropWatch {
 
 /// Takes files that are dropped anywhere on the page, and calls `happened` for each step.
 pub fn take(happened: impl Fn(FileDrag) + Clone + 'static) -> DropWatch {
-    let (over, left, dropped) = (happened.clone(), happened.clone(), happened);
+    let (left, dropped) = (happened.clone(), happened.clone());
+    let over = move |kind| {
+        let happened = happened.clone();
+        listen(kind, move |event, transfer| {
+            transfer.set_drop_effect("copy");
+            happened(FileDrag::Over(dragged(event, transfer)));
+        })
+    };
     DropWatch {
         _listeners: [
-            listen("dragover", move |event, transfer| {
-                transfer.set_drop_effect("copy");
-                over(FileDrag::Over(dragged(event, transfer)));
-            }),
+            // Over an element that has just appeared beneath the pointer, this is the only event before
+            // the drop, and the browser drops nothing unless it is taken.
+            over("dragenter"),
+            over("dragover"),
             listen("dragleave", move |event, _| {
                 // Without another element to enter, the window was left.
                 if event.related_target().is_none() {

@@ -60,16 +60,17 @@ fn loaded(id: WorkspaceId, code: FilesCode, is_page: bool) -> AnyView {
     let files = FilesState::provide(id, code);
     let open = OpenFile::provide(files, is_page);
     UploadState::provide(files);
-    let is_listed = Memo::new(move |_| files.listing.get() == ListingState::Listed);
+    // The files are listed anew after each gap; what is drawn, focused and scrolled stays.
+    let listing = Memo::new(move |_| files.listing.get());
     effect(move || {
-        if is_listed.get() {
+        if listing.get() == ListingState::Listed {
             untrack(|| open.open_addressed());
         }
     });
     let is_open = move || open.path.with(Option::is_some);
     view! {
         <div class="files-view" class:has-file=is_open data-testid="files" data-folder="">
-            {live(move || match files.listing.get() {
+            {live(move || match listing.get() {
                 ListingState::Waiting => view! { <p class="files-about" role="status">"Loading the files…"</p> }.into_any(),
                 ListingState::Failed(sentence) => failed(files, sentence),
                 ListingState::Listed => listed().into_any(),

@@ -90,7 +90,9 @@ fn shortcut(record: Record, press: &Press) -> bool {
 }
 
 fn content(record: Record, id: SessionId) -> AnyView {
-    live(move || match record.presence.get() {
+    // The record is loaded anew after each gap; what is drawn, focused and scrolled stays.
+    let presence = Memo::new(move |_| record.presence.get());
+    live(move || match presence.get() {
         Presence::Unknown => view! { <Waiting /> }.into_any(),
         Presence::Here => view! {
             <Head />

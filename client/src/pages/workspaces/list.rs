@@ -15,11 +15,13 @@ use crate::ui::when::live;
 #[component]
 pub fn WorkspaceRows() -> impl IntoView {
     let state = WorkspacesState::expect();
+    // An answer that says the same leaves the rows and the focus as they are.
+    let list = Memo::new(move |_| state.list.get());
     view! {
         <div class="workspaces-column">
             <p class="problem" role="alert" data-testid="workspaces-problem">{move || state.problem.get()}</p>
             <p class="files-note" role="status" data-testid="workspaces-note">{move || state.note.get()}</p>
-            {live(move || match state.list.get() {
+            {live(move || match list.get() {
                 None => ().into_any(),
                 Some(list) if list.is_empty() => empty(state),
                 Some(list) => {
