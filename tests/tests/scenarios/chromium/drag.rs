@@ -57,6 +57,8 @@ impl Tab {
     /// # Errors
     /// Where Chromium refuses.
     pub(crate) async fn drop_files(&self, at: (f64, f64), files: &[PathBuf]) -> Result<()> {
+        // Chromium drops onto what was beneath the pointer when it last heard of it.
+        self.drag(DispatchDragEventType::DragOver, at, files).await?;
         self.drag(DispatchDragEventType::Drop, at, files).await
     }
 

@@ -62,6 +62,9 @@ const DATASET: &str = "(() => {
              digest: data.appliedDigest };
 })()";
 
+/// What the page says, where its focus is, and whether it has failed.
+const SHOWN: &str = "`${document.activeElement?.outerHTML.slice(0, 200)} has the focus of ` +
+    `${document.title}: ${document.body.innerText.slice(0, 2000)}`";
 const TEXT: &str = "[...document.querySelectorAll('.xterm-rows > div')]
     .map(row => row.textContent.replaceAll('\\u00a0', ' ').trimEnd()).join('\\n').trimEnd()";
 
@@ -147,7 +150,15 @@ impl Tab {
     /// # Errors
     /// If it does not become true in time.
     pub(crate) async fn until(&self, what: &str, expression: &str) -> Result<()> {
-        wait_until(what, async || self.evaluate(expression).await.unwrap_or(false)).await
+        let waited = wait_until(what, async || self.evaluate(expression).await.unwrap_or(false));
+        self.or_shown(waited.await).await
+    }
+
+    /// Adds what the page shows to an error.
+    async fn or_shown<T>(&self, waited: Result<T>) -> Result<T> {
+        let Err(error) = waited else { return waited };
+        let shown = self.evaluate::<String>(SHOWN).await.unwrap_or_default();
+        Err(error.context(format!("the page shows: {shown}")))
     }
 
     /// What the terminal shows.
@@ -221,10 +232,11 @@ impl Tab {
     /// Where it does not come.
     pub(crate) async fn until_there(&self, selector: &str) -> Result<String> {
         let script = format!("document.querySelector({selector:?})?.textContent ?? null");
-        wait_for(&format!("{selector} on the page"), async || {
+        let what = format!("{selector} on the page");
+        let waited = wait_for(&what, async || {
             self.evaluate::<Option<String>>(&script).await.ok().flatten()
-        })
-        .await
+        });
+        self.or_shown(waited.await).await
     }
 
     /// Waits until an element is gone.
@@ -233,11 +245,7 @@ impl Tab {
     /// Where it stays.
     pub(crate) async fn until_gone(&self, selector: &str) -> Result<()> {
         let script = format!("document.querySelector({selector:?}) === null");
-        wait_for(&format!("{selector} to go"), async || {
-            self.evaluate::<bool>(&script).await.ok().filter(|gone| *gone)
-        })
-        .await
-        .map(|_| ())
+        self.until(&format!("{selector} to go"), &script).await
     }
 
     /// Clicks on an element, once it is there.
