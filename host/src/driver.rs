@@ -47,6 +47,8 @@ use moorline_shared::agent::approval::{ApprovalDecision, ApprovalRequest};
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
 use moorline_shared::control::Facts;
+#[cfg(feature = "host")]
+use moorline_shared::event::EventFields;
 use moorline_shared::event::Status;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::fold::Conversation;
@@ -259,6 +261,9 @@ pub enum DriverOutput {
     /// All that follows from the actions up to this one has been output: see
     /// [`SessionControl::act`].
     Acted(ActionNumber),
+    /// This many bytes of all that [`SessionControl::write`] has taken have reached the session. Only
+    /// for drivers that confirm input: see [`SessionControl::confirms_input`].
+    Typed(u64),
     /// The terminal has this size now. Only for [`SnapshotSource::Mirror`], whose size the terminal
     /// decides: [`SessionControl::resize`] is a wish of a client.
     Size(Size),
@@ -271,6 +276,18 @@ pub enum DriverOutput {
     Snapshot(Option<DriverSnapshot>),
     /// The end of the session. Comes last, once.
     End(ExitStatus),
+}
+
+#[cfg(feature = "host")]
+impl DriverOutput {
+    /// Returns the output of an event with these fields.
+    pub(crate) fn event<F: EventFields>(fields: &F) -> Self {
+        let fields = match serde_json::json!(fields) {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        Self::Event { kind: F::KIND.as_str(), fields }
+    }
 }
 
 /// A snapshot that a driver made.
@@ -289,8 +306,15 @@ pub trait SessionControl: Debug + Send + Sync {
     /// [`SessionControl::writable`] returns.
     ///
     /// # Errors
-    /// The system's error if nobody will ever read this input; then it is dropped.
+    /// The system's error if nobody will ever read this input; then it is dropped. Never if the driver
+    /// confirms input.
     fn write(&self, input: &[u8]) -> io::Result<usize>;
+
+    /// Returns true if input that was taken is lost if this host dies, until [`DriverOutput::Typed`]
+    /// confirms it. Always returns the same.
+    fn confirms_input(&self) -> bool {
+        false
+    }
 
     /// Waits until there may be room for input. Returns false if there never will be.
     fn writable(&self) -> BoxFuture<'_, bool>;

@@ -79,6 +79,9 @@ pub struct Config {
     /// The program of a keeper and its first arguments, by which agents outlive the host: see
     /// [`crate::keeper`]. Empty to end them with the host.
     pub keeper: Vec<OsString>,
+    /// The program that hands over the output of tmux's panes, and its first arguments: see
+    /// [`TmuxDriver::new`](crate::driver::tmux::TmuxDriver::new). Empty for slower ways.
+    pub pane_pipe: Vec<OsString>,
     /// The settings of pods. Their folder is that of the host.
     pub kubernetes: KubernetesConfig,
     /// The threads on which sessions run.
@@ -177,8 +180,13 @@ impl Host {
         };
         let keeper = config.folder.as_deref().filter(|_| !config.keeper.is_empty()).map(kept);
         let pods = KubernetesConfig { folder: config.folder.clone(), ..config.kubernetes.clone() };
-        let drivers =
-            Drivers::built_in(config.integration.clone(), keeper, config.folder.as_deref(), pods);
+        let drivers = Drivers::built_in(
+            config.integration.clone(),
+            keeper,
+            config.folder.as_deref(),
+            config.pane_pipe.clone(),
+            pods,
+        );
         Self::with_drivers(config, drivers, dial)
     }
 

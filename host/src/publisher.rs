@@ -318,15 +318,24 @@ impl Publisher {
     }
 
     /// Records that the session has taken the first `bytes` of [`Publisher::input`]. A piece counts
-    /// as accepted once its last byte is taken.
+    /// as accepted once its last byte is taken, or confirmed after
+    /// [`Publisher::await_confirmations`].
     pub fn input_taken(&mut self, bytes: usize) {
-        let is_linked = self.sender.is_some();
-        let answers = self.gate.as_mut().map_or(&mut self.answers, JournalGate::answers);
-        self.input.taken(bytes, |message| {
-            if is_linked {
-                answers.push_back(message);
-            }
-        });
+        let (input, say) = self.input_and_answers();
+        input.taken(bytes, say);
+    }
+
+    /// Makes a piece of input count as accepted only once [`Publisher::input_confirmed`] covers it. Must
+    /// be called before any input has come.
+    pub fn await_confirmations(&mut self) {
+        self.input.await_confirmations();
+    }
+
+    /// Records that the first `bytes` of all input that the session has ever taken cannot be lost any
+    /// more.
+    pub fn input_confirmed(&mut self, bytes: u64) {
+        let (input, say) = self.input_and_answers();
+        input.confirmed(bytes, say);
     }
 
     /// Returns the bytes of output that no relay has made durable yet.
@@ -382,6 +391,18 @@ impl Publisher {
         let last = self.gate.as_ref().map_or(Seq(u64::MAX), JournalGate::last);
         let (epoch, head, size) = (self.log.epoch(), self.log.head().min(last), self.size);
         self.say(HostMessage::Resumed { epoch, from, head, size });
+    }
+
+    /// Returns the pending input, and what takes answers about it.
+    fn input_and_answers(&mut self) -> (&mut PendingInput, impl FnMut(HostMessage) + use<'_>) {
+        let is_linked = self.sender.is_some();
+        let answers = self.gate.as_mut().map_or(&mut self.answers, JournalGate::answers);
+        let say = move |message| {
+            if is_linked {
+                answers.push_back(message);
+            }
+        };
+        (&mut self.input, say)
     }
 
     fn say(&mut self, message: HostMessage) {

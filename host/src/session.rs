@@ -161,6 +161,9 @@ impl Session {
         if snapshots == SnapshotSource::Mirror {
             publisher.fix_size();
         }
+        if control.confirms_input() {
+            publisher.await_confirmations();
+        }
         let view = SnapshotView::new(snapshots, painter, conversation.unwrap_or_default());
         let approvals = HostedApprovals::new(book);
         let state = HostedState::new(publisher, control, view, journal, approvals);

@@ -12,6 +12,8 @@ mod dial_remote;
 mod failure;
 mod folder;
 mod ignoring;
+#[cfg(feature = "host")]
+mod notices;
 mod relayed;
 mod remote;
 mod scan;
@@ -26,6 +28,8 @@ pub use base_file::KeptBase;
 pub use dial_remote::DialRemote;
 pub use failure::SyncFailure;
 pub use folder::SyncedFolder;
+#[cfg(feature = "host")]
+pub(crate) use notices::{NOT_SYNCED, SyncNotices};
 #[cfg(feature = "host")]
 pub(crate) use relayed::encode_reply;
 pub(crate) use relayed::{RelayedAsk, RelayedRemote};

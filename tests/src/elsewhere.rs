@@ -15,6 +15,7 @@ pub struct Elsewhere {
     id: HostId,
     /// Address of the relay, or of a proxy before it.
     url: String,
+    token: String,
     folder: TempDir,
     child: Child,
 }
@@ -25,9 +26,17 @@ impl Elsewhere {
     /// # Errors
     /// If the host does not connect.
     pub async fn start(relay: &Relay, url: String, id: &str) -> Result<Self> {
+        Self::start_with(relay, url, id, TOKEN.to_owned()).await
+    }
+
+    /// Like [`Elsewhere::start`], with a token of its own.
+    ///
+    /// # Errors
+    /// If the host does not connect.
+    pub async fn start_with(relay: &Relay, url: String, id: &str, token: String) -> Result<Self> {
         let (folder, id) = (TempDir::with_prefix("moorline-host-")?, id.parse()?);
-        let child = launch(relay, &url, &id, &folder)?;
-        let elsewhere = Self { id, url, folder, child };
+        let child = launch(relay, &url, &id, &token, &folder)?;
+        let elsewhere = Self { id, url, token, folder, child };
         elsewhere.until_connected(relay, true).await?;
         Ok(elsewhere)
     }
@@ -37,7 +46,7 @@ impl Elsewhere {
     /// # Errors
     /// If it cannot be started.
     pub fn launch(&mut self, relay: &Relay) -> Result<()> {
-        self.child = launch(relay, &self.url, &self.id, &self.folder)?;
+        self.child = launch(relay, &self.url, &self.id, &self.token, &self.folder)?;
         Ok(())
     }
 
@@ -66,13 +75,13 @@ impl Elsewhere {
     }
 }
 
-fn launch(relay: &Relay, url: &str, id: &HostId, folder: &TempDir) -> Result<Child> {
-    let token = folder.path().join("token");
-    std::fs::write(&token, TOKEN)?;
+fn launch(relay: &Relay, url: &str, id: &HostId, token: &str, folder: &TempDir) -> Result<Child> {
+    let file = folder.path().join("token");
+    std::fs::write(&file, token)?;
     let mut command = Command::new(relay.program());
     command
         .args(["host", "--relay", url, "--id", id.as_str(), "--token-file"])
-        .arg(token)
+        .arg(file)
         .arg("--state-dir")
         .arg(folder.path())
         .kill_on_drop(true);

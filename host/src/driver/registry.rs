@@ -1,6 +1,7 @@
 //! The drivers of a host.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -36,18 +37,20 @@ impl Drivers {
     /// Returns every driver of this program. `integration` is the folder for the scripts that make
     /// shells mark their prompts, or `None` to start shells without them. `keeper` says how agents are
     /// kept, so that they outlive their host. `folder` is the host's own folder, if it has one.
-    /// `kubernetes` has the settings of pods.
+    /// `pane_pipe` is the program that hands over the output of tmux's panes: see
+    /// [`TmuxDriver::new`]. `kubernetes` has the settings of pods.
     #[must_use]
     pub fn built_in(
         integration: Option<PathBuf>,
         keeper: Option<AgentKeeper>,
         folder: Option<&Path>,
+        pane_pipe: Vec<OsString>,
         kubernetes: KubernetesConfig,
     ) -> Self {
         Self::new(vec![
             Box::new(PtyDriver::new(integration)),
             Box::new(AgentDriver::new(keeper, folder)),
-            Box::new(TmuxDriver::new(folder)),
+            Box::new(TmuxDriver::new(folder, pane_pipe)),
             Box::new(KubernetesDriver::new(kubernetes)),
         ])
     }
@@ -182,13 +185,14 @@ mod tests {
 
     #[test]
     fn the_default_driver_is_built_in() {
-        let drivers = Drivers::built_in(None, None, None, KubernetesConfig::default());
+        let drivers = Drivers::built_in(None, None, None, Vec::new(), KubernetesConfig::default());
         assert_eq!(drivers.find(DEFAULT_DRIVER).unwrap().name(), "pty");
     }
 
     #[test]
     fn built_in_drivers_have_names_of_their_own() {
-        let Drivers(drivers) = Drivers::built_in(None, None, None, KubernetesConfig::default());
+        let Drivers(drivers) =
+            Drivers::built_in(None, None, None, Vec::new(), KubernetesConfig::default());
         let names: BTreeSet<_> = drivers.iter().map(|driver| driver.name()).collect();
         assert_eq!(names.len(), drivers.len());
     }

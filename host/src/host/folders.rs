@@ -30,12 +30,16 @@ struct OpenFolder {
 
 /// A session's hold on its folder, which is in sync as long as a session holds it.
 #[derive(Debug)]
-pub(crate) struct HeldFolder(Arc<FolderSync>);
+pub(crate) struct HeldFolder {
+    sync: Arc<FolderSync>,
+    /// The number of conflicts before the session.
+    conflicts: usize,
+}
 
 impl HeldFolder {
     /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        self.sync.path()
     }
 
     /// Waits until the folder has the files of the workspace.
@@ -43,12 +47,20 @@ impl HeldFolder {
     /// # Errors
     /// [`SyncFailure`].
     pub(crate) async fn load(&self) -> Result<(), SyncFailure> {
-        self.0.settle().await.map(drop)
+        self.sync.settle().await.map(drop)
     }
 
-    /// Returns the output of the session, whose end waits for its last files.
+    /// Returns the output of the session, which tells what is not in sync, and whose end waits for its
+    /// last files.
     pub(crate) fn watch(self, output: Box<dyn OutputSource>) -> Box<dyn OutputSource> {
-        Box::new(SyncedOutput::new(output, self.0))
+        Box::new(SyncedOutput::new(output, self.sync, self.conflicts))
+    }
+}
+
+impl From<Arc<FolderSync>> for HeldFolder {
+    fn from(sync: Arc<FolderSync>) -> Self {
+        let conflicts = sync.state().borrow().conflicts;
+        Self { sync, conflicts }
     }
 }
 
@@ -77,7 +89,7 @@ impl HostWorkspaces {
         for folder in open.iter() {
             let Some(sync) = folder.sync.upgrade() else { continue };
             if folder.path == path && folder.workspace == *workspace {
-                return Ok(HeldFolder(sync));
+                return Ok(sync.into());
             }
             if folder.path.starts_with(&path) || path.starts_with(&folder.path) {
                 return Err(SyncFailure::Overlap { path, other: folder.path.clone() });
@@ -89,6 +101,6 @@ impl HostWorkspaces {
         let sync = Arc::new(sync);
         let (workspace, weak) = (workspace.clone(), Arc::downgrade(&sync));
         open.push(OpenFolder { workspace, path, sync: weak });
-        Ok(HeldFolder(sync))
+        Ok(sync.into())
     }
 }

@@ -39,6 +39,14 @@ enum PieceOwner {
     Nobody,
 }
 
+/// A piece of input that the session has taken.
+#[derive(Debug)]
+struct TakenPiece {
+    owner: PieceOwner,
+    /// The bytes of all input up to its end.
+    end: u64,
+}
+
 /// A piece of input that waits for the session to take it.
 #[derive(Debug)]
 struct InputPiece {
@@ -50,6 +58,14 @@ struct InputPiece {
 #[derive(Debug, Default)]
 pub(super) struct PendingInput {
     pieces: VecDeque<InputPiece>,
+    /// Pieces that were taken, but do not count as accepted yet.
+    taken: VecDeque<TakenPiece>,
+    /// Bytes that the session has ever taken.
+    taken_bytes: u64,
+    /// Bytes of those that cannot be lost any more. Equal unless the session confirms them.
+    confirmed_bytes: u64,
+    /// True if the session confirms what it has taken.
+    awaits: bool,
     /// The total cost of all pieces.
     cost: u64,
     /// Bytes of pieces whose request was answered before they were taken.
@@ -62,6 +78,10 @@ impl PendingInput {
     pub(super) const fn new() -> Self {
         Self {
             pieces: VecDeque::new(),
+            taken: VecDeque::new(),
+            taken_bytes: 0,
+            confirmed_bytes: 0,
+            awaits: false,
             cost: 0,
             answered_bytes: 0,
             progress: BTreeMap::new(),
@@ -74,12 +94,12 @@ impl PendingInput {
         self.pieces.front().map(|piece| &piece.data[..])
     }
 
-    /// Returns the last piece of a client that the session has taken.
+    /// Returns the last piece of a client that was accepted.
     pub(super) fn accepted(&self, client_id: &ClientId) -> Seq {
         self.progress.get(client_id).copied().unwrap_or_default().accepted
     }
 
-    /// Returns the last piece of each client that the session has taken.
+    /// Returns the last piece of each client that was accepted.
     pub(super) fn accepted_of_all(&self) -> Vec<(ClientId, Seq)> {
         let accepted =
             |(id, progress): (&ClientId, &InputProgress)| (id.clone(), progress.accepted);
@@ -147,18 +167,42 @@ impl PendingInput {
         }
     }
 
+    /// Makes pieces count as accepted only once they are confirmed.
+    pub(super) const fn await_confirmations(&mut self) {
+        self.awaits = true;
+    }
+
     /// Records that the session has taken the first `bytes` of [`PendingInput::front`]. Empty
-    /// pieces count as taken in their turn. Calls `say` for each piece whose last byte was taken.
-    pub(super) fn taken(&mut self, bytes: usize, mut say: impl FnMut(HostMessage)) {
+    /// pieces count as taken in their turn. Calls `say` for each piece that is accepted by that.
+    pub(super) fn taken(&mut self, bytes: usize, say: impl FnMut(HostMessage)) {
         if let Some(piece) = self.pieces.front_mut() {
             let taken = bytes.min(piece.data.len());
             piece.data.advance(taken);
             self.cost -= taken as u64;
+            self.taken_bytes += taken as u64;
             if matches!(piece.owner, PieceOwner::Answered) {
                 self.answered_bytes -= taken;
             }
         }
         while let Some(piece) = self.pieces.pop_front_if(|piece| piece.data.is_empty()) {
+            self.taken.push_back(TakenPiece { owner: piece.owner, end: self.taken_bytes });
+        }
+        if !self.awaits {
+            self.confirmed_bytes = self.taken_bytes;
+        }
+        self.accept(say);
+    }
+
+    /// Records that the first `bytes` of all input that was ever taken cannot be lost any more. Calls
+    /// `say` for each piece that is accepted by that.
+    pub(super) fn confirmed(&mut self, bytes: u64, say: impl FnMut(HostMessage)) {
+        self.confirmed_bytes = bytes.min(self.taken_bytes).max(self.confirmed_bytes);
+        self.accept(say);
+    }
+
+    fn accept(&mut self, mut say: impl FnMut(HostMessage)) {
+        let confirmed = self.confirmed_bytes;
+        while let Some(piece) = self.taken.pop_front_if(|piece| piece.end <= confirmed) {
             self.cost -= ENTRY_OVERHEAD_BYTES;
             match piece.owner {
                 PieceOwner::Client(client_id, seq) => {
@@ -177,8 +221,10 @@ impl PendingInput {
 
     /// Drops everything, because the session takes nothing more.
     pub(super) fn clear(&mut self, mut say: impl FnMut(HostMessage)) {
-        for piece in std::mem::take(&mut self.pieces) {
-            if let PieceOwner::Request(request) = piece.owner {
+        let taken = std::mem::take(&mut self.taken).into_iter().map(|piece| piece.owner);
+        let waiting = std::mem::take(&mut self.pieces).into_iter().map(|piece| piece.owner);
+        for owner in taken.chain(waiting) {
+            if let PieceOwner::Request(request) = owner {
                 say(HostMessage::Written { request, result: Err(WriteRefused::Ended) });
             }
         }
@@ -187,10 +233,10 @@ impl PendingInput {
 
     /// Detaches pending requests: a later relay may use the same numbers for other requests.
     pub(super) fn relay_left(&mut self) {
-        for piece in &mut self.pieces {
-            if matches!(piece.owner, PieceOwner::Request(_)) {
-                piece.owner = PieceOwner::Nobody;
-            }
+        let taken = self.taken.iter_mut().map(|piece| &mut piece.owner);
+        let owners = taken.chain(self.pieces.iter_mut().map(|piece| &mut piece.owner));
+        for owner in owners.filter(|owner| matches!(owner, PieceOwner::Request(_))) {
+            *owner = PieceOwner::Nobody;
         }
     }
 
@@ -233,6 +279,12 @@ mod tests {
         said
     }
 
+    fn confirm(pending: &mut PendingInput, bytes: u64) -> Vec<HostMessage> {
+        let mut said = Vec::new();
+        pending.confirmed(bytes, |message| said.push(message));
+        said
+    }
+
     #[test]
     fn what_waits_is_bounded_whoever_sent_it() {
         let mut pending = PendingInput::new();
@@ -265,6 +317,45 @@ mod tests {
         let result = Err(WriteRefused::Ended);
         assert_eq!(said, [HostMessage::Written { request: RequestId(2), result }]);
         assert_eq!(pending.cost, 0);
+    }
+
+    #[test]
+    fn a_piece_counts_once_it_is_confirmed_and_costs_until_then() {
+        let mut pending = PendingInput::new();
+        pending.await_confirmations();
+        let client: ClientId = "client_1".parse().unwrap();
+        for seq in 1..=3 {
+            let data = if seq == 2 { &b""[..] } else { b"xy" };
+            pending.queue(client.clone(), &Frame::copy(Seq(seq), data).unwrap()).unwrap();
+        }
+        assert_eq!(take_all(&mut pending), []);
+        assert_eq!((pending.cost, pending.accepted(&client)), (3 * ENTRY_OVERHEAD_BYTES, Seq(0)));
+        assert_eq!(confirm(&mut pending, 1), []);
+        let ack = |seq| HostMessage::InputAck { client_id: client.clone(), seq: Seq(seq) };
+        assert_eq!(confirm(&mut pending, 2), [ack(1), ack(2)]);
+        // More than was taken cannot be confirmed, and nothing is taken back.
+        assert_eq!(confirm(&mut pending, 99), [ack(3)]);
+        assert_eq!(confirm(&mut pending, 0), []);
+        assert_eq!((pending.cost, pending.accepted(&client)), (0, Seq(3)));
+        let piece = Frame::copy(Seq(4), b"z").unwrap();
+        pending.queue(client.clone(), &piece).unwrap();
+        assert_eq!(take_all(&mut pending), []);
+        assert_eq!(confirm(&mut pending, 5), [ack(4)]);
+    }
+
+    #[test]
+    fn what_was_taken_but_not_confirmed_has_failed_at_the_end() {
+        let mut pending = PendingInput::new();
+        pending.await_confirmations();
+        write(&mut pending, 1).unwrap();
+        write(&mut pending, 2).unwrap();
+        assert_eq!(take_all(&mut pending), []);
+        assert_eq!(confirm(&mut pending, LARGE as u64).len(), 1);
+        let mut said = Vec::new();
+        pending.clear(|message| said.push(message));
+        let result = Err(WriteRefused::Ended);
+        assert_eq!(said, [HostMessage::Written { request: RequestId(2), result }]);
+        assert_eq!(confirm(&mut pending, u64::MAX), []);
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl Session {
                 state.view.resize(size);
                 state.publisher.terminal_resized(size);
             }
+            DriverOutput::Typed(bytes) => state.publisher.input_confirmed(bytes),
             DriverOutput::Acted(number) => state.approvals.acted(number),
             DriverOutput::Checkpoint => {
                 // Others are decisions for programs that are gone.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use moorline_shared::failure::HostFailure;
 use moorline_shared::id::WorkspaceId;
 use moorline_shared::time::Time;
 use moorline_shared::workspace::RoundReport;
@@ -130,12 +129,7 @@ impl SupervisedFolder {
             }
             FolderWake::Settled(end) => self.settled(end, &mut actions),
             FolderWake::Changed => {
-                let state = self.state.borrow_and_update();
-                let first = state.problems.first().map(|(path, why)| {
-                    HostFailure::new(&why.code, format!("{path}: {}", why.message))
-                });
-                let problem = state.failure.clone().or(first);
-                drop(state);
+                let problem = self.state.borrow_and_update().problem();
                 self.tell(FolderReport { problem, ..self.report.clone() }, &mut actions);
             }
             FolderWake::Due => {

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::os::fd::OwnedFd;
 use std::time::SystemTime;
 
+use moorline_shared::failure::HostFailure;
 use moorline_shared::limits::WORKSPACE_FILE_BYTES;
 use moorline_shared::workspace::{ContentHash, FileEntry, FolderState, WorkspacePath};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstat, openat, statat};
@@ -73,8 +74,9 @@ impl Dirty {
 #[derive(Debug)]
 pub(super) struct Index {
     pub(super) seen: BTreeMap<WorkspacePath, Seen>,
-    /// Places that are not synced: see [`FolderState::left_out`].
-    left_out: BTreeSet<WorkspacePath>,
+    /// Places that are not synced: see [`FolderState::left_out`]. Each with the reason, unless that is
+    /// what it is or what the rules say.
+    left_out: BTreeMap<WorkspacePath, Option<HostFailure>>,
     /// Files that changed while they were read.
     unsettled: BTreeSet<WorkspacePath>,
     rules: IgnoreRules,
@@ -86,7 +88,7 @@ impl Default for Index {
     fn default() -> Self {
         Self {
             seen: BTreeMap::new(),
-            left_out: BTreeSet::new(),
+            left_out: BTreeMap::new(),
             unsettled: BTreeSet::new(),
             rules: IgnoreRules::parse(""),
             ignore_file: None,
@@ -98,7 +100,7 @@ impl Index {
     /// Returns what the folder has.
     pub(super) fn state(&self) -> FolderState {
         let entries = self.seen.iter().map(|(path, seen)| (path.clone(), seen.entry));
-        let left_out = self.left_out.union(&self.unsettled).cloned().collect();
+        let left_out = self.left_out.keys().chain(&self.unsettled).cloned().collect();
         FolderState { entries: entries.collect(), left_out }
     }
 
@@ -115,6 +117,14 @@ impl Index {
     /// Returns the number of places that are not synced.
     pub(super) fn left_out(&self) -> usize {
         self.left_out.len()
+    }
+
+    /// Returns the places that could not be synced, each with the reason.
+    pub(super) fn problems(&self) -> impl Iterator<Item = (String, HostFailure)> {
+        let reason = |(path, why): (&WorkspacePath, &Option<HostFailure>)| {
+            Some((path.to_string(), why.clone()?))
+        };
+        self.left_out.iter().filter_map(reason)
     }
 
     /// Returns what must be read again soon, because it was changing or may have changed since.
@@ -212,7 +222,8 @@ impl Index {
         let within = (Bound::Included(&*from), Bound::Unbounded);
         let is_within = |child: &&WorkspacePath| child.as_str().starts_with(&from);
         let known = self.seen.range::<str, _>(within).map(|(child, _)| child).take_while(is_within);
-        let left_out = self.left_out.range::<str, _>(within).take_while(is_within);
+        let left_out = self.left_out.range::<str, _>(within);
+        let left_out = left_out.map(|(child, _)| child).take_while(is_within);
         let unsettled = self.unsettled.range::<str, _>(within).take_while(is_within);
         let gone: Vec<_> = known
             .chain(left_out)
@@ -236,7 +247,7 @@ impl Index {
         let stamp = Stamp::of(&found);
         let is_directory = stamp.kind.is_dir();
         if self.rules.ignores_here(child, is_directory) || !(is_directory || stamp.kind.is_file()) {
-            self.leave_out(child);
+            self.leave_out(child, None);
             return true;
         }
         if is_directory {
@@ -254,7 +265,7 @@ impl Index {
             Err(Errno::NOENT) => return false,
             Err(error) => {
                 tracing::debug!(path = %child, %error, "a file of a workspace is left out");
-                self.leave_out(child);
+                self.leave_out(child, Some(unread(&error.into())));
             }
         }
         true
@@ -282,7 +293,7 @@ impl Index {
             });
         if let Err(error) = read {
             tracing::debug!(path = %child, %error, "a directory of a workspace is left out");
-            self.leave_out(child);
+            self.leave_out(child, Some(unread(&error)));
         }
         true
     }
@@ -297,11 +308,11 @@ impl Index {
         self.seen.insert(path.clone(), Seen { stamp, entry, is_fresh });
     }
 
-    fn leave_out(&mut self, path: &WorkspacePath) {
+    fn leave_out(&mut self, path: &WorkspacePath, why: Option<HostFailure>) {
         if self.seen.contains_key(path) {
             self.forget(path);
         }
-        self.left_out.insert(path.clone());
+        self.left_out.insert(path.clone(), why);
     }
 
     /// Forgets a path and everything in it.
@@ -312,10 +323,22 @@ impl Index {
         self.unsettled.remove(path);
         if is_there {
             self.seen.retain(|other, _| !other.is_in(path));
-            self.left_out.retain(|other| !other.is_in(path));
+            self.left_out.retain(|other, _| !other.is_in(path));
             self.unsettled.retain(|other| !other.is_in(path));
         }
     }
+}
+
+/// Returns the reason why something is not synced that could not be read.
+fn unread(error: &io::Error) -> HostFailure {
+    if error.raw_os_error() == Some(Errno::FBIG.raw_os_error()) {
+        let most = WORKSPACE_FILE_BYTES / (1024 * 1024);
+        let why =
+            format!("it is larger than {most} MiB, so it stays in the folder and is not synced");
+        return HostFailure::new("file_too_large", why);
+    }
+    let why = format!("it cannot be read, so it is not synced ({error})");
+    HostFailure::new("file_unreadable", why)
 }
 
 /// Opens a directory below another one. Symbolic links are not followed.

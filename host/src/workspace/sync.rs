@@ -41,13 +41,27 @@ pub struct SyncState {
     pub pulled: usize,
     /// The number of conflicts so far.
     pub conflicts: usize,
+    /// The path of the last one, and the name that the folder's version got.
+    pub last_conflict: Option<(String, String)>,
     /// The number of places of the folder that are not synced.
     pub left_out: usize,
-    /// The files that the workspace does not take, and those that the folder does not, each with the
-    /// reason.
+    /// The files that the workspace does not take, those that the folder does not, and those that are
+    /// too large or cannot be read, each with the reason.
     pub problems: Vec<(String, HostFailure)>,
     /// The reason why nothing is synced now.
     pub failure: Option<HostFailure>,
+}
+
+impl SyncState {
+    /// Returns the reason why not everything is in sync, if there is one: why nothing is, or else the
+    /// first of the problems.
+    #[must_use]
+    pub fn problem(&self) -> Option<HostFailure> {
+        let first = self.problems.first();
+        let first = first
+            .map(|(path, why)| HostFailure::new(&why.code, format!("{path}: {}", why.message)));
+        self.failure.clone().or(first)
+    }
 }
 
 /// A folder that is kept in sync, until this is dropped.

@@ -90,7 +90,8 @@ async fn what_an_agent_changes_is_kept_or_reverted() {
     std::fs::write(at("a"), "one\n").unwrap();
     std::fs::write(at("first.sh"), "echo two > a; echo new > b\n").unwrap();
     std::fs::write(at("second.sh"), "echo one > a\n").unwrap();
-    let drivers = Drivers::built_in(None, None, Some(state.path()), KubernetesConfig::default());
+    let drivers =
+        Drivers::built_in(None, None, Some(state.path()), Vec::new(), KubernetesConfig::default());
     let (_host, mut relay) = FakeRelay::with_drivers(drivers);
     let (mut control, mut link, mut copy) = start_agent(home.path(), &mut relay).await;
     assert_eq!(listed(&mut control).await, ListedChanges { complete: true, ..Default::default() });

@@ -78,7 +78,13 @@ impl Dial for FakeDial {
 impl FakeRelay {
     /// Creates a host, and its relay within the same process.
     pub(crate) fn with_host() -> (Arc<Host>, Self) {
-        Self::with_drivers(Drivers::built_in(None, None, None, KubernetesConfig::default()))
+        Self::with_drivers(Drivers::built_in(
+            None,
+            None,
+            None,
+            Vec::new(),
+            KubernetesConfig::default(),
+        ))
     }
 
     /// Like [`FakeRelay::with_host`], for a host with these drivers.
@@ -141,6 +147,7 @@ pub(crate) fn config() -> Config {
         integration: None,
         folder: None,
         keeper: Vec::new(),
+        pane_pipe: Vec::new(),
         kubernetes: KubernetesConfig::default(),
         threads: SessionThreads::default(),
         seed: 1,

@@ -37,8 +37,13 @@ done
 #[tokio::test]
 async fn a_command_of_an_agent_is_a_session() {
     let folder = tempfile::tempdir().unwrap();
-    let (_host, mut relay) =
-        FakeRelay::with_drivers(Drivers::built_in(None, None, None, KubernetesConfig::default()));
+    let (_host, mut relay) = FakeRelay::with_drivers(Drivers::built_in(
+        None,
+        None,
+        None,
+        Vec::new(),
+        KubernetesConfig::default(),
+    ));
     let (mut control, _) = relay.control().await;
     let command = ["sh", "-c", SCRIPT].map(str::to_owned).to_vec();
     let facts = Facts { driver: "agent".into(), command, ..Facts::default() };

@@ -77,8 +77,8 @@ async fn closing_a_session_leaves_the_pane_as_it_was() {
         server.tmux(&["display-message", "-p", "-t", "%0", format]) == "0 0 0 "
     })
     .await;
-    let fifos = || std::fs::read_dir(server.file("tmux")).unwrap().count();
-    wait_until("the fifo is removed", || fifos() == 0).await;
+    let sockets = || std::fs::read_dir(server.file("tmux")).unwrap().count();
+    wait_until("the pipe's socket is removed", || sockets() == 0).await;
     // It can be opened again.
     let shown = server.open(&driver, "%0").await;
     shown.until_text("$ ").await;

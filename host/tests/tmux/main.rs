@@ -5,4 +5,5 @@
 mod layout;
 mod life;
 mod output;
+mod processes;
 mod server;

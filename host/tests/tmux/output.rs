@@ -1,5 +1,8 @@
 //! Output and input of panes, byte by byte.
 
+use std::process::Command;
+
+use moorline_host::driver::tmux::TmuxDriver;
 use moorline_shared::session::Size;
 use moorline_shared::tmux::{TmuxAction, TmuxSpec};
 
@@ -125,6 +128,67 @@ async fn input_reaches_the_program_unchanged_even_in_copy_mode() {
     shown.type_in(&input).await;
     shown.until_text("DONE").await;
     assert_eq!(std::fs::read(file).unwrap(), input);
+}
+
+#[tokio::test]
+async fn input_is_confirmed_once_tmux_has_typed_it() {
+    let server = TestServer::start();
+    let driver = server.driver();
+    let shown = server.open(&driver, "%0").await;
+    shown.until_text("$ ").await;
+    assert!(shown.control.confirms_input());
+    shown.type_in(b"stty -echo; cat\r").await;
+    shown.until("the first input", |heard| heard.typed == 16).await;
+    let pid = server.tmux(&["display-message", "-p", "#{pid}"]);
+    let signal = |name: &str| {
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    shown.type_in(b"kept\r").await;
+    assert_eq!(shown.heard(|heard| heard.typed), 16, "tmux cannot have read it");
+    signal("-CONT");
+    shown.until("the rest", |heard| heard.typed == 21).await;
+    shown.until_text("kept").await;
+    // What a connection has not typed is typed by the next one, and confirmed once.
+    for round in 0..20 {
+        server.tmux(&["detach-client", "-s", "work"]);
+        shown.type_in(b"line\r").await;
+        shown.until("the line", |heard| heard.typed == 21 + 5 * (round + 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pipe_that_nobody_hands_over_is_replaced_by_the_control_stream() {
+    let server = TestServer::start();
+    let folder = Some(server.folder.path());
+    for program in [vec!["false".into()], Vec::new()] {
+        let driver = TmuxDriver::new(folder, program);
+        let shown = server.open(&driver, "%0").await;
+        shown.until_text("$ ").await;
+        shown.type_in(b"printf 'a%sc\\n' B\r").await;
+        shown.until_text("aBc").await;
+        shown.control.close();
+        shown.until("the end", |heard| heard.end.is_some()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pane_is_piped_to_a_folder_of_any_name() {
+    let server = TestServer::start();
+    let folder = server.folder.path().join(format!("it's #{{pid}} 50% {}", "long ".repeat(30)));
+    std::fs::create_dir(&folder).unwrap();
+    let program = folder.join("pane pipe");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut words = super::processes::pane_pipe();
+    words[0] = program.into();
+    let driver = TmuxDriver::new(Some(&folder), words);
+    let shown = server.open(&driver, "%0").await;
+    shown.until_text("$ ").await;
+    let content = flood(100_000, "THE END");
+    let heard = printed(&server, &shown, &content, "THE END").await;
+    assert!(heard.starts_with(&content), "not what was printed");
+    let pipe = server.tmux(&["display-message", "-p", "-t", "%0", "#{pane_pipe}"]);
+    assert_eq!((pipe.as_str(), shown.heard(|heard| heard.sizes.len())), ("1", 1));
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl TestServer {
     }
 
     pub(crate) fn driver(&self) -> TmuxDriver {
-        TmuxDriver::new(Some(self.folder.path()))
+        TmuxDriver::new(Some(self.folder.path()), super::processes::pane_pipe())
     }
 
     pub(crate) fn spec(&self, tmux: TmuxSpec, opener: &Arc<RecordingOpener>) -> SessionSpec {
@@ -151,6 +151,8 @@ pub(crate) struct Heard {
     pub(crate) statuses: Vec<Status>,
     pub(crate) errors: Vec<String>,
     pub(crate) end: Option<ExitStatus>,
+    /// Bytes of input that tmux has typed.
+    pub(crate) typed: u64,
 }
 
 /// A session whose output is read by a task.
@@ -245,6 +247,7 @@ impl Heard {
                 self.bytes.extend_from_slice(&buffer[Frame::DATA_START..]);
             }
             DriverOutput::Size(size) => self.sizes.push(size),
+            DriverOutput::Typed(bytes) => self.typed = bytes,
             DriverOutput::Status(status) => self.statuses.push(status),
             DriverOutput::Event { kind: "tmux-layout", fields } => {
                 let session = fields["session"].clone();

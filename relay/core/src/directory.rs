@@ -31,6 +31,7 @@ use listed_session::ListedSession;
 pub use listed_session::SessionReport;
 pub use report::{Counts, Reported};
 pub use start::{Draft, Reservation, created_event};
+use workspaces::LeavingSession;
 
 /// The sessions, projects and hosts of a relay. See the module for the order of calls.
 #[derive(Debug, Default)]
@@ -45,6 +46,8 @@ pub struct Directory {
     reserved: BTreeSet<SessionId>,
     /// The workspaces of sessions that are being started.
     loading: BTreeMap<SessionId, WorkspaceId>,
+    /// The workspaces of sessions that were removed while they ran: their last files may still come.
+    leaving: BTreeMap<SessionId, LeavingSession>,
     /// True if the relay runs a host of its own, connected yet or not.
     has_own_host: bool,
 }

@@ -9,6 +9,7 @@ mod host;
 mod keep;
 mod listen;
 mod open;
+mod pane_pipe;
 mod pods;
 mod reach;
 mod relay;
@@ -65,6 +66,9 @@ enum CliCommand {
     /// Hold a program's standard streams for a host, so that it outlives the host.
     #[command(hide = true)]
     Keep(keep::KeepOptions),
+    /// Hand the output of a pane of tmux over to a host.
+    #[command(hide = true)]
+    PanePipe(pane_pipe::PanePipeOptions),
     /// Print the page's address with a code that lets one browser in, and open it on a desktop.
     Open(open::OpenOptions),
     /// Start a session and attach to it.
@@ -109,6 +113,7 @@ impl Cli {
             CliCommand::Serve(options) => serve::run(options)?,
             CliCommand::Host(options) => host::run(options)?,
             CliCommand::Keep(options) => keep::run(options)?,
+            CliCommand::PanePipe(options) => pane_pipe::run(&options)?,
             CliCommand::Open(options) => return open::run(&options),
             CliCommand::New(options) => return sessions::new(options),
             CliCommand::Ls(options) => return sessions::list(&options),

@@ -68,6 +68,16 @@ pub fn keeper_command() -> Vec<OsString> {
     program.map(|program| vec![program.into(), "keep".into()]).unwrap_or_default()
 }
 
+/// Returns the command by which tmux hands the output of a pane over to this process, without its
+/// options. Empty if the path of this program is unknown.
+#[must_use]
+pub fn pane_pipe_command() -> Vec<OsString> {
+    // It stays valid if an update replaces the program, and it names this very version.
+    let itself = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    let itself = if itself.exists() { Some(itself) } else { std::env::current_exe().ok() };
+    itself.map(|program| vec![program.into(), "pane-pipe".into()]).unwrap_or_default()
+}
+
 /// The relay's own host while the relay runs.
 #[derive(Debug)]
 pub enum OwnHost {
@@ -99,6 +109,7 @@ impl OwnHost {
                     integration: Some(state.integration()),
                     folder: Some(state.path().to_owned()),
                     keeper: keeper_command(),
+                    pane_pipe: pane_pipe_command(),
                     kubernetes,
                     threads,
                     seed: wall_ms(),

@@ -170,7 +170,7 @@ impl Registry {
     /// Returns what the access to a session or workspace depends on.
     #[must_use]
     pub fn reach(&self, reach: Reach<'_>) -> Reached {
-        self.known().directory.reach(reach)
+        self.known().directory.reach(reach, wall_ms())
     }
 
     /// Returns the row of a workspace.

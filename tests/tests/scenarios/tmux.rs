@@ -1,5 +1,7 @@
 //! Panes of tmux as sessions.
 
+use std::process::Command;
+
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_shared::link::ClientStatus;
@@ -174,6 +176,48 @@ async fn what_is_typed_while_a_panes_host_is_away_is_typed_once_it_is_back() -> 
         follower.until("all to be acknowledged", |seen| seen.pending == 0).await?;
     }
     Ok(())
+}
+
+/// A tmux server that does nothing until this is dropped.
+struct StoppedServer(String);
+
+impl StoppedServer {
+    fn of(server: &TmuxServer) -> Result<Self> {
+        let stopped = Self(server.run(&["display-message", "-p", "#{pid}"])?);
+        stopped.signal("-STOP");
+        Ok(stopped)
+    }
+
+    fn signal(&self, name: &str) {
+        // It may have ended.
+        _ = Command::new("kill").args([name, &self.0]).status();
+    }
+}
+
+impl Drop for StoppedServer {
+    fn drop(&mut self) {
+        self.signal("-CONT");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_is_acknowledged_once_tmux_has_typed_it() -> Result<()> {
+    let server = TmuxServer::start()?;
+    let relay = Relay::start().await?;
+    let api = relay.api();
+    let id = api.create(&wish(&server, Some("%0"), None)).await?.session_id;
+    let follower = follow(&relay, &id, 1).await?;
+    let shell = api.create(&CreateSession::default()).await?.session_id;
+    let beside = Follower::live(Following::new(relay.address(), &shell, 2)).await?;
+    let stopped = StoppedServer::of(&server)?;
+    follower.type_input("echo ke''pt\r");
+    follower.until("it to be typed", |seen| seen.pending > 0).await?;
+    // As long as anything else takes.
+    beside.type_input("echo on''ce\r");
+    beside.until("the shell's output", |seen| seen.shows("once") && seen.pending == 0).await?;
+    ensure!(follower.seen().pending > 0, "it was acknowledged, and would be lost with the host");
+    drop(stopped);
+    follower.until("the output", |seen| seen.shows("kept") && seen.pending == 0).await
 }
 
 /// Waits until a follower shows what tmux shows.

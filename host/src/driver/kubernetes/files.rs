@@ -9,10 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::keeper::file_exchange::{BadPiece, FileExchange};
 use crate::keeper::{FilePiece, FolderReport};
-use crate::workspace::{RemoteFailure, WorkspaceRemote, encode_reply};
-
-/// The code of a session whose folder is not in sync with its workspace.
-pub(super) const NOT_SYNCED: &str = "workspace_not_synced";
+use crate::workspace::{NOT_SYNCED, RemoteFailure, SyncNotices, WorkspaceRemote, encode_reply};
 
 /// The host's end of the sync of a pod's folder. Does nothing for a session without a workspace.
 pub(super) struct PodFiles {
@@ -24,8 +21,7 @@ pub(super) struct PodFiles {
     is_linked: bool,
     /// The number of the last settle that was asked for; 0 if there is none to wait for.
     settle: u64,
-    /// The problem that was told last.
-    told: Option<HostFailure>,
+    notices: SyncNotices,
 }
 
 /// The reason why not everything is in sync after a settle; `None` if everything is.
@@ -39,7 +35,7 @@ impl PodFiles {
             asked: JoinSet::new(),
             is_linked: false,
             settle: 0,
-            told: None,
+            notices: SyncNotices::default(),
         }
     }
 
@@ -61,7 +57,7 @@ impl PodFiles {
             false => "the next pod of the session has the newer one",
         };
         let message = format!("{why}, so its files are not in sync with the workspace: {next}.");
-        self.news(HostFailure::new(NOT_SYNCED, message))
+        self.notices.problem(Some(HostFailure::new(NOT_SYNCED, message)))
     }
 
     pub(super) fn disconnected(&mut self) {
@@ -143,22 +139,7 @@ impl PodFiles {
             self.settle = 0;
             problem.clone()
         });
-        // A relay that is away is no fault of the session, and not heard by it now.
-        let problem = problem.filter(|problem| problem.code != "relay_away");
-        match problem {
-            Some(problem) => (settled, self.news(problem)),
-            None => {
-                self.told = None;
-                (settled, None)
-            }
-        }
-    }
-
-    /// Returns a problem, unless one of its kind was told already.
-    fn news(&mut self, problem: HostFailure) -> Option<HostFailure> {
-        let is_new = self.told.as_ref().is_none_or(|told| told.code != problem.code);
-        self.told = Some(problem.clone());
-        is_new.then_some(problem)
+        (settled, self.notices.problem(problem))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A connection to a tmux server in control mode.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::pin::pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,10 @@ use super::protocol::{ControlEvent, ControlParser, ControlReply};
 const REPLY_LIMIT: Duration = Duration::from_secs(10);
 /// Bytes that are read from tmux at a time.
 const READ_BYTES: usize = 64 * 1024;
-/// Most lines that wait to be written. Input is bounded by its own credit.
+/// Most lines that wait to be written.
 const LINES_WAITING: usize = 1024;
+/// Most lines whose replies have not come while further input is taken. The rest is for questions.
+const INPUT_LINES: usize = LINES_WAITING / 2;
 
 /// What a connection reports besides replies.
 #[derive(Debug)]
@@ -36,10 +39,20 @@ pub(super) enum ClientEvent {
     Ended {
         /// tmux's reason, if it has one.
         reason: String,
-        /// Input that tmux has not confirmed, by pane, in order. As tmux confirms what it has done before
-        /// it ends a connection, this was not typed.
-        untyped: Vec<(String, Vec<u8>)>,
     },
+}
+
+/// The origin of input that a connection types into a pane.
+pub(super) trait InputOwner: Debug + Send + Sync {
+    /// Returns the pane's id.
+    fn pane(&self) -> &str;
+
+    /// Takes note that tmux has typed this many further bytes.
+    fn typed(&self, bytes: usize);
+
+    /// Takes input back, because the connection has ended without having typed it: tmux confirms what
+    /// it has done before it ends a connection. Called in the order of the input.
+    fn untyped(self: Arc<Self>, bytes: &[u8]);
 }
 
 /// A connection to one tmux session. It ends when this is dropped.
@@ -68,21 +81,12 @@ struct WaitingLine {
     answer: ReplyTaker,
 }
 
-impl WaitingLine {
-    const fn input_bytes(&self) -> usize {
-        match &self.answer {
-            ReplyTaker::Input { bytes, .. } => bytes.len(),
-            _ => 0,
-        }
-    }
-}
-
 /// Who gets the replies to a line.
 #[derive(Debug)]
 enum ReplyTaker {
-    /// Nobody: the line types this.
+    /// The origin of the bytes that the line types.
     Input {
-        pane: String,
+        owner: Arc<dyn InputOwner>,
         bytes: Vec<u8>,
     },
     Asked(oneshot::Sender<Vec<ControlReply>>),
@@ -91,8 +95,9 @@ enum ReplyTaker {
 }
 
 impl WaitingReplies {
-    /// Takes a reply. After an error, tmux skips the other commands of the line.
-    fn take(&mut self, reply: ControlReply) -> Option<ClientEvent> {
+    /// Takes a reply, and returns its line if that is complete. After an error, tmux skips the other
+    /// commands of the line.
+    fn take(&mut self, reply: ControlReply) -> Option<WaitingLine> {
         let line = self.lines.front_mut()?;
         let is_error = reply.is_error;
         line.replies.push(reply);
@@ -101,9 +106,32 @@ impl WaitingReplies {
         }
         let line = self.lines.pop_front()?;
         self.input_bytes -= line.input_bytes();
-        let WaitingLine { replies, answer, .. } = line;
+        Some(line)
+    }
+
+    /// Returns true if input can wait, too, besides less than `limit` bytes.
+    fn has_room(&self, limit: usize) -> bool {
+        self.input_bytes < limit && self.lines.len() < INPUT_LINES
+    }
+}
+
+impl WaitingLine {
+    const fn input_bytes(&self) -> usize {
+        match &self.answer {
+            ReplyTaker::Input { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Tells who waits for it that the line is complete.
+    fn complete(self) -> Option<ClientEvent> {
+        let Self { replies, answer, .. } = self;
         match answer {
-            ReplyTaker::Input { .. } => None,
+            ReplyTaker::Input { owner, bytes } => {
+                // Input that tmux has refused was for a pane that is gone.
+                owner.typed(bytes.len());
+                None
+            }
             ReplyTaker::Asked(answer) => {
                 // Whoever asked may have gone.
                 _ = answer.send(replies);
@@ -176,28 +204,33 @@ impl ControlClient {
     }
 
     /// Types bytes into a pane, which leaves the mode in which it may be, such as copy mode. Returns
-    /// the number of bytes that were taken: those that fit into `limit` with what waits already.
+    /// the number of bytes that were taken: those that fit into `limit` with what waits already. The
+    /// owner hears of each of them.
     ///
     /// # Errors
     /// [`TmuxError::Disconnected`].
     pub(super) fn type_into(
         &self,
-        pane: &str,
+        owner: &Arc<dyn InputOwner>,
         bytes: &[u8],
         limit: usize,
     ) -> Result<usize, TmuxError> {
         /// Bytes of one line. Each takes three characters.
         const PIECE: usize = 1024;
-        let mut taken = 0;
+        let (mut taken, pane) = (0, owner.pane());
         for piece in bytes.chunks(PIECE) {
-            if self.waiting().input_bytes + piece.len() > limit {
+            let fits = {
+                let waiting = self.waiting();
+                waiting.has_room(limit) && waiting.input_bytes + piece.len() <= limit
+            };
+            if !fits {
                 break;
             }
             let mut line = format!("copy-mode -q -t {pane} ; send-keys -t {pane} -H");
             for byte in piece {
                 line.push_str(&format!(" {byte:02x}"));
             }
-            let input = ReplyTaker::Input { pane: pane.to_owned(), bytes: piece.to_vec() };
+            let input = ReplyTaker::Input { owner: Arc::clone(owner), bytes: piece.to_vec() };
             match self.send(line, 2, input) {
                 Ok(()) => taken += piece.len(),
                 Err(error) if taken == 0 => return Err(error),
@@ -212,14 +245,15 @@ impl ControlClient {
         !self.waiting().has_ended
     }
 
-    /// Waits until less than `limit` bytes of input wait, or the connection has ended.
+    /// Waits until there is room for input besides less than `limit` bytes, or the connection has
+    /// ended.
     pub(super) async fn room(&self, limit: usize) {
         loop {
             let mut replied = pin!(self.replied.notified());
             replied.as_mut().enable();
             {
                 let waiting = self.waiting();
-                if waiting.has_ended || waiting.input_bytes < limit {
+                if waiting.has_ended || waiting.has_room(limit) {
                     return;
                 }
             }
@@ -299,13 +333,13 @@ impl ControlConnection {
             (waiting.has_ended, waiting.input_bytes) = (true, 0);
             std::mem::take(&mut waiting.lines)
         };
-        let untyped = lines.into_iter().filter_map(|line| match line.answer {
-            ReplyTaker::Input { pane, bytes } => Some((pane, bytes)),
-            ReplyTaker::Asked(_) | ReplyTaker::Event(_) => None,
-        });
-        let untyped = untyped.collect();
+        for line in lines {
+            if let ReplyTaker::Input { owner, bytes } = line.answer {
+                owner.untyped(&bytes);
+            }
+        }
         self.replied.notify_waiters();
-        _ = self.events.send(ClientEvent::Ended { reason, untyped }).await;
+        _ = self.events.send(ClientEvent::Ended { reason }).await;
         _ = self.child.kill().await;
     }
 
@@ -320,12 +354,14 @@ impl ControlConnection {
             while let Some(event) = parser.next() {
                 let event = match event {
                     ControlEvent::Reply(reply) => {
-                        let taken = {
+                        let line = {
                             let waiting = self.waiting.lock();
                             waiting.unwrap_or_else(PoisonError::into_inner).take(reply)
                         };
                         self.replied.notify_waiters();
-                        let Some(captured) = taken else { continue };
+                        // Who waits for it may ask for more, so the lock must be free.
+                        let captured = line.and_then(WaitingLine::complete);
+                        let Some(captured) = captured else { continue };
                         captured
                     }
                     ControlEvent::Notice => {

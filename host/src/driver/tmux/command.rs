@@ -18,6 +18,9 @@ pub(super) enum TmuxError {
     /// The program cannot be run.
     #[error("tmux cannot be run: {0}")]
     Program(#[source] io::Error),
+    /// The socket at which a pane's pipe arrives cannot be created.
+    #[error("the pane's output cannot be piped: {0}")]
+    Pipe(#[source] io::Error),
     /// The server does not answer.
     #[error("the tmux server does not answer: it may be stopped or busy")]
     Silent,

@@ -7,7 +7,6 @@ mod questions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -22,10 +21,10 @@ pub(super) use questions::WindowCreation;
 
 use super::client::{ClientEvent, ControlClient, subscription};
 use super::command::{ServerSocket, TmuxError, quoted};
-use super::fifo::has_reader;
 use super::list::{CLIENT_FORMAT, FORMAT, ListedPane, PaneList};
 use super::output_connection::OutputConnection;
 use super::pane::Pane;
+use super::pipe::{PipeFactory, has_reader};
 use crate::clock::random_bits;
 use crate::driver::{PaneWish, TerminalOpener};
 
@@ -56,8 +55,7 @@ pub(super) struct TmuxGroup {
     /// The id of the tmux session, such as `$1`.
     pub(super) session: String,
     home: Weak<dyn GroupHome>,
-    /// The folder of fifos.
-    folder: PathBuf,
+    pipes: Arc<PipeFactory>,
     state: Mutex<GroupState>,
     /// Notified when the panes must be looked at.
     due: Arc<Notify>,
@@ -96,11 +94,11 @@ impl TmuxGroup {
         server: ServerSocket,
         session: String,
         home: Weak<dyn GroupHome>,
-        folder: PathBuf,
+        pipes: Arc<PipeFactory>,
     ) -> Arc<Self> {
         let (state, due) = (Mutex::default(), Arc::default());
         let listed = Notify::new();
-        Arc::new(Self { server, session, home, folder, state, due, listed })
+        Arc::new(Self { server, session, home, pipes, state, due, listed })
     }
 
     /// Opens a pane for a session. Its task and that of the group must run.
@@ -111,8 +109,8 @@ impl TmuxGroup {
         opener: Option<Arc<dyn TerminalOpener>>,
     ) -> Arc<Pane> {
         let id = listed.shown.id.clone();
-        let pane = Pane::new(id.clone(), self.folder.clone(), Arc::clone(&self.due));
-        if self.has_foreign_pipe(listed) {
+        let pane = Pane::new(id.clone(), Arc::clone(&self.pipes), Arc::clone(&self.due));
+        if self.has_foreign_pipe(listed) || !self.pipes.is_usable() {
             pane.use_control();
         }
         self.add(OpenPane { session_id, pane: Arc::clone(&pane) });
@@ -159,7 +157,7 @@ impl TmuxGroup {
     /// Returns true if a pane's output goes to a pipe that is neither this host's nor left behind by
     /// a host that has died.
     fn has_foreign_pipe(&self, listed: &ListedPane) -> bool {
-        listed.has_pipe && listed.fifo.as_deref().is_none_or(has_reader)
+        listed.has_pipe && listed.own_pipe.as_deref().is_none_or(has_reader)
     }
 
     /// Watches the tmux session until no pane of it is open.
@@ -228,14 +226,8 @@ impl TmuxGroup {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(ClientEvent::Notice) => is_due = true,
-                    Some(ClientEvent::Ended { reason, untyped }) => {
+                    Some(ClientEvent::Ended { reason }) => {
                         tracing::debug!(reason, session = self.session, "tmux has disconnected");
-                        let state = self.state();
-                        for (id, input) in untyped {
-                            if let Some(open) = state.panes.get(&id) {
-                                open.pane.untyped(&input);
-                            }
-                        }
                         return has_worked;
                     }
                     Some(_) => {}

@@ -32,8 +32,8 @@ pub(super) struct ListedPane {
     pub(super) exit: ExitStatus,
     /// True if its output goes to a pipe.
     pub(super) has_pipe: bool,
-    /// The fifo that a host has piped it to, now or before.
-    pub(super) fifo: Option<PathBuf>,
+    /// The socket at which a pipe has arrived that a host has opened, now or before.
+    pub(super) own_pipe: Option<PathBuf>,
     /// The id of its program's process.
     pub(super) pid: Option<u32>,
 }
@@ -111,7 +111,7 @@ impl PaneList {
                 reason: None,
             },
             has_pipe: is(pipe),
-            fifo: (!own_pipe.is_empty()).then(|| own_pipe.into()),
+            own_pipe: (!own_pipe.is_empty()).then(|| own_pipe.into()),
             pid: pid.parse().ok(),
             shown: shown.clone(),
         };
@@ -199,7 +199,7 @@ mod tests {
 
     /// Two panes beside each other in one window, and a dead one in a second, as 3.3a lists them.
     const LINES: [&str; 4] = [
-        "$0\twork\t@0\t0\t0\t0\t80\t24\t%0\t0\t0\t40\t24\t0\t0\t\t\t1\t/x.fifo\t11\tvi\tvim\tx.rs\t/srv/a\tb",
+        "$0\twork\t@0\t0\t0\t0\t80\t24\t%0\t0\t0\t40\t24\t0\t0\t\t\t1\t/x.pipe\t11\tvi\tvim\tx.rs\t/srv/a\tb",
         "$0\twork\t@0\t0\t0\t0\t80\t24\t%1\t41\t0\t39\t24\t1\t0\t\t\t0\t\t12\tvi\tsh\tvm\t/",
         "c",
         "$0\twork\t@1\t1\t1\t1\t80\t24\t%2\t0\t0\t80\t24\t1\t1\t3\t\t0\t\t13\tmake\tmake\tvm\t",
@@ -219,7 +219,7 @@ mod tests {
         assert_eq!((second.index, second.active, second.zoomed), (1, true, true));
         let vim = list.pane("%0", None).unwrap();
         assert!(vim.has_pipe && !vim.shown.dead);
-        assert_eq!(vim.fifo.as_deref(), Some("/x.fifo".as_ref()));
+        assert_eq!(vim.own_pipe.as_deref(), Some("/x.pipe".as_ref()));
         assert_eq!(vim.shown.cwd.as_deref(), Some("/srv/a\tb"), "a folder may have a tab");
         assert_eq!((vim.pid, &*vim.shown.command), (Some(11), "vim"));
         let dead = list.pane("%2", Some("$0")).unwrap();

@@ -44,9 +44,13 @@ impl OutputQueue {
         if self.is_behind {
             return false;
         }
-        let mut translated = Vec::with_capacity(data.len());
-        self.titles.push(data, &mut translated);
-        self.bytes(&translated);
+        if self.titles.passes(data) {
+            self.bytes(data);
+        } else {
+            let mut translated = Vec::with_capacity(data.len());
+            self.titles.push(data, &mut translated);
+            self.bytes(&translated);
+        }
         self.is_behind = self.bytes > MOST_BYTES;
         self.is_behind
     }

@@ -4,24 +4,23 @@
 //! without a bound. If the log cannot follow, the output is dropped, and the pane is drawn anew
 //! later.
 
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moorline_shared::event::{Activity, EventFields, SessionError, Status, TmuxLayout};
+use moorline_shared::event::{Activity, SessionError, Status, TmuxLayout};
 use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::{ExitReason, ExitStatus, Size};
 use moorline_shared::tmux::TmuxSession;
-use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
 use super::capture::{self, Capture};
 use super::client::ControlClient;
 use super::command::TmuxError;
-use super::fifo::PaneFifo;
 use super::list::ListedPane;
 use super::output_queue::OutputQueue;
+use super::pane_input::PaneInput;
+use super::pipe::{PanePipe, PipeFactory};
 use super::protocol::ControlReply;
 use crate::driver::DriverOutput;
 
@@ -41,15 +40,14 @@ const SHELLS: [&str; 12] =
 pub(super) struct Pane {
     /// Its id, such as `%1`.
     pub(super) id: String,
-    /// The folder of fifos.
-    folder: PathBuf,
+    /// What is typed into it.
+    pub(super) input: Arc<PaneInput>,
+    pipes: Arc<PipeFactory>,
     state: Mutex<PaneState>,
     /// Notified when there is something for the session.
-    news: Notify,
+    news: Arc<Notify>,
     /// Notified when there is something for the task.
     due: Notify,
-    /// Notified when the connection has changed, or the session is over.
-    connected: Notify,
     /// Notified when the group must look at its panes.
     group_due: Arc<Notify>,
 }
@@ -57,12 +55,8 @@ pub(super) struct Pane {
 #[derive(Debug, Default)]
 struct PaneState {
     queue: OutputQueue,
-    /// The connection to the pane's tmux session; `None` while there is none.
-    client: Option<Arc<ControlClient>>,
     /// A further connection that gets the output of all panes, if the pane needs it.
     output_client: Option<Arc<ControlClient>>,
-    /// Input that was taken, but that the last connection has not typed.
-    untyped: Vec<u8>,
     source: PaneSource,
     /// True if the pane must be drawn anew.
     redraw: bool,
@@ -75,8 +69,8 @@ struct PaneState {
     end: Option<ExitStatus>,
     /// True if the task has taken the end.
     has_ended: bool,
-    /// The number of fifos so far.
-    fifos: u64,
+    /// The number of pipes so far.
+    pipes: u64,
 }
 
 /// Where a pane's output comes from.
@@ -94,10 +88,11 @@ enum PaneSource {
 
 impl Pane {
     /// Creates a pane. [`Pane::run`] must run for it.
-    pub(super) fn new(id: String, folder: PathBuf, group_due: Arc<Notify>) -> Arc<Self> {
+    pub(super) fn new(id: String, pipes: Arc<PipeFactory>, group_due: Arc<Notify>) -> Arc<Self> {
         let state = PaneState { redraw: true, ..PaneState::default() };
-        let (news, due, connected) = (Notify::new(), Notify::new(), Notify::new());
-        Arc::new(Self { id, folder, state: Mutex::new(state), news, due, connected, group_due })
+        let (state, news, due) = (Mutex::new(state), Arc::<Notify>::default(), Notify::new());
+        let input = PaneInput::new(id.clone(), Arc::clone(&news));
+        Arc::new(Self { id, input, pipes, state, news, due, group_due })
     }
 
     /// Waits for the next output of the session.
@@ -113,6 +108,9 @@ impl Pane {
     }
 
     fn pop(&self) -> Option<DriverOutput> {
+        if let Some(typed) = self.input.poll_typed() {
+            return Some(DriverOutput::Typed(typed));
+        }
         let mut state = self.state();
         let (output, resumes) = state.queue.pop();
         if resumes {
@@ -124,25 +122,9 @@ impl Pane {
         output.or_else(|| state.has_ended.then(end))
     }
 
-    /// Takes input back that a connection has not typed. The next one types it before all else.
-    pub(super) fn untyped(&self, input: &[u8]) {
-        self.state().untyped.extend_from_slice(input);
-    }
-
     /// Sets the connection to the pane's tmux session.
     pub(super) fn connected(&self, client: Option<&Arc<ControlClient>>) {
-        {
-            let mut state = self.state();
-            state.client = client.cloned();
-            if let Some(client) = client {
-                let untyped = std::mem::take(&mut state.untyped);
-                // It was taken within the limit.
-                if client.type_into(&self.id, &untyped, usize::MAX).is_err() {
-                    state.untyped = untyped;
-                }
-            }
-        }
-        self.connected.notify_waiters();
+        self.input.connected(client);
         self.due.notify_one();
     }
 
@@ -152,36 +134,6 @@ impl Pane {
         state.output_client = client.cloned();
         state.redraw |= matches!(state.source, PaneSource::Control { .. });
         self.due.notify_one();
-    }
-
-    /// Waits until input can be typed: less than `limit` bytes wait. Returns false if the session is
-    /// over.
-    pub(super) async fn writable(&self, limit: usize) -> bool {
-        loop {
-            let mut connected = pin!(self.connected.notified());
-            connected.as_mut().enable();
-            let (client, is_over) = {
-                let state = self.state();
-                (state.client.clone(), state.end.is_some())
-            };
-            match client {
-                _ if is_over => return false,
-                Some(client) => {
-                    client.room(limit).await;
-                    if client.is_connected() {
-                        return true;
-                    }
-                    // Wait for the next connection.
-                    connected.await;
-                }
-                None => connected.await,
-            }
-        }
-    }
-
-    /// Returns the connection to the pane's tmux session.
-    pub(super) fn client(&self) -> Option<Arc<ControlClient>> {
-        self.state().client.clone()
     }
 
     /// Takes what a list says of the pane and of its tmux session.
@@ -206,7 +158,7 @@ impl Pane {
         if state.layout.as_ref() != Some(session) {
             state.layout = Some(session.clone());
             let fields = TmuxLayout { pane: self.id.clone(), session: session.clone() };
-            state.queue.replace(event(&fields));
+            state.queue.replace(DriverOutput::event(&fields));
             self.news.notify_one();
         }
         if listed.shown.dead {
@@ -225,13 +177,14 @@ impl Pane {
 
     fn end(&self, state: &mut PaneState, exit: ExitStatus) {
         state.end.get_or_insert(exit);
-        self.connected.notify_waiters();
+        self.input.end();
         self.due.notify_one();
     }
 
     fn report(&self, state: &mut PaneState, code: &str, message: &str) {
         let (error, code) = (message.to_owned(), Some(code.to_owned()));
-        self.push(state, event(&SessionError { error, code, recoverable: None }));
+        let error = SessionError { error, code, recoverable: None };
+        self.push(state, DriverOutput::event(&error));
     }
 
     /// Makes the control stream the source of the output, because the pipe is the user's.
@@ -297,7 +250,7 @@ impl Pane {
 
     /// Reads the pane's output until its session ends.
     pub(super) async fn run(self: Arc<Self>) {
-        let mut fifo: Option<PaneFifo> = None;
+        let mut pipe: Option<PanePipe> = None;
         let mut buffer = Vec::with_capacity(FRAME_DATA_BYTES);
         loop {
             if self.state().end.is_some() {
@@ -305,11 +258,11 @@ impl Pane {
             }
             if self.is_behind() {
                 // tmux must not wait for the log.
-                fifo = None;
+                pipe = None;
             }
             self.redraw_from_control();
             if let Some(client) = self.redraw_due() {
-                match self.redraw(&client, &mut fifo).await {
+                match self.redraw(&client, &mut pipe).await {
                     Ok(()) => {}
                     Err(error) => {
                         tracing::debug!(pane = self.id, %error, "the pane cannot be drawn");
@@ -323,8 +276,8 @@ impl Pane {
             }
             buffer.clear();
             let read = async {
-                match &fifo {
-                    Some(fifo) => fifo.read(&mut buffer).await,
+                match &mut pipe {
+                    Some(pipe) => pipe.read(&mut buffer).await,
                     None => std::future::pending().await,
                 }
             };
@@ -333,26 +286,31 @@ impl Pane {
                 () = self.due.notified() => {}
                 read = read => match read {
                     Ok(true) => self.output(&mut self.state(), &buffer),
-                    Ok(false) | Err(_) => {
-                        fifo = None;
+                    Ok(false) => {
+                        pipe = None;
+                        self.pipe_closed();
+                    }
+                    Err(error) => {
+                        tracing::warn!(pane = self.id, %error, "the pane's pipe cannot be read");
+                        pipe = None;
                         self.pipe_closed();
                     }
                 },
             }
         }
-        self.finish(fifo).await;
+        self.finish(pipe).await;
     }
 
     /// Reads what is left of the pipe, and ends the session.
-    async fn finish(&self, fifo: Option<PaneFifo>) {
-        if let Some(fifo) = fifo {
-            if let Some(client) = self.client() {
+    async fn finish(&self, pipe: Option<PanePipe>) {
+        if let Some(mut pipe) = pipe {
+            if let Some(client) = self.input.client() {
                 let pane = &self.id;
                 let close =
                     format!("pipe-pane -t {pane} ; set-option -p -u -t {pane} @moorline_pipe");
                 _ = client.ask(close, 2).await;
             }
-            self.read_rest(&fifo).await;
+            self.read_rest(&mut pipe).await;
         }
         let mut state = self.state();
         state.queue.finish();
@@ -368,31 +326,32 @@ impl Pane {
     fn redraw_due(&self) -> Option<Arc<ControlClient>> {
         let state = self.state();
         let is_due = state.redraw && !state.queue.is_behind() && state.source == PaneSource::Pipe;
-        state.client.clone().filter(|_| is_due)
+        self.input.client().filter(|_| is_due)
     }
 
-    /// Pipes the pane to a new fifo, and draws it as it was at that moment.
+    /// Pipes the pane to this host anew, and draws it as it was at that moment.
     async fn redraw(
         &self,
         client: &ControlClient,
-        fifo: &mut Option<PaneFifo>,
+        pipe: &mut Option<PanePipe>,
     ) -> Result<(), TmuxError> {
         // While a window is being resized, only its last size matters.
-        if fifo.is_some() {
+        if pipe.is_some() {
             tokio::time::sleep(SETTLED).await;
         }
         let name = {
             let mut state = self.state();
             state.redraw = false;
-            state.fifos += 1;
-            format!("{}-{:x}-{}", std::process::id(), self.number(), state.fifos)
+            state.pipes += 1;
+            format!("{}-{:x}-{}", std::process::id(), self.number(), state.pipes)
         };
-        let next = PaneFifo::create(&self.folder, &name).map_err(TmuxError::Program)?;
-        let line = format!("{} ; {}", next.commands(&self.id), capture::commands(&self.id));
+        let next = self.pipes.create(&name).map_err(TmuxError::Pipe)?;
+        let open = self.pipes.commands(&self.id, &next);
+        let line = format!("{open} ; {}", capture::commands(&self.id));
         let replies = client.ask(line, 2 + capture::REPLIES).await?;
-        if let Some(last) = fifo.take() {
+        if let Some(mut last) = pipe.take() {
             // tmux has closed it before it took the picture.
-            self.read_rest(&last).await;
+            self.read_rest(&mut last).await;
         }
         let captured = replies.get(2..).and_then(Capture::read);
         let Some(capture) = captured else {
@@ -400,7 +359,7 @@ impl Pane {
             return Err(TmuxError::Refused(refused));
         };
         self.draw(&mut self.state(), &capture);
-        *fifo = Some(next);
+        *pipe = Some(next);
         Ok(())
     }
 
@@ -409,10 +368,10 @@ impl Pane {
         std::ptr::from_ref(self).addr()
     }
 
-    async fn read_rest(&self, fifo: &PaneFifo) {
+    async fn read_rest(&self, pipe: &mut PanePipe) {
         let rest = async {
             let mut buffer = Vec::with_capacity(FRAME_DATA_BYTES);
-            while let Ok(true) = fifo.read(&mut buffer).await {
+            while let Ok(true) = pipe.read(&mut buffer).await {
                 self.output(&mut self.state(), &buffer);
                 buffer.clear();
             }
@@ -460,12 +419,4 @@ impl Pane {
     fn state(&self) -> MutexGuard<'_, PaneState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn event<F: EventFields>(fields: &F) -> DriverOutput {
-    let fields = match json!(fields) {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    DriverOutput::Event { kind: F::KIND.as_str(), fields }
 }

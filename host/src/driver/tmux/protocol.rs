@@ -305,6 +305,50 @@ mod tests {
         }
     }
 
+    /// What three versions have sent to a client that has sent the same commands: 3.3a, 3.7c, and what
+    /// will be 3.8.
+    const VERSIONS: [&[u8]; 3] = [
+        include_bytes!("../../../tests/recordings/control/3.3a.bin"),
+        include_bytes!("../../../tests/recordings/control/3.7c.bin"),
+        include_bytes!("../../../tests/recordings/control/3.8.bin"),
+    ];
+
+    #[test]
+    fn recordings_of_several_versions_say_the_same() {
+        for recording in VERSIONS {
+            let whole = events(&[recording]);
+            let replies: Vec<_> = whole
+                .iter()
+                .filter_map(|event| match event {
+                    ControlEvent::Reply(reply) => Some(reply),
+                    _ => None,
+                })
+                .collect();
+            assert_eq!(replies.len(), 15);
+            let errors = replies.iter().map(|reply| reply.is_error);
+            assert!(errors.enumerate().all(|(number, is_error)| is_error == (number == 1)));
+            assert_eq!(replies[0].lines, [b"$0 @0 %0 0 0"]);
+            assert_eq!(replies[7].lines, [b"%0", b"%1"]);
+            let screen = &replies[11].lines;
+            assert_eq!((screen.len(), &*screen[1]), (12, &b"ab\\"[..]));
+            let mut output = Vec::new();
+            for event in &whole {
+                if let ControlEvent::Output { pane, data } = event
+                    && pane == "%0"
+                {
+                    output.extend_from_slice(data);
+                }
+            }
+            let printed = b"\r\na\x1b[1mb\\\r\n\xff$ ";
+            let shown = memchr::memmem::find(&output, printed);
+            assert!(shown.is_some(), "{}", output.escape_ascii());
+            assert_eq!(whole.last(), Some(&ControlEvent::Exit(String::new())));
+            for at in (0..recording.len()).step_by(13) {
+                assert_eq!(events(&[&recording[..at], &recording[at..]]), whole, "cut at {at}");
+            }
+        }
+    }
+
     #[test]
     fn a_screen_may_show_the_words_of_the_protocol() {
         let stream = b"%begin 1 2 1\n%end 1 3 1\n%output %1 x\n%begin 9 9 1\n%exit\n%end 1 2 1\n";

@@ -1,7 +1,6 @@
 //! The groups of all tmux sessions with open panes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -11,12 +10,12 @@ use moorline_shared::tmux::TmuxServer;
 use super::command::{ServerSocket, sockets};
 use super::group::{GroupHome, OpenPane, TmuxGroup};
 use super::list::PaneList;
+use super::pipe::PipeFactory;
 
 /// The groups of all tmux sessions with open panes, by their server and id.
 #[derive(Debug)]
 pub(super) struct TmuxServers {
-    /// The folder of fifos.
-    folder: PathBuf,
+    pipes: Arc<PipeFactory>,
     own: Weak<Self>,
     groups: Mutex<BTreeMap<(ServerSocket, String), Arc<TmuxGroup>>>,
     /// False while sessions of an earlier host may still be shown again. Until then, groups open no
@@ -25,9 +24,9 @@ pub(super) struct TmuxServers {
 }
 
 impl TmuxServers {
-    pub(super) fn new(folder: PathBuf) -> Arc<Self> {
+    pub(super) fn new(pipes: Arc<PipeFactory>) -> Arc<Self> {
         Arc::new_cyclic(|own| Self {
-            folder,
+            pipes,
             own: own.clone(),
             groups: Mutex::default(),
             has_begun: AtomicBool::new(false),
@@ -56,7 +55,7 @@ impl TmuxServers {
             is_new = true;
             let (server, session) = (server.clone(), session.to_owned());
             let home: Weak<dyn GroupHome> = self.own.clone();
-            TmuxGroup::new(server, session, home, self.folder.clone())
+            TmuxGroup::new(server, session, home, Arc::clone(&self.pipes))
         });
         let added = add(group);
         if is_new {

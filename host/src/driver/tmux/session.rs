@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use futures_util::future::BoxFuture;
@@ -13,10 +13,10 @@ use moorline_shared::tmux::{TmuxAnswer, TmuxQuestion, TmuxServer, TmuxSpec};
 use serde::{Deserialize, Serialize};
 
 use super::command::{ServerSocket, TmuxError, literal, missing, shell_quoted};
-use super::fifo;
 use super::group::{TmuxGroup, WindowCreation};
 use super::list::{ListedPane, PaneList};
 use super::pane::Pane;
+use super::pipe::PipeFactory;
 use super::servers::TmuxServers;
 use crate::driver::pty::environment::Environment;
 use crate::driver::pty::{self, SpawnError};
@@ -26,16 +26,14 @@ use crate::driver::{
 };
 use crate::folder::keep_private;
 
-/// The folder of fifos, in the host's folder.
+/// The folder of the sockets at which pipes arrive, in the host's folder.
 const FOLDER: &str = "tmux";
-/// Most bytes of input that tmux has not taken yet.
-const INPUT_BYTES: usize = 64 * 1024;
 
 /// The driver for panes of tmux.
 #[derive(Debug)]
 pub struct TmuxDriver {
     servers: Arc<TmuxServers>,
-    folder: PathBuf,
+    pipes: Arc<PipeFactory>,
 }
 
 /// What is stored of a pane's session, to find the pane again.
@@ -79,10 +77,13 @@ impl From<OpenError> for DriverError {
 }
 
 impl TmuxDriver {
-    /// Creates the driver. `folder` is the host's own folder. Without it, output goes through a folder
-    /// among the system's temporary ones.
+    /// Creates the driver. `folder` is the host's own folder. Without it, the sockets of pipes are in a
+    /// folder among the system's temporary ones. `hand_over` is the program that hands a pipe over, and
+    /// its first arguments: with a further option `--socket` and a path, it has to call
+    /// [`hand_over`](super::hand_over) with its standard input. Without a program, output comes over
+    /// the control stream, which is slower.
     #[must_use]
-    pub fn new(folder: Option<&Path>) -> Self {
+    pub fn new(folder: Option<&Path>, hand_over: Vec<OsString>) -> Self {
         let folder = match folder {
             Some(folder) => folder.join(FOLDER),
             None => {
@@ -90,7 +91,8 @@ impl TmuxDriver {
                 std::env::temp_dir().join(name)
             }
         };
-        Self { servers: TmuxServers::new(folder.clone()), folder }
+        let pipes = Arc::new(PipeFactory::new(folder, hand_over));
+        Self { servers: TmuxServers::new(Arc::clone(&pipes)), pipes }
     }
 
     /// Finds the pane of a spec, or creates it. Until the last result is dropped, nobody else opens a
@@ -134,7 +136,7 @@ impl TmuxDriver {
         server: ServerSocket,
         listed: ListedPane,
     ) -> Result<StartedSession, OpenError> {
-        keep_private(&self.folder).map_err(OpenError::Folder)?;
+        keep_private(self.pipes.folder()).map_err(OpenError::Folder)?;
         let pane = listed.shown.id.clone();
         if let Some((_, session)) = self.servers.find(&server, &pane) {
             return Err(OpenError::Open { pane, session: session.to_string() });
@@ -267,7 +269,7 @@ impl Driver for TmuxDriver {
 
     fn tidy(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            fifo::sweep(&self.folder);
+            self.pipes.sweep();
             self.servers.begin();
         })
     }
@@ -346,13 +348,15 @@ impl PaneControl {
 
 impl SessionControl for PaneControl {
     fn write(&self, input: &[u8]) -> io::Result<usize> {
-        let Some(client) = self.pane.client() else { return Ok(0) };
-        // The connection may have ended just now; there will be another, or the session ends.
-        Ok(client.type_into(&self.pane.id, input, INPUT_BYTES).unwrap_or(0))
+        Ok(self.pane.input.write(input))
     }
 
     fn writable(&self) -> BoxFuture<'_, bool> {
-        Box::pin(self.pane.writable(INPUT_BYTES))
+        Box::pin(self.pane.input.writable())
+    }
+
+    fn confirms_input(&self) -> bool {
+        true
     }
 
     fn resize(&self, _: Size) -> io::Result<()> {

@@ -47,6 +47,12 @@ impl TitleTranslator {
         }
     }
 
+    /// Returns true if these bytes follow unchanged, and nothing of them would be held back.
+    pub(super) fn passes(&self, bytes: &[u8]) -> bool {
+        let has_title = || memchr::memmem::find(bytes, b"\x1bk").is_some();
+        self.held.is_empty() && bytes.last() != Some(&0x1b) && !has_title()
+    }
+
     /// Returns what is held back, because nothing follows.
     pub(super) fn finish(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.held)
@@ -69,7 +75,10 @@ mod tests {
         let mut titles = TitleTranslator::default();
         let mut output = Vec::new();
         for piece in pieces {
+            let start = output.len();
+            let passes = titles.passes(piece);
             titles.push(piece, &mut output);
+            assert!(!passes || (output[start..] == **piece && titles.held.is_empty()));
         }
         output.extend(titles.finish());
         output

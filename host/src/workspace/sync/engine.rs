@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use moorline_shared::failure::HostFailure;
 use moorline_shared::limits::WORKSPACE_WAIT;
 use moorline_shared::rest::WorkspaceTree;
 use moorline_shared::workspace::wire::{WorkspaceAnswer, WorkspaceRequest};
@@ -60,6 +61,8 @@ pub(super) struct Engine {
     watch: Watch,
     /// FolderChanges that the workspace does not take, until something else changes there.
     refused: BTreeMap<WorkspacePath, Option<FileEntry>>,
+    /// The problems of the last round that had any, while something is still refused.
+    problems: Vec<(String, HostFailure)>,
     state: watch::Sender<SyncState>,
     /// The direction of a single transfer.
     direction: Option<Direction>,
@@ -104,6 +107,7 @@ impl Engine {
             changes,
             watch,
             refused: BTreeMap::new(),
+            problems: Vec::new(),
             state: watch::Sender::new(SyncState::default()),
             direction: None,
             retry: None,
@@ -347,17 +351,25 @@ impl Engine {
     }
 
     /// Shows what was done.
-    fn note(&self, report: &RoundReport) {
-        let left_out = lock(&self.folder).index().left_out();
+    fn note(&mut self, report: &RoundReport) {
         let problems: Vec<_> = report.problems().take(PROBLEMS).collect();
+        if !problems.is_empty() || self.refused.is_empty() {
+            self.problems = problems;
+        }
+        let mut problems = self.problems.clone();
+        let left_out = {
+            let folder = lock(&self.folder);
+            problems.extend(folder.index().problems().take(PROBLEMS - problems.len()));
+            folder.index().left_out()
+        };
+        let last = report.conflicts.last().map(|(path, to)| (path.to_string(), to.to_string()));
         self.state.send_modify(|state| {
             state.pushed += report.pushed;
             state.pulled += report.pulled;
             state.conflicts += report.conflicts.len();
+            state.last_conflict = last.or(state.last_conflict.take());
             state.left_out = left_out;
-            if !problems.is_empty() || self.refused.is_empty() {
-                state.problems = problems;
-            }
+            state.problems = problems;
             state.failure = None;
         });
     }

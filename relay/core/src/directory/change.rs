@@ -205,6 +205,7 @@ impl Directory {
 
     fn remove_session(&mut self, id: &SessionId, at_ms: u64, effects: &mut Vec<Effect>) {
         let Some(listed) = self.sessions.remove(id) else { return };
+        self.begin_leaving(&listed, at_ms);
         effects.push(Effect::End { session: id.clone() });
         if let Some(parent) = listed.beside.filter(|parent| self.sessions.contains_key(parent)) {
             let closed = TerminalClosed { terminal_id: id.clone() };

@@ -8,7 +8,9 @@ use moorline_shared::rest::{
 use moorline_shared::session::{Lifecycle, Size};
 
 use super::*;
+use crate::auth::{Access, Reach};
 use crate::record::summary;
+use moorline_shared::message::Scope;
 use moorline_shared::rest::SessionSummary;
 
 const NOW: u64 = 1_000_000;
@@ -69,6 +71,32 @@ fn draft(wanted: CreateSession) -> Draft {
 
 fn is_here(_: &HostId) -> bool {
     true
+}
+
+#[test]
+fn the_last_files_of_a_removed_session_may_still_come_for_a_while() {
+    let workspace = || "workspace_1".parse::<WorkspaceId>().unwrap();
+    let mut hello = hello(&["session_1", "session_2"]);
+    for hosted in &mut hello.sessions {
+        hosted.facts.workspace = Some(workspace());
+    }
+    let mut directory = Directory::new(false);
+    let greeting = directory.greet(&host("machine_1"), &hello, NOW);
+    drop(directory.apply(greeting.change));
+    let may_write = |directory: &Directory, now_ms: u64| {
+        let reached = directory.reach(Reach::Workspace(&workspace()), now_ms);
+        reached.workspace_scope(&Access::Host) == Some(Scope::Write)
+    };
+    for session in ["session_1", "session_2"] {
+        assert!(may_write(&directory, NOW));
+        let change = directory.remove(&id(session), NOW).unwrap();
+        drop(directory.apply(change));
+    }
+    assert!(may_write(&directory, NOW + 15_000), "the host waits for its last files");
+    assert!(!may_write(&directory, NOW + 30_000));
+    let token = Access::Session { id: id("session_1"), scope: Scope::Write };
+    let reached = directory.reach(Reach::Workspace(&workspace()), NOW);
+    assert_eq!(reached.workspace_scope(&token), None, "it was for the session");
 }
 
 #[test]

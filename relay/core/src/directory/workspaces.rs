@@ -12,6 +12,18 @@ use crate::record::WorkspaceRecord;
 use crate::rfc3339;
 use moorline_shared::message::Scope;
 
+/// Time for which the host of a removed session may still write to its workspace. A host ends the
+/// session, and waits up to ten seconds for its last files.
+const LEAVE_MS: u64 = 30_000;
+
+/// A session that was removed while it ran.
+#[derive(Debug)]
+pub(super) struct LeavingSession {
+    workspace: WorkspaceId,
+    /// When its host may not write any more, in milliseconds since 1970.
+    until_ms: u64,
+}
+
 impl Directory {
     /// Returns the workspaces that a token with this access reaches, sorted by name.
     #[must_use]
@@ -39,20 +51,24 @@ impl Directory {
         self.workspaces.get(id).ok_or_else(|| ApiError::no_workspace(id.as_str()))
     }
 
-    /// Returns what the access to a session or workspace depends on.
+    /// Returns what the access to a session or workspace depends on. `now_ms` is the time in
+    /// milliseconds since 1970.
     #[must_use]
-    pub fn reach(&self, reach: Reach<'_>) -> Reached {
+    pub fn reach(&self, reach: Reach<'_>, now_ms: u64) -> Reached {
         match reach {
             Reach::Session(id) => {
                 let project = self.record(id).and_then(|record| record.project.clone());
-                Reached { project, sessions: Vec::new() }
+                Reached { project, ..Reached::default() }
             }
             Reach::Workspace(id) => {
                 let project = self.workspaces.get(id).and_then(|record| record.project.clone());
                 let sessions = self.using(id).map(|listed| listed.record.id.clone());
                 let reserved = self.loading.iter().filter(|(_, used)| *used == id);
                 let reserved = reserved.map(|(session, _)| session.clone());
-                Reached { project, sessions: sessions.chain(reserved).collect() }
+                let leaving = self.leaving.values();
+                let is_leaving =
+                    leaving.filter(|left| left.until_ms > now_ms).any(|left| left.workspace == *id);
+                Reached { project, sessions: sessions.chain(reserved).collect(), is_leaving }
             }
         }
     }
@@ -142,6 +158,18 @@ impl Directory {
             project: record.project.clone(),
             created_at: rfc3339(record.created_at_ms),
             sessions: self.using(&record.id).count(),
+        }
+    }
+
+    /// Remembers the workspace of a session that is removed while it runs.
+    pub(super) fn begin_leaving(&mut self, removed: &ListedSession, at_ms: u64) {
+        self.leaving.retain(|_, left| left.until_ms > at_ms);
+        let workspace =
+            removed.record.workspace.as_ref().filter(|_| !removed.lifecycle().is_over());
+        if let Some(workspace) = workspace.cloned() {
+            let until_ms = at_ms.saturating_add(LEAVE_MS);
+            let left = LeavingSession { workspace, until_ms };
+            self.leaving.insert(removed.record.id.clone(), left);
         }
     }
 

@@ -84,7 +84,7 @@ fn a_caller_is_let_in_by_what_its_token_allows() {
                 Reach::Workspace(id) => (id.as_str(), Vec::new()),
             };
             let project = (id == "abcdefgh").then(|| "project_1".parse().unwrap());
-            Reached { project, sessions }
+            Reached { project, sessions, ..Reached::default() }
         };
         found
             .route

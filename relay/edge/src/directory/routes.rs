@@ -144,9 +144,10 @@ async fn internal(directory: &Rc<DirectoryState>, path: &str, request: &mut Requ
         }
         WORKSPACE => {
             let WorkspaceWanted { id } = body(request).await?;
+            let now_ms = super::now_ms();
             let facts = directory.ask(|it| {
                 let record = it.workspace_record(&id).ok().cloned();
-                Ok(WorkspaceFacts { record, reached: it.reach(Reach::Workspace(&id)) })
+                Ok(WorkspaceFacts { record, reached: it.reach(Reach::Workspace(&id), now_ms) })
             })?;
             json(StatusCode::OK, &facts)
         }

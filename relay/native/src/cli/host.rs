@@ -249,6 +249,7 @@ async fn serve(
         integration: Some(state.integration()),
         folder: Some(state.path().to_owned()),
         keeper: crate::own_host::keeper_command(),
+        pane_pipe: crate::own_host::pane_pipe_command(),
         kubernetes: options.pods.config(),
         threads: SessionThreads::start().context("cannot start the threads of sessions")?,
         // The seed needs only part of the random bits.

@@ -12,21 +12,31 @@ use moorline_tests::tmux::TmuxServer;
 
 use super::echo::{TURN, Typist};
 use super::lean::Lean;
+use super::load::MachineState;
 use super::program;
-use super::stage::{Stage, itself, rate};
+use super::stage::{Stage, itself, per_gigabyte, rate};
 use super::table::{Table, Target, median, percentile};
 
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
+    MachineState::BOTH.into_iter().try_for_each(|state| measure_in(state, stage, table))
+}
+
+fn measure_in(state: MachineState, stage: &Stage, table: &mut Table) -> Result<()> {
+    let _load = state.enter()?;
     let bytes = stage.scale.flood_bytes / 4;
-    let (mut pipe, mut ours) = (Vec::new(), Vec::new());
+    let (mut pipe, mut ours, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..stage.scale.runs {
         pipe.push(read_pipe(bytes)?);
-        ours.push(read_ours(stage, bytes)?);
+        let (rate, used) = read_ours(stage, bytes)?;
+        ours.push(rate);
+        cpu.push(per_gigabyte(bytes, used));
     }
     let ratios = ours.iter().zip(&pipe).map(|(ours, pipe)| ours / pipe).collect();
-    table.add("tmux's pipe-pane", median(pipe), "MB/s", Target::None);
-    table.add("Moorline, a pane of tmux", median(ours), "MB/s", Target::None);
-    table.add("  of tmux's pipe-pane", median(ratios), "×", Target::AtLeast(0.9));
+    let name = |figure: &str| state.name(figure);
+    table.add(&name("tmux's pipe-pane"), median(pipe), "MB/s", Target::None);
+    table.add(&name("Moorline, a pane of tmux"), median(ours), "MB/s", Target::None);
+    table.add(&name("  of tmux's pipe-pane"), median(ratios), "×", Target::AtLeast(0.9));
+    table.add(&name("relay and host, CPU for a pane"), median(cpu), "s/GB", Target::None);
 
     let server = TmuxServer::start()?;
     let session = open(stage, &server, &program::echo())?;
@@ -39,8 +49,9 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
             micros.push(time.as_secs_f64() * 1e6);
         }
     }
-    table.add("Moorline, echo of a pane, p50", median(micros.clone()), "µs", Target::None);
-    table.add("Moorline, echo of a pane, p99", percentile(&mut micros, 0.99), "µs", Target::None);
+    let (half, most) = (median(micros.clone()), percentile(&mut micros, 0.99));
+    table.add(&name("Moorline, echo of a pane, p50"), half, "µs", Target::None);
+    table.add(&name("Moorline, echo of a pane, p99"), most, "µs", Target::None);
     stage.remove(&session)
 }
 
@@ -77,18 +88,21 @@ fn read_pipe(bytes: u64) -> Result<f64> {
     finished(received, bytes, started.elapsed())
 }
 
-fn read_ours(stage: &Stage, bytes: u64) -> Result<f64> {
+/// Reads a flood of a pane from the relay, and returns its rate and what relay and host have used.
+fn read_ours(stage: &Stage, bytes: u64) -> Result<(f64, Duration)> {
     let server = TmuxServer::start()?;
     let session = open(stage, &server, &emit(bytes)?)?;
     let mut viewer = Lean::connect(stage.relay.address(), &session)?;
     viewer.resume("bench-viewer", "replay")?;
-    stage.settle()?;
+    let used = || anyhow::Ok(stage.settle()?.cpu + stage.settle_host()?.cpu);
+    let before = used()?;
     let started = Instant::now();
     viewer.send_input(1, b"\n")?;
     ensure!(viewer.until_exit()?, "the connection ended before the session");
     let rate = finished(viewer.received, bytes, started.elapsed())?;
+    let cpu = used()?.saturating_sub(before);
     stage.remove(&session)?;
-    Ok(rate)
+    Ok((rate, cpu))
 }
 
 fn finished(received: u64, bytes: u64, time: Duration) -> Result<f64> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 use moorline_shared::rest::CreateSession;
 use moorline_shared::tmux::TmuxSpec;
-use moorline_tests::relay::{Relay, Setup};
+use moorline_tests::relay::{Kind, Relay, Setup};
 use moorline_tests::wait::wait_until;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -201,10 +201,48 @@ async fn windows_are_tabs_and_the_page_follows_tmux() -> Result<()> {
         until_panes(&tab, "the other pane", "Object.keys(panes).length === 1").await?;
         tab.resize(1280, 800, false).await?;
 
+        // The title follows the name of the tmux session.
+        for name in ["play", "work"] {
+            server.run(&["rename-session", "-t", "$0", name])?;
+            tab.until("the title", &format!("document.title.startsWith('{name} pane')")).await?;
+        }
+
         // The list has the panes together.
         tab.go_to(&format!("{}/sessions", relay.url())).await?;
         steering::until_shown(&tab, "[data-testid=tmux-group]", "work").await?;
         steering::until_shown(&tab, "[data-testid=tmux-group]", "3 panes").await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_note_about_a_killed_host_goes_once_it_is_back() -> Result<()> {
+    let server = DefaultServer::start()?;
+    let mut relay = server.relay().await?;
+    if relay.kind() == Kind::InProcess {
+        return Ok(());
+    }
+    let tmux = TmuxSpec { pane: Some("%0".into()), ..TmuxSpec::default() };
+    let wish = CreateSession { tmux: Some(tmux), ..CreateSession::default() };
+    let id = relay.api().create(&wish).await?.session_id;
+    Browser::run("the_note_about_a_killed_host", async |browser| {
+        let tab = browser.open(&format!("{}/terminal/{id}", relay.url())).await?;
+        until_panes(&tab, "both panes", "panes['%0']?.includes('$') && panes['%1']?.includes('$')")
+            .await?;
+        let note = "document.querySelector('[data-testid=host-note]:not([hidden])')";
+        let pill = "document.querySelector('[data-testid=status]').dataset.tone";
+        for round in 0..5 {
+            relay.kill_host().await?;
+            tab.until("the note", &format!("{note} !== null")).await?;
+            relay.launch_host().await?;
+            let is_back = format!("{note} === null && {pill} === 'live'");
+            tab.until("the note to go", &is_back).await?;
+            tab.type_text(&format!("echo ro''und{round}\n")).await?;
+            let output = format!("panes['%0'].includes('\\nround{round}')");
+            until_panes(&tab, "the output", &output).await?;
+        }
+        drop(tab.take_complaints());
+        Ok(())
     })
     .await
 }

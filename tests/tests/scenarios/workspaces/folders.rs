@@ -9,7 +9,9 @@ use anyhow::{Result, ensure};
 use moorline_shared::id::SessionId;
 use moorline_shared::rest::CreateSession;
 use moorline_tests::api::Api;
+use moorline_tests::elsewhere::Elsewhere;
 use moorline_tests::relay::{Kind, Relay};
+use moorline_tests::sse::Sse;
 use moorline_tests::wait::wait_until;
 use moorline_tests::workspaces::Workspace;
 use reqwest::Method;
@@ -22,13 +24,16 @@ async fn session(
     folder: &Path,
     command: &[&str],
 ) -> Result<SessionId> {
-    let wish = CreateSession {
+    Ok(api.create(&wish(files, folder, command)?).await?.session_id)
+}
+
+fn wish(files: &Workspace, folder: &Path, command: &[&str]) -> Result<CreateSession> {
+    Ok(CreateSession {
         command: Some(command.iter().map(|&word| word.to_owned()).collect()),
         cwd: Some(folder.to_string_lossy().into_owned()),
         workspace: Some(files.id.parse()?),
         ..CreateSession::default()
-    };
-    Ok(api.create(&wish).await?.session_id)
+    })
 }
 
 async fn until_file(path: &Path, content: &[u8]) -> Result<()> {
@@ -180,6 +185,55 @@ async fn what_is_not_synced_is_left_alone() -> Result<()> {
     files.until_content("grows", &grown).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_writes_when_it_is_deleted_arrives() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (api, folder) = (relay.api(), tempfile::tempdir()?);
+    let files = Workspace::create(&api).await?;
+    // A host with no more rights than it needs.
+    let token = api.token("host").await?;
+    let host = Elsewhere::start_with(&relay, relay.url(), "host_two", token).await?;
+    let script = "trap 'echo last > last.txt; exit' HUP; echo > begun; while :; do sleep 0.1; done";
+    let wish = CreateSession {
+        host: Some("host_two".parse()?),
+        ..wish(&files, folder.path(), &["sh", "-c", script])?
+    };
+    let id = api.create(&wish).await?.session_id;
+    files.until_content("begun", b"\n").await?;
+    api.delete(&id).await?;
+    files.until_content("last.txt", b"last\n").await?;
+    drop(host);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_in_sync_is_told_in_the_sessions_log() -> Result<()> {
+    let relay = Relay::start().await?;
+    let (api, folder) = (relay.api(), tempfile::tempdir()?);
+    let files = Workspace::create(&api).await?;
+    let at = |path: &str| folder.path().join(path);
+    fs::write(at("large"), vec![0; 16 * 1024 * 1024 + 1])?;
+    fs::write(at("Name"), "1")?;
+    let id = session(&api, &files, folder.path(), &["cat"]).await?;
+    let mut events = Sse::replay(&api, &id, "").await?;
+    let mut told = async |code: &str, path: &str| {
+        let event = events.skip_to("session-error").await?.data;
+        let why = event["error"].as_str().unwrap_or_default();
+        ensure!(event["code"] == code && why.starts_with(&format!("{path}: ")), "{event}");
+        ensure!(event["recoverable"] == true, "{event}");
+        Ok(())
+    };
+    // It was there before the session.
+    told("file_too_large", "large").await?;
+    fs::remove_file(at("large"))?;
+    fs::write(at("name"), "2")?;
+    told("path_collision", "name").await?;
+    fs::remove_file(at("name"))?;
+    files.until_content("Name", b"1").await?;
+    fs::write(at("large"), vec![0; 16 * 1024 * 1024 + 1])?;
+    told("file_too_large", "large").await
+}
+
 #[tokio::test]
 async fn two_folders_become_equal_and_a_conflict_keeps_both() -> Result<()> {
     let mut relay = Relay::start().await?;
@@ -190,8 +244,9 @@ async fn two_folders_become_equal_and_a_conflict_keeps_both() -> Result<()> {
     let api = relay.api();
     let files = Workspace::create(&api).await?;
     let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+    let mut ids = Vec::new();
     for folder in &folders {
-        session(&api, &files, folder.path(), &["cat"]).await?;
+        ids.push(session(&api, &files, folder.path(), &["cat"]).await?);
     }
     fs::write(folders[0].path().join("both.txt"), "first")?;
     until_file(&folders[1].path().join("both.txt"), b"first").await?;
@@ -213,6 +268,15 @@ async fn two_folders_become_equal_and_a_conflict_keeps_both() -> Result<()> {
     let conflict = tree.files.iter().find(|file| file.conflict_of.is_some());
     let conflict = conflict.map(|file| file.path.as_str()).unwrap_or_default();
     ensure!(tree.files.len() == 2 && conflict.starts_with("both.conflict-"), "{tree:?}");
+    // The session whose version was moved aside says so.
+    let mut first = Sse::replay(&api, &ids[0], "").await?;
+    let mut second = Sse::replay(&api, &ids[1], "").await?;
+    let told = tokio::select! {
+        told = first.skip_to("session-error") => told?.data,
+        told = second.skip_to("session-error") => told?.data,
+    };
+    let why = told["error"].as_str().unwrap_or_default();
+    ensure!(told["code"] == "files_conflict" && why.contains(conflict), "{told}");
     Ok(())
 }
 

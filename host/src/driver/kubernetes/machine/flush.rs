@@ -7,7 +7,7 @@ use moorline_shared::session::ExitStatus;
 use moorline_shared::time::Time;
 
 use super::{PodMachine, PodOutput, PodStage};
-use crate::driver::kubernetes::files::NOT_SYNCED;
+use crate::workspace::NOT_SYNCED;
 
 /// The longest time for which a pod that is to go is kept for its last files.
 const FLUSH_LIMIT: Duration = Duration::from_secs(12);
