@@ -44,11 +44,12 @@ impl Drivers {
         folder: Option<&Path>,
         kubernetes: KubernetesConfig,
     ) -> Self {
+        let pods = KubernetesDriver::new(kubernetes);
         Self::new(vec![
             Box::new(PtyDriver::new(integration)),
-            Box::new(AgentDriver::new(keeper, folder)),
+            Box::new(AgentDriver::new(keeper, folder).with_pods(pods.clone())),
             Box::new(TmuxDriver::new(folder)),
-            Box::new(KubernetesDriver::new(kubernetes)),
+            Box::new(pods),
         ])
     }
 
