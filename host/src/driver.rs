@@ -80,9 +80,9 @@ pub trait Driver: Debug + Send + Sync {
         None
     }
 
-    /// Returns true if the folders of its sessions are not on this machine, so that it keeps them in
-    /// sync with their workspaces itself.
-    fn has_folders(&self) -> bool {
+    /// Returns true if the folder of such a session is not on this machine, so that the driver keeps it
+    /// in sync with its workspace itself.
+    fn has_folders(&self, _facts: &Facts) -> bool {
         false
     }
 

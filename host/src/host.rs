@@ -288,7 +288,7 @@ impl Host {
 
     /// Returns the workspace of a session whose driver keeps the folder in sync itself.
     fn session_workspace(&self, driver: &dyn Driver, facts: &Facts) -> Option<SessionWorkspace> {
-        let id = facts.workspace.clone().filter(|_| driver.has_folders())?;
+        let id = facts.workspace.clone().filter(|_| driver.has_folders(facts))?;
         let remote = Arc::new(DialRemote::new(Arc::clone(&self.dial), &id));
         Some(SessionWorkspace { id, host: self.config.name.clone(), remote })
     }

@@ -38,6 +38,7 @@ mod frame;
 mod kept;
 mod kept_machine;
 pub(crate) mod machine;
+pub(crate) mod pipes;
 mod process;
 mod program;
 mod queue;

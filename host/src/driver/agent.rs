@@ -1,4 +1,5 @@
-//! The `agent` driver: a coding agent that speaks the Agent Client Protocol, as a child process.
+//! The `agent` driver: a coding agent that speaks the Agent Client Protocol, as a process of this
+//! machine or in a pod.
 //!
 //! [`AgentMachine`] decides everything, without I/O: prompts and turns, approvals, settings, the
 //! agent's start, its end and its next start. Around it are the agent's process, the files and
@@ -14,8 +15,10 @@ pub mod catalogue;
 mod clock;
 mod files;
 mod history;
+mod kept_output;
 mod launch;
 pub mod machine;
+mod pod;
 mod process;
 mod rpc;
 mod session;

@@ -8,12 +8,14 @@
 //!
 //! The client of the API is `kube`, which needs no C library and whose watches go on by themselves.
 
+mod agent;
 mod cluster;
 mod counts;
 mod error;
 mod exec;
 mod files;
 mod input;
+mod items;
 mod link;
 mod machine;
 mod manifest;
@@ -29,10 +31,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use moorline_shared::control::Facts;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::id::SessionId;
-use moorline_shared::pod::{ClusterPods, PodMetrics, PodsAnswer, PodsQuestion};
-use moorline_shared::session::{KUBERNETES_DRIVER, Size};
+use moorline_shared::pod::{ClusterPods, PodMetrics, PodsAnswer, PodsQuestion, SupervisorWay};
+use moorline_shared::session::{AGENT_DRIVER, KUBERNETES_DRIVER, Size};
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -41,17 +44,24 @@ use super::{
 };
 use crate::clock::monotonic;
 use crate::workspace::WorkspaceRemote;
+pub(in crate::driver) use agent::{PodAgent, PodPosition, PodReporter};
 use cluster::Clusters;
 use counts::PodCount;
 use error::ClusterError;
 use exec::Supervisors;
 use files::PodFiles;
 use input::PodRequests;
+pub(in crate::driver) use items::PodItem;
 use machine::PodMachine;
-use manifest::{PlannedWorkspace, PodPlan, chosen};
+pub(in crate::driver) use manifest::PodPlan;
+use manifest::{PlannedWorkspace, chosen};
 use names::pod_name;
 use session::PodSession;
 use templates::PodTemplates;
+
+/// The reason why a template is not for agents.
+const NO_AGENTS: &str = "an agent needs a supervisor in its pod: set the template's `supervisor` to \
+                         `exec` or `init`";
 
 /// The settings of the driver.
 #[derive(Debug, Clone, Default)]
@@ -66,8 +76,8 @@ pub struct KubernetesConfig {
     pub folder: Option<PathBuf>,
 }
 
-/// The driver for pods.
-#[derive(Debug)]
+/// The driver for pods. Clones share its state.
+#[derive(Debug, Clone)]
 pub struct KubernetesDriver {
     clusters: Clusters,
     supervisors: Supervisors,
@@ -94,8 +104,12 @@ impl KubernetesDriver {
     }
 
     async fn plan(&self, spec: SessionSpec) -> Result<PodPlan, DriverError> {
+        let agent = spec.facts.driver == AGENT_DRIVER;
         let wanted = spec.facts.pod.clone().unwrap_or_default();
         let template = self.templates.find(wanted.template.as_deref())?;
+        if agent && template.supervisor == SupervisorWay::None {
+            return Err(ClusterError::Invalid(NO_AGENTS.to_owned()).into());
+        }
         let namespace = match &template.namespace {
             Some(namespace) => namespace.clone(),
             None => self.clusters.get().await?.namespace.clone(),
@@ -118,7 +132,77 @@ impl KubernetesDriver {
             command,
             size: spec.facts.size,
             workspace: spec.workspace.map(|it| PlannedWorkspace { id: it.id, host: it.host }),
+            agent,
         })
+    }
+
+    /// Plans the pod of an agent, which the session's command starts.
+    ///
+    /// # Errors
+    /// [`DriverError`].
+    pub(in crate::driver) async fn plan_agent(
+        &self,
+        spec: SessionSpec,
+    ) -> Result<PodPlan, DriverError> {
+        self.plan(spec).await
+    }
+
+    /// Creates the pod of an agent. What it reports goes to `reporter`.
+    ///
+    /// # Errors
+    /// [`DriverError`]; then nothing was created.
+    pub(in crate::driver) async fn begin_agent(
+        &self,
+        plan: PodPlan,
+        remote: Option<Arc<dyn WorkspaceRemote>>,
+        reporter: PodReporter,
+    ) -> Result<PodAgent, DriverError> {
+        self.create(&plan).await?;
+        let machine = PodMachine::new(&plan, monotonic());
+        let position = PodPosition { input: 0, output: 0 };
+        let count = PodCount::new(self.counts.clone(), true);
+        Ok(self.run_agent(plan, machine, position, (PodFiles::new(remote), count), reporter))
+    }
+
+    /// Continues with the agent that an earlier host has left behind at `position`; or, if it is
+    /// `None`, with one that does not run.
+    pub(in crate::driver) fn restore_agent(
+        &self,
+        plan: PodPlan,
+        position: Option<PodPosition>,
+        remote: Option<Arc<dyn WorkspaceRemote>>,
+        reporter: PodReporter,
+    ) -> PodAgent {
+        let machine = match position {
+            Some(_) => PodMachine::restored(&plan, monotonic()),
+            None => PodMachine::resting(&plan, monotonic()),
+        };
+        let position = position.unwrap_or(PodPosition { input: 0, output: 0 });
+        let count = PodCount::new(self.counts.clone(), false);
+        self.run_agent(plan, machine, position, (PodFiles::new(remote), count), reporter)
+    }
+
+    fn run_agent(
+        &self,
+        plan: PodPlan,
+        machine: PodMachine,
+        PodPosition { input, output }: PodPosition,
+        (files, count): (PodFiles, PodCount),
+        reporter: PodReporter,
+    ) -> PodAgent {
+        let requests = Arc::new(PodRequests::starting_at(plan.size, input));
+        let (sender, items) = mpsc::channel(1);
+        let services = (self.clusters.clone(), self.supervisors.clone());
+        let ends = (Arc::clone(&requests), files, count);
+        let session = PodSession::new(plan, machine, services, ends, (sender, Some(reporter)));
+        tokio::spawn(session.reading_from(output).run());
+        PodAgent::new(requests, items)
+    }
+
+    async fn create(&self, plan: &PodPlan) -> Result<(), ClusterError> {
+        let create = async { self.clusters.get().await?.create(plan).await };
+        let created = create.await;
+        self.clusters.note(created).map(drop)
     }
 
     fn run(
@@ -140,8 +224,8 @@ impl KubernetesDriver {
         let services = (self.clusters.clone(), self.supervisors.clone());
         let count = PodCount::new(self.counts.clone(), is_new);
         let ends = (requests, PodFiles::new(remote), count);
-        let session = PodSession::new(plan, machine, services, ends, sender);
-        let session = if is_new { session.reading_all() } else { session };
+        let session = PodSession::new(plan, machine, services, ends, (sender, None));
+        let session = if is_new { session.reading_from(0) } else { session };
         tokio::spawn(session.run());
         StartedSession {
             output: Box::new(PodTerminal(output)),
@@ -212,7 +296,7 @@ impl Driver for KubernetesDriver {
         self.clusters.missing()
     }
 
-    fn has_folders(&self) -> bool {
+    fn has_folders(&self, _: &Facts) -> bool {
         true
     }
 
@@ -220,9 +304,7 @@ impl Driver for KubernetesDriver {
         Box::pin(async {
             let remote = spec.workspace.as_ref().map(|it| Arc::clone(&it.remote));
             let plan = self.plan(spec).await?;
-            let create = async { self.clusters.get().await?.create(&plan).await };
-            let created = create.await;
-            self.clusters.note(created)?;
+            self.create(&plan).await?;
             Ok(self.run(plan, remote, true))
         })
     }
@@ -304,14 +386,22 @@ impl Driver for KubernetesDriver {
 
 /// The output of a session in a pod.
 #[derive(Debug)]
-struct PodTerminal(mpsc::Receiver<DriverOutput>);
+struct PodTerminal(mpsc::Receiver<PodItem>);
 
 impl OutputSource for PodTerminal {
     fn next(&mut self) -> BoxFuture<'_, DriverOutput> {
         Box::pin(async {
-            let output = self.0.recv().await;
-            // The task only ends without an end if the runtime does.
-            output.unwrap_or_else(|| DriverOutput::End(Default::default()))
+            loop {
+                match self.0.recv().await {
+                    Some(PodItem::Program { buffer, .. }) => return DriverOutput::Bytes(buffer),
+                    Some(PodItem::Terminal(output)) => return output,
+                    // Only agents have these.
+                    Some(PodItem::Errors(_) | PodItem::Gone { .. }) => {}
+                    Some(PodItem::Over(status)) => return DriverOutput::End(status),
+                    // The task only ends without an end if the runtime does.
+                    None => return DriverOutput::End(Default::default()),
+                }
+            }
         })
     }
 }

@@ -47,11 +47,12 @@ impl Drivers {
         pane_pipe: Vec<OsString>,
         kubernetes: KubernetesConfig,
     ) -> Self {
+        let pods = KubernetesDriver::new(kubernetes);
         Self::new(vec![
             Box::new(PtyDriver::new(integration)),
-            Box::new(AgentDriver::new(keeper, folder)),
+            Box::new(AgentDriver::new(keeper, folder).with_pods(pods.clone())),
             Box::new(TmuxDriver::new(folder, pane_pipe)),
-            Box::new(KubernetesDriver::new(kubernetes)),
+            Box::new(pods),
         ])
     }
 

@@ -173,6 +173,14 @@ impl KeeperMachine {
         machine
     }
 
+    /// Creates the state of the keeper of an agent in a pod, which runs without a host, too.
+    pub(crate) fn of_agent(now: Time) -> Self {
+        // Hosts tell by the process that there is no terminal. It is of no other use to them.
+        let mut machine = Self::new(std::process::id(), now);
+        machine.life.run_alone();
+        machine
+    }
+
     /// Adds a folder that is in sync with a workspace.
     pub(crate) fn with_folder(self) -> Self {
         Self { folder: Some(KeptFolder::default()), ..self }

@@ -1,7 +1,6 @@
 //! The process of a keeper: does what its machine decides.
 
 use std::fs::File;
-use std::future::pending;
 use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -9,14 +8,11 @@ use std::os::unix::process::ExitStatusExt as _;
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::stdio::dup2_stdin;
-use tokio::net::unix::pipe;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
 
-use super::frame::DATA_BYTES;
 use super::machine::{KeeperInput, KeeperMachine, KeeperOutput};
-use super::program::{KeptProgram, waiting_bytes};
-use super::socket::{self, KeeperSocket, SocketWake, is_transient};
+use super::pipes::{PipesWake, ProgramPipes};
+use super::socket::{self, KeeperSocket, SocketWake};
 use super::{KeepError, KeeperConfig};
 use crate::clock::monotonic;
 use crate::daemon::detach;
@@ -75,14 +71,13 @@ fn start(config: &KeeperConfig) -> Result<(tokio::runtime::Runtime, KeeperProces
     let listener = socket::listen(path);
     let listener =
         listener.map_err(|source| KeepError::Socket { path: path.to_owned(), source })?;
-    let program = KeptProgram::spawn(config).inspect_err(|_| {
+    let pipes = ProgramPipes::start(config).inspect_err(|_| {
         let _ = std::fs::remove_file(path);
     })?;
     drop(inside);
-    let machine = KeeperMachine::new(program.pid(), monotonic());
-    let chunk = vec![0; DATA_BYTES];
+    let machine = KeeperMachine::new(pipes.pid(), monotonic());
     let socket = KeeperSocket::new(machine, listener);
-    let keeper = KeeperProcess { socket, program, undrained: None, terminated, chunk };
+    let keeper = KeeperProcess { socket, pipes, terminated };
     Ok((runtime, keeper))
 }
 
@@ -101,22 +96,14 @@ fn terminations() -> io::Result<Signal> {
 /// A keeper that runs.
 struct KeeperProcess {
     socket: KeeperSocket,
-    program: KeptProgram,
-    /// The bytes that the program left in its output when it ended, and that were not read yet;
-    /// `None` while it runs and after all was read.
-    undrained: Option<usize>,
+    pipes: ProgramPipes,
     terminated: Signal,
-    /// Room for one read.
-    chunk: Vec<u8>,
 }
 
 /// The reason why a keeper woke up.
 enum KeeperWake {
     Socket(SocketWake),
-    OutputReadable,
-    ErrorsReadable,
-    InputWritable,
-    Ended,
+    Pipes(PipesWake),
     Terminated,
 }
 
@@ -124,7 +111,7 @@ impl KeeperProcess {
     /// Runs until the machine decides to leave.
     async fn serve(&mut self) {
         loop {
-            self.drain();
+            self.pipes.drain(&mut self.socket);
             self.socket.fill();
             if self.carry_out() {
                 return;
@@ -135,28 +122,24 @@ impl KeeperProcess {
     }
 
     async fn wait(&mut self) -> KeeperWake {
-        let Self { socket, program, .. } = self;
-        let machine = &socket.machine;
-        let has_room = machine.output_room() > 0 && program.ended.is_some();
+        let Self { socket, pipes, terminated } = self;
+        let (room, has_input) = (socket.machine.output_room(), !socket.machine.input().is_empty());
         tokio::select! {
             wake = socket.wait() => KeeperWake::Socket(wake),
-            () = readable(program.stdout.as_ref().filter(|_| has_room)) => KeeperWake::OutputReadable,
-            () = readable(program.stderr.as_ref()) => KeeperWake::ErrorsReadable,
-            () = writable(program.stdin.as_ref().filter(|_| !machine.input().is_empty())) => {
-                KeeperWake::InputWritable
-            }
-            () = ended(program.ended.as_mut()) => KeeperWake::Ended,
-            _ = self.terminated.recv() => KeeperWake::Terminated,
+            wake = pipes.wait(room, has_input) => KeeperWake::Pipes(wake),
+            _ = terminated.recv() => KeeperWake::Terminated,
         }
     }
 
     fn handle(&mut self, wake: KeeperWake) {
         match wake {
             KeeperWake::Socket(wake) => self.socket.handle(wake),
-            KeeperWake::OutputReadable => self.read_output(),
-            KeeperWake::ErrorsReadable => self.read_errors(),
-            KeeperWake::InputWritable => self.write_input(),
-            KeeperWake::Ended => self.end(),
+            KeeperWake::Pipes(wake) => {
+                if let Some(status) = self.pipes.handle(wake, &mut self.socket) {
+                    let (code, signal) = (status.code(), status.signal());
+                    self.socket.tell(KeeperInput::Exited { code, signal });
+                }
+            }
             KeeperWake::Terminated => self.socket.tell(KeeperInput::Terminate),
         }
     }
@@ -165,8 +148,8 @@ impl KeeperProcess {
     fn carry_out(&mut self) -> bool {
         while let Some(action) = self.socket.machine.poll_output() {
             match action {
-                KeeperOutput::Signal(signal) => self.program.signal(signal),
-                KeeperOutput::CloseInput => self.program.stdin = None,
+                KeeperOutput::Signal(signal) => self.pipes.signal(signal),
+                KeeperOutput::CloseInput => self.pipes.close_input(),
                 KeeperOutput::Measure => {
                     self.socket.tell(KeeperInput::Vitals(Bytes::from_static(b"{}")));
                 }
@@ -177,106 +160,5 @@ impl KeeperProcess {
             }
         }
         false
-    }
-
-    fn read_output(&mut self) {
-        let Some(stdout) = &self.program.stdout else { return };
-        let room = self.socket.machine.output_room().min(self.chunk.len());
-        match stdout.try_read(&mut self.chunk[..room]) {
-            Ok(0) => self.program.stdout = None,
-            Ok(count) => {
-                self.socket.tell(KeeperInput::Output(&self.chunk[..count]));
-            }
-            Err(error) if is_transient(&error) => {}
-            Err(_) => self.program.stdout = None,
-        }
-    }
-
-    fn read_errors(&mut self) {
-        let Some(stderr) = &self.program.stderr else { return };
-        match stderr.try_read(&mut self.chunk) {
-            Ok(0) => self.program.stderr = None,
-            Ok(count) => {
-                self.socket.tell(KeeperInput::Errors(&self.chunk[..count]));
-            }
-            Err(error) if is_transient(&error) => {}
-            Err(_) => self.program.stderr = None,
-        }
-    }
-
-    fn write_input(&mut self) {
-        let Some(stdin) = &self.program.stdin else { return };
-        let input = match stdin.try_write(self.socket.machine.input()) {
-            Ok(count) => KeeperInput::InputTaken(count),
-            Err(error) if is_transient(&error) => return,
-            Err(_) => KeeperInput::InputBroken,
-        };
-        self.socket.tell(input);
-    }
-
-    /// Takes note of the program's end. Whoever has left its process group may hold its pipes open
-    /// and write for ever, so only what is in them now is still read.
-    fn end(&mut self) {
-        let status = self.program.reap();
-        self.undrained = Some(waiting_bytes(self.program.stdout.as_ref()));
-        let mut rest = waiting_bytes(self.program.stderr.as_ref());
-        if let Some(stderr) = self.program.stderr.take() {
-            while let Some(count) = read_waiting(&stderr, &mut self.chunk, rest) {
-                rest -= count;
-                self.socket.tell(KeeperInput::Errors(&self.chunk[..count]));
-            }
-        }
-        let exited = KeeperInput::Exited { code: status.code(), signal: status.signal() };
-        self.socket.tell(exited);
-    }
-
-    /// Reads what the program has left in its output, as far as there is room.
-    fn drain(&mut self) {
-        while let Some(rest) = self.undrained {
-            let room = self.socket.machine.output_room();
-            if rest > 0 && room == 0 {
-                return;
-            }
-            let stdout = self.program.stdout.as_ref();
-            match stdout.and_then(|pipe| read_waiting(pipe, &mut self.chunk, rest.min(room))) {
-                Some(count) => {
-                    self.undrained = Some(rest - count);
-                    self.socket.tell(KeeperInput::Output(&self.chunk[..count]));
-                }
-                None => {
-                    self.undrained = None;
-                    self.program.stdout = None;
-                    self.socket.tell(KeeperInput::OutputEnded);
-                }
-            }
-        }
-    }
-}
-
-/// Reads at most `limit` of the bytes that wait in a pipe; `None` if there are none.
-fn read_waiting(pipe: &pipe::Receiver, chunk: &mut [u8], limit: usize) -> Option<usize> {
-    let limit = limit.min(chunk.len());
-    // Not through tokio, which only reads after it was notified.
-    rustix::io::read(pipe, &mut chunk[..limit]).ok().filter(|count| *count > 0)
-}
-
-async fn readable(pipe: Option<&pipe::Receiver>) {
-    match pipe {
-        Some(pipe) => drop(pipe.readable().await),
-        None => pending().await,
-    }
-}
-
-async fn writable(pipe: Option<&pipe::Sender>) {
-    match pipe {
-        Some(pipe) => drop(pipe.writable().await),
-        None => pending().await,
-    }
-}
-
-async fn ended(ended: Option<&mut oneshot::Receiver<()>>) {
-    match ended {
-        Some(ended) => drop(ended.await),
-        None => pending().await,
     }
 }

@@ -1,5 +1,6 @@
 //! The process of a supervisor: does what its machine decides.
 
+use std::ffi::OsString;
 use std::fs::remove_file;
 use std::io;
 use std::path::PathBuf;
@@ -8,19 +9,19 @@ use std::process::ExitCode;
 use bytes::BytesMut;
 use moorline_shared::event::Activity;
 use moorline_shared::frame::Frame;
-use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::session::ExitStatus;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::folder::{FolderAction, FolderWake, SupervisedFolder};
 use super::init::run_as_init;
-use super::terminal::{ProgramSpec, SupervisedTerminal, TerminalWake, exited, line};
+use super::program::{ProgramWake, SupervisedProgram};
+use super::terminal::{ProgramSpec, SupervisedTerminal, TerminalWake, exited};
 use super::{OUTPUT_BYTES, SupervisorConfig, json};
 use crate::clock::monotonic;
 use crate::driver::{DriverError, DriverOutput};
 use crate::keeper::machine::{KeeperInput, KeeperMachine, KeeperOutput};
 use crate::keeper::socket::{self, KeeperSocket, SocketWake};
-use crate::keeper::{FolderReport, Vitals};
+use crate::keeper::{FolderReport, KeeperConfig, Vitals};
 
 /// The exit code of a program that could not be started, as a shell has it.
 const NOT_STARTED: i32 = 127;
@@ -63,7 +64,7 @@ pub fn run(config: SupervisorConfig) -> Result<ExitCode, SupervisorError> {
 /// A supervisor that runs.
 struct Supervisor {
     socket: KeeperSocket,
-    terminal: SupervisedTerminal,
+    program: SupervisedProgram,
     /// The path of the session's folder.
     path: PathBuf,
     /// True if the program runs in the terminal's foreground instead of the shell.
@@ -80,18 +81,20 @@ struct Supervisor {
 /// The reason why a supervisor woke up.
 enum SupervisorWake {
     Socket(SocketWake),
-    Terminal(TerminalWake),
+    Program(ProgramWake),
     Folder(FolderWake),
     Terminated,
 }
 
 impl Supervisor {
     async fn start(config: SupervisorConfig) -> Result<Self, SupervisorError> {
-        let SupervisorConfig { socket, session_id, folder, integration, command, size, workspace } =
-            config;
+        let SupervisorConfig { socket, folder, workspace, .. } = config.clone();
         let terminated = signal(SignalKind::terminate())?;
         let listener = socket::listen(&socket)?;
-        let machine = KeeperMachine::of_terminal(OUTPUT_BYTES, monotonic());
+        let machine = match config.agent {
+            true => KeeperMachine::of_agent(monotonic()),
+            false => KeeperMachine::of_terminal(OUTPUT_BYTES, monotonic()),
+        };
         let (machine, synced) = match workspace {
             Some(workspace) => {
                 let begun = SupervisedFolder::begin(folder.clone(), workspace.id, workspace.host);
@@ -99,12 +102,10 @@ impl Supervisor {
             }
             None => (machine, None),
         };
-        let path = folder.clone();
-        let spec = ProgramSpec { session_id, folder, integration, command };
         let mut supervisor = Self {
             socket: KeeperSocket::new(machine, listener),
-            terminal: SupervisedTerminal::new(spec, size),
-            path,
+            program: supervised(config)?,
+            path: folder,
             busy: false,
             folder: None,
             end: None,
@@ -121,11 +122,29 @@ impl Supervisor {
                 supervisor.say(&failure.to_string());
                 let report = FolderReport { settled: u64::MAX, problem: Some(failure.reason()) };
                 supervisor.socket.tell(KeeperInput::Folder(json(&report)));
-                supervisor.terminal.start().await?;
+                supervisor.start_program().await?;
             }
-            None => supervisor.terminal.start().await?,
+            None => supervisor.start_program().await?,
         }
         Ok(supervisor)
+    }
+
+    /// Starts the program at once. The end of an agent that cannot be started is told to its host.
+    async fn start_program(&mut self) -> Result<(), DriverError> {
+        match self.program.start().await {
+            Err(error) if !self.program.is_terminal() => {
+                self.not_started(&error);
+                Ok(())
+            }
+            started => started,
+        }
+    }
+
+    fn not_started(&mut self, error: &DriverError) {
+        self.say(&error.to_string());
+        // There is no output that could end.
+        self.socket.tell(KeeperInput::OutputEnded);
+        self.end(ExitStatus { code: Some(NOT_STARTED), ..ExitStatus::default() });
     }
 
     /// Runs until the machine decides to leave.
@@ -136,6 +155,7 @@ impl Supervisor {
                 return;
             }
             self.write_input();
+            self.program.drain(&mut self.socket);
             self.socket.fill();
             if self.carry_out() {
                 return;
@@ -146,13 +166,12 @@ impl Supervisor {
     }
 
     async fn wait(&mut self) -> SupervisorWake {
-        let Self { socket, terminal, folder, .. } = self;
-        // An output is at most one frame.
-        let has_room = socket.machine.output_room() >= FRAME_DATA_BYTES;
+        let Self { socket, program, folder, .. } = self;
+        let room = socket.machine.output_room();
         let has_input = !socket.machine.input().is_empty();
         tokio::select! {
             wake = socket.wait() => SupervisorWake::Socket(wake),
-            wake = terminal.next(has_room, has_input) => SupervisorWake::Terminal(wake),
+            wake = program.next(room, has_input) => SupervisorWake::Program(wake),
             wake = next(folder.as_mut()) => SupervisorWake::Folder(wake),
             _ = self.terminated.recv() => SupervisorWake::Terminated,
         }
@@ -164,11 +183,7 @@ impl Supervisor {
                 self.socket.handle(wake);
                 self.pass_on().await;
             }
-            SupervisorWake::Terminal(TerminalWake::Output(output)) => self.take_output(output),
-            SupervisorWake::Terminal(TerminalWake::Writable(true)) => {}
-            SupervisorWake::Terminal(TerminalWake::Writable(false)) => {
-                self.socket.tell(KeeperInput::InputBroken);
-            }
+            SupervisorWake::Program(wake) => self.handle_program(wake),
             SupervisorWake::Folder(wake) => {
                 let actions = self.folder.as_mut().map(|folder| folder.handle(wake));
                 self.do_for_folder(actions.unwrap_or_default()).await;
@@ -177,6 +192,21 @@ impl Supervisor {
                 self.is_terminating = true;
                 self.socket.tell(KeeperInput::Terminate);
                 self.end_without_host();
+            }
+        }
+    }
+
+    fn handle_program(&mut self, wake: ProgramWake) {
+        match wake {
+            ProgramWake::Terminal(TerminalWake::Output(output)) => self.take_output(output),
+            ProgramWake::Terminal(TerminalWake::Writable(true)) => {}
+            ProgramWake::Terminal(TerminalWake::Writable(false)) => {
+                self.socket.tell(KeeperInput::InputBroken);
+            }
+            ProgramWake::Pipes(wake) => {
+                if let Some(status) = self.program.pipe(wake, &mut self.socket) {
+                    self.end(status);
+                }
             }
         }
     }
@@ -199,9 +229,8 @@ impl Supervisor {
                 FolderAction::Tell(report) => self.socket.tell(KeeperInput::Folder(report)),
                 FolderAction::Say(text) => self.say(&text),
                 FolderAction::Start => {
-                    if let Err(error) = self.terminal.start().await {
-                        self.say(&error.to_string());
-                        self.end(ExitStatus { code: Some(NOT_STARTED), ..ExitStatus::default() });
+                    if let Err(error) = self.program.start().await {
+                        self.not_started(&error);
                     }
                 }
                 FolderAction::End => self.tell_end(),
@@ -217,23 +246,23 @@ impl Supervisor {
                 self.socket.tell(KeeperInput::Status(json(&status)));
             }
             Some(DriverOutput::End(status)) => {
-                self.terminal.close_output();
+                self.program.close_output();
                 self.end(status);
             }
             // A terminal has no other output.
             Some(_) => {}
-            None => self.terminal.close_output(),
+            None => self.program.close_output(),
         }
     }
 
     fn take_bytes(&mut self, buffer: BytesMut) {
         self.socket.tell(KeeperInput::Output(&buffer[Frame::DATA_START..]));
-        self.terminal.show(buffer);
+        self.program.show(buffer);
     }
 
-    /// Shows a line of the supervisor's own on the terminal.
+    /// Tells a line of the supervisor's own.
     fn say(&mut self, text: &str) {
-        self.take_bytes(line(text));
+        self.program.say(text, &mut self.socket);
     }
 
     /// Takes note of the program's end, which is told after its last files.
@@ -256,14 +285,16 @@ impl Supervisor {
     fn tell_end(&mut self) {
         if let Some(status) = self.end.take() {
             self.socket.tell(exited(status));
-            self.socket.tell(KeeperInput::OutputEnded);
+            if self.program.is_terminal() {
+                self.socket.tell(KeeperInput::OutputEnded);
+            }
         }
     }
 
     /// Writes what the terminal takes now.
     fn write_input(&mut self) {
         while !self.socket.machine.input().is_empty() {
-            match self.terminal.write(self.socket.machine.input()) {
+            match self.program.write(self.socket.machine.input()) {
                 Ok(0) => return,
                 Ok(count) => self.socket.tell(KeeperInput::InputTaken(count)),
                 Err(_) => return self.socket.tell(KeeperInput::InputBroken),
@@ -275,16 +306,17 @@ impl Supervisor {
     fn carry_out(&mut self) -> bool {
         while let Some(action) = self.socket.machine.poll_output() {
             match action {
-                KeeperOutput::Signal(_) => {
-                    if !self.terminal.hang_up() {
+                KeeperOutput::Signal(signal) => {
+                    if !self.program.end(signal) {
                         self.end = Some(ExitStatus::default());
+                        self.socket.tell(KeeperInput::OutputEnded);
                         self.tell_end();
                     }
                 }
-                KeeperOutput::CloseInput => {}
-                KeeperOutput::Resize(size) => self.terminal.resize(size),
+                KeeperOutput::CloseInput => self.program.close_input(),
+                KeeperOutput::Resize(size) => self.program.resize(size),
                 KeeperOutput::MakeSnapshot => {
-                    let snapshot = self.terminal.snapshot();
+                    let snapshot = self.program.snapshot();
                     self.socket.tell(KeeperInput::Snapshot(snapshot));
                 }
                 KeeperOutput::Measure => {
@@ -300,6 +332,24 @@ impl Supervisor {
         }
         false
     }
+}
+
+/// Returns the program of a supervisor, which is not started yet.
+///
+/// # Errors
+/// The system's error if an agent has no command.
+fn supervised(config: SupervisorConfig) -> io::Result<SupervisedProgram> {
+    let SupervisorConfig { socket, session_id, folder, integration, command, size, .. } = config;
+    if !config.agent {
+        let spec = ProgramSpec { session_id, folder, integration, command };
+        let terminal = SupervisedTerminal::new(spec, size);
+        return Ok(SupervisedProgram::Terminal(Box::new(terminal)));
+    }
+    let mut words = command.into_iter().map(OsString::from);
+    let program = words.next().ok_or(io::ErrorKind::InvalidInput)?;
+    let arguments = words.collect();
+    let open_files = None;
+    Ok(SupervisedProgram::agent(KeeperConfig { socket, folder, program, arguments, open_files }))
 }
 
 async fn next(folder: Option<&mut SupervisedFolder>) -> FolderWake {

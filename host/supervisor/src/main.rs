@@ -1,10 +1,11 @@
-//! `moorline-supervisor`: keeps the terminal of a Moorline session in a Kubernetes pod.
+//! `moorline-supervisor`: keeps the terminal or the agent of a Moorline session in a Kubernetes pod.
 //!
 //! A host puts this program into a pod and starts it: see `moorline_host::supervisor`.
 //!
 //! ```text
 //! moorline-supervisor run --socket PATH --session ID --folder PATH --integration PATH
-//!                         --size COLSxROWS [--workspace ID --host NAME] [-- PROGRAM [ARGUMENT]…]
+//!                         --size COLSxROWS [--workspace ID --host NAME] [--agent true]
+//!                         [-- PROGRAM [ARGUMENT]…]
 //! moorline-supervisor connect --socket PATH
 //! moorline-supervisor install PATH
 //! moorline-supervisor version
@@ -58,7 +59,7 @@ fn socket(arguments: &mut lexopt::Parser) -> anyhow::Result<PathBuf> {
 fn supervised(arguments: &mut lexopt::Parser) -> anyhow::Result<SupervisorConfig> {
     let (mut socket, mut session, mut folder, mut integration) = (None, None, None, None);
     let (mut size, mut command) = (Size::default(), Vec::new());
-    let (mut workspace, mut host) = (None, "pod".to_owned());
+    let (mut workspace, mut host, mut agent) = (None, "pod".to_owned(), false);
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("socket") => socket = Some(arguments.value()?.into()),
@@ -67,6 +68,7 @@ fn supervised(arguments: &mut lexopt::Parser) -> anyhow::Result<SupervisorConfig
             Long("integration") => integration = Some(arguments.value()?.into()),
             Long("size") => size = parse_size(&arguments.value()?.string()?)?,
             Long("workspace") => workspace = Some(arguments.value()?.string()?.parse()?),
+            Long("agent") => agent = arguments.value()? == "true",
             Long("host") => host = arguments.value()?.string()?,
             Value(word) => command.push(word.string()?),
             // A newer host may say more.
@@ -80,6 +82,7 @@ fn supervised(arguments: &mut lexopt::Parser) -> anyhow::Result<SupervisorConfig
         folder: folder.context("--folder is missing")?,
         integration: integration.context("--integration is missing")?,
         command,
+        agent,
         size,
         workspace: workspace.map(|id| SupervisedWorkspace { id, host }),
     })

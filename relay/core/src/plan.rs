@@ -218,8 +218,8 @@ pub fn record(wanted: CreateSession, id: SessionId, now: u64) -> Result<SessionR
     let pod = pod::chosen(&wanted)?;
     let (driver, agent) = match (&tmux, &pod) {
         (Some(_), _) => (TMUX_DRIVER.to_owned(), None),
-        (None, Some(_)) => (KUBERNETES_DRIVER.to_owned(), None),
-        (None, None) => agent::chosen(&wanted)?,
+        (None, Some(_)) if !agent::is_wanted(&wanted) => (KUBERNETES_DRIVER.to_owned(), None),
+        (None, _) => agent::chosen(&wanted)?,
     };
     check_texts(&wanted)?;
     check_folder(wanted.cwd.as_deref().unwrap_or_default())?;

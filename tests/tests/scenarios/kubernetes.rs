@@ -2,6 +2,7 @@
 //!
 //! `real` has those that also run in a real cluster, named by `MOORLINE_TEST_KUBECONFIG`.
 
+mod agents;
 mod files;
 mod lives;
 mod real;

@@ -206,6 +206,16 @@ pub fn find(id: &str) -> Result<Vec<String>, MissingAgent> {
     HERE.find(id)
 }
 
+/// Returns the command that starts an agent on another machine, where nothing can be looked up.
+///
+/// # Errors
+/// [`MissingAgent::Unknown`].
+pub fn command_elsewhere(id: &str) -> Result<Vec<String>, MissingAgent> {
+    let entry = Catalogue::entry(id)?;
+    let words = std::iter::once(&entry.program).chain(entry.arguments);
+    Ok(words.map(|word| (*word).to_owned()).collect())
+}
+
 /// Returns the installed version of an agent; `None` if it is not installed, or does not say. Blocks,
 /// for a few seconds at most.
 #[must_use]
@@ -272,11 +282,15 @@ impl Catalogue {
         })
     }
 
-    fn find(&self, id: &str) -> Result<Vec<String>, MissingAgent> {
-        let Some(entry) = ENTRIES.iter().find(|entry| entry.id == id) else {
+    fn entry(id: &str) -> Result<&'static CatalogueEntry, MissingAgent> {
+        ENTRIES.iter().find(|entry| entry.id == id).ok_or_else(|| {
             let ids: Vec<_> = ENTRIES.iter().map(|entry| entry.id).collect();
-            return Err(MissingAgent::Unknown { id: id.to_owned(), known: ids.join("`, `") });
-        };
+            MissingAgent::Unknown { id: id.to_owned(), known: ids.join("`, `") }
+        })
+    }
+
+    fn find(&self, id: &str) -> Result<Vec<String>, MissingAgent> {
+        let entry = Self::entry(id)?;
         let program = self.program(entry)?;
         // Asking a program for its version takes time, so it is only asked if it matters.
         let version = entry.before.and_then(|_| self.version(entry, &program));

@@ -156,7 +156,12 @@ impl AgentMachine {
             AgentInput::Line(line) => self.line(now, random, &line),
             AgentInput::LineTooLong => self.out.fault(now, "a line is too long"),
             AgentInput::Exited { exit, last_words } => {
-                self.exited(now, &exit, last_words.as_deref());
+                self.exited(now, exit_sentence(&exit, last_words.as_deref()));
+            }
+            AgentInput::Suspended { message } => {
+                // Nobody misses it, unless somebody has just asked for something.
+                self.life.process.is_forced |= self.turns.active().is_none();
+                self.exited(now, message);
             }
             AgentInput::Action { action, linked } => self.act(now, action, linked),
             AgentInput::Decision { approval_id, decision } => {
@@ -314,8 +319,7 @@ impl AgentMachine {
         }
     }
 
-    fn exited(&mut self, now: Time, exit: &ExitStatus, last_words: Option<&str>) {
-        let sentence = exit_sentence(exit, last_words);
+    fn exited(&mut self, now: Time, sentence: String) {
         self.speech.close(&mut self.out);
         let was_forced = self.life.process.is_forced;
         self.life.process.is_up = false;

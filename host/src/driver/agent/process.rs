@@ -86,6 +86,10 @@ pub(super) enum ProcessEvent {
     Written(u64),
     /// It has ended, and all lines were returned.
     Exited(ExitStatus, Option<String>),
+    /// It was ended because nobody used it, with the reason in a sentence. All lines were returned.
+    Suspended(String),
+    /// Its session is over.
+    Over,
 }
 
 impl AgentProgram {

@@ -5,11 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use moorline_shared::agent::action::{ActionNumber, SessionAction};
 use moorline_shared::agent::approval::ApprovalDecision;
 use moorline_shared::agent::spec::KnownAgent;
 use moorline_shared::change::{ChangesAnswer, ChangesQuestion};
+use moorline_shared::control::Facts;
 use moorline_shared::failure::HostFailure;
 use moorline_shared::id::ApprovalId;
 use moorline_shared::session::Size;
@@ -17,16 +18,18 @@ use moorline_shared::session::Size;
 use super::ask_records::AskRecords;
 use super::catalogue;
 use super::files::linked_file;
-use super::launch::AgentLaunch;
+use super::launch::{AgentLaunch, AgentPlace, command_in_pod, settings_in_pod};
 use super::machine::{AgentInput, AgentMachine};
-use super::shared::SharedMachine;
+use super::shared::{AgentPod, SharedMachine};
 use super::task::AgentTask;
 use super::transport::{AgentKeeper, AgentTransport, end_unknown};
 use crate::changes::{CHANGES, SessionChanges};
+use crate::driver::kubernetes::{KubernetesDriver, PodPosition, PodReporter};
 use crate::driver::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession, StoredCheckpoint, Survival, blocking,
 };
+use crate::journal::this_boot;
 
 /// The driver's name, by which sessions select it.
 pub const NAME: &str = "agent";
@@ -43,6 +46,8 @@ pub struct AgentDriver {
     folder: Option<PathBuf>,
     /// The sockets of the keepers that restored sessions use.
     restored: Mutex<BTreeSet<PathBuf>>,
+    /// Has the pods that agents can run in; `None` for a host without.
+    pods: Option<KubernetesDriver>,
 }
 
 impl AgentDriver {
@@ -53,13 +58,23 @@ impl AgentDriver {
     pub fn new(keeper: Option<AgentKeeper>, folder: Option<&Path>) -> Self {
         let records = folder.map_or_else(AskRecords::default, AskRecords::open);
         let (records, folder) = (Arc::new(records), folder.map(Path::to_owned));
-        Self { keeper, records, folder, restored: Mutex::new(BTreeSet::new()) }
+        Self { keeper, records, folder, restored: Mutex::new(BTreeSet::new()), pods: None }
+    }
+
+    /// Lets agents run in pods.
+    #[must_use]
+    pub fn with_pods(self, pods: KubernetesDriver) -> Self {
+        Self { pods: Some(pods), ..self }
     }
 }
 
 impl Driver for AgentDriver {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    fn has_folders(&self, facts: &Facts) -> bool {
+        facts.pod.is_some()
     }
 
     fn tidy(&self) -> BoxFuture<'_, ()> {
@@ -76,6 +91,9 @@ impl Driver for AgentDriver {
 
     fn start(&self, spec: SessionSpec) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
+            if spec.facts.pod.is_some() {
+                return self.start_in_pod(spec).await;
+            }
             let launch = self.launch(spec).await?;
             let transport = AgentTransport::start(&launch, self.keeper.as_ref()).await?;
             let machine = AgentMachine::new(launch.settings.clone());
@@ -91,9 +109,12 @@ impl Driver for AgentDriver {
         checkpoint: StoredCheckpoint,
     ) -> BoxFuture<'_, Result<StartedSession, DriverError>> {
         Box::pin(async move {
-            let launch = self.launch(spec).await?;
             let shared = SharedMachine::restored(&checkpoint)
                 .map_err(|error| DriverError::Internal(error.into()))?;
+            if let Some(place) = shared.place() {
+                return self.restore_in_pod(spec, shared, place);
+            }
+            let launch = self.launch(spec).await?;
             let attached = match shared.keeper() {
                 Some(socket) => AgentTransport::attach(socket, shared.handled()).await,
                 None => Err(ENDED_WITH_HOST.to_owned()),
@@ -113,6 +134,55 @@ impl AgentDriver {
         blocking(move || AgentLaunch::new(spec, &records)).await?
     }
 
+    fn pods(&self) -> Result<&KubernetesDriver, DriverError> {
+        let missing = || DriverError::Refused("this host runs no agents in pods".into());
+        self.pods.as_ref().ok_or_else(missing)
+    }
+
+    async fn start_in_pod(&self, mut spec: SessionSpec) -> Result<StartedSession, DriverError> {
+        let pods = self.pods()?;
+        let command = command_in_pod(&spec)?;
+        spec.facts.command.clone_from(&command);
+        let remote = spec.workspace.as_ref().map(|it| Arc::clone(&it.remote));
+        let plan = pods.plan_agent(spec.clone()).await?;
+        let settings = settings_in_pod(&spec, command, plan.cwd().into())?;
+        let place = AgentPod { plan: plan.clone(), boot: this_boot() };
+        let shared = SharedMachine::new(AgentMachine::new(settings.clone())).in_pod(place);
+        let shared = Arc::new(shared);
+        let pod = pods.begin_agent(plan, remote, reporter(&shared)).await?;
+        let launch = AgentLaunch::in_pod(spec, pod, settings);
+        let transport = AgentTransport::start(&launch, None).await?;
+        _ = shared.process_changed(transport.keeper(), AgentInput::Started);
+        Ok(self.run(launch, shared, Some(transport)))
+    }
+
+    fn restore_in_pod(
+        &self,
+        spec: SessionSpec,
+        shared: SharedMachine,
+        place: AgentPod,
+    ) -> Result<StartedSession, DriverError> {
+        let pods = self.pods()?;
+        // After a failure of the machine, the pod may be ahead of what is stored.
+        let is_current = place.boot == this_boot();
+        let runs = shared.keeper().is_some() && !shared.is_starting() && is_current;
+        let position = PodPosition { input: shared.input_base(), output: shared.handled() };
+        let position = runs.then_some(position);
+        let remote = spec.workspace.as_ref().map(|it| Arc::clone(&it.remote));
+        let settings = settings_in_pod(&spec, place.plan.command(), place.plan.cwd().into())?;
+        let shared = Arc::new(shared.in_pod(AgentPod { boot: this_boot(), ..place.clone() }));
+        let pod = pods.restore_agent(place.plan, position, remote, reporter(&shared));
+        let launch = AgentLaunch::in_pod(spec, pod, settings);
+        let attached = match (position, &launch.place) {
+            (Some(position), AgentPlace::Pod(pod)) => {
+                Ok(AgentTransport::left_in_pod(pod, position))
+            }
+            _ => Err(ENDED_WITH_HOST.to_owned()),
+        };
+        let transport = shared.continued(attached);
+        Ok(self.run(launch, shared, transport))
+    }
+
     /// Ends the keepers that no restored session uses.
     async fn end_unknown(&self) {
         let Some(keeper) = &self.keeper else { return };
@@ -129,30 +199,40 @@ impl AgentDriver {
     ) -> StartedSession {
         let folder = launch.settings.cwd.clone();
         let cwd = folder.to_string_lossy().into_owned();
+        let is_here = matches!(launch.place, AgentPlace::Here(_));
         let pid = transport.as_ref().and_then(AgentTransport::pid);
         let place = self.folder.as_deref().map(|folder| folder.join(CHANGES));
-        let changes = SessionChanges::new(
-            &launch.session_id,
-            launch.folders.0.clone(),
-            place.as_deref(),
-            self.folder.clone(),
-        );
+        let changes = is_here.then(|| {
+            let (id, folders) = (&launch.session_id, launch.folders.0.clone());
+            SessionChanges::new(id, folders, place.as_deref(), self.folder.clone())
+        });
         let (keeper, records) = (self.keeper.clone(), Arc::clone(&self.records));
         let (own, changed) = (Arc::clone(&shared), changes.clone());
         let task = AgentTask::new(own, launch, keeper, records, transport, changed);
         tokio::spawn(task.run());
         StartedSession {
             output: Box::new(AgentSessionOutput(Arc::clone(&shared))),
-            control: Arc::new(AgentControl { shared, changes, folder }),
+            control: Arc::new(AgentControl { shared, changes, folder: is_here.then_some(folder) }),
             snapshots: SnapshotSource::Conversation,
             cwd,
             pid,
             survival: match &self.keeper {
                 Some(_) => Survival::Journaled,
+                None if !is_here => Survival::Journaled,
                 None => Survival::Ends,
             },
         }
     }
+}
+
+/// Returns what passes reports of a pod on to its session.
+fn reporter(shared: &Arc<SharedMachine>) -> PodReporter {
+    let shared = Arc::downgrade(shared);
+    Arc::new(move |report| {
+        if let Some(shared) = shared.upgrade() {
+            shared.report(report);
+        }
+    })
 }
 
 /// The output half.
@@ -170,9 +250,10 @@ impl OutputSource for AgentSessionOutput {
 #[derive(Debug)]
 pub(super) struct AgentControl {
     pub(super) shared: Arc<SharedMachine>,
-    pub(super) changes: SessionChanges,
-    /// The session's folder, which the files of prompts are in.
-    pub(super) folder: PathBuf,
+    /// What the agent has changed; `None` if its files are not on this machine.
+    pub(super) changes: Option<SessionChanges>,
+    /// The session's folder, which the files of prompts are in; `None` if it is not on this machine.
+    pub(super) folder: Option<PathBuf>,
 }
 
 impl SessionControl for AgentControl {
@@ -196,7 +277,8 @@ impl SessionControl for AgentControl {
     }
 
     fn act(&self, number: ActionNumber, action: SessionAction) -> bool {
-        let linked = linked_file(&self.folder, &self.shared.files_of(&action));
+        let files = self.shared.files_of(&action);
+        let linked = self.folder.as_ref().and_then(|folder| linked_file(folder, &files));
         self.shared.act(number, action, linked);
         true
     }
@@ -216,7 +298,12 @@ impl SessionControl for AgentControl {
     }
 
     fn changes(&self, question: ChangesQuestion) -> BoxFuture<'static, ChangesAnswer> {
-        let (shared, changes) = (Arc::clone(&self.shared), self.changes.clone());
+        let Some(changes) = self.changes.clone() else {
+            let message = "The files that this agent changes are in its pod, where the host does not \
+                           watch them.";
+            return Box::pin(ready(HostFailure::new("in_a_pod", message).into()));
+        };
+        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             match blocking(move || changes.answer(question)).await {
                 Ok((answer, report)) => {

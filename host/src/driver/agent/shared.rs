@@ -8,6 +8,7 @@
 //! and work on files and commands. [`SharedMachine::checkpoint`] is that state, with all outputs
 //! that nobody has taken yet.
 
+mod pod;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ use super::machine::{AgentInput, AgentMachine, AgentOutput};
 use super::wire::AgentWire;
 use crate::clock::random_bits;
 use crate::driver::{DriverCheckpoint, DriverOutput, StoredCheckpoint};
+pub(super) use pod::AgentPod;
 
 /// Outputs that wait for the session to be read, above which nothing is typed and the agent is not
 /// read.
@@ -56,6 +58,12 @@ struct SharedState {
     /// The turn whose prompt is held back until the session's files were looked at.
     #[serde(default)]
     held: Option<TurnId>,
+    /// The pod that the agent runs in, if it does.
+    #[serde(default)]
+    place: Option<AgentPod>,
+    /// What the pod has reported and nobody has taken, of which there is a bound.
+    #[serde(skip)]
+    reports: VecDeque<DriverOutput>,
     /// The rest of a piece of the transcript.
     text: String,
     /// Work outside, in order, of which the first `released` may be done.
@@ -103,6 +111,8 @@ impl SharedState {
             machine,
             wire: AgentWire::default(),
             held: None,
+            place: None,
+            reports: VecDeque::new(),
             text: String::new(),
             work: VecDeque::new(),
             released: 0,
@@ -127,6 +137,9 @@ impl SharedState {
         loop {
             if !self.text.is_empty() {
                 return Some(self.next_text());
+            }
+            if let Some(report) = self.reports.pop_front() {
+                return Some(report);
             }
             self.report_flushed();
             let Some(output) = self.machine.poll_output() else { break };
@@ -316,7 +329,7 @@ impl SharedMachine {
     /// the connection to the agent's process, if it is `attached`; else the agent has ended.
     pub(super) fn continued<T>(&self, attached: Result<T, String>) -> Option<T> {
         self.change(|state, _| state.machine.interrupted());
-        if self.lock().machine.is_starting() {
+        if self.is_starting() {
             return None;
         }
         let lost = |reason| {

@@ -335,8 +335,8 @@ impl AgentHands {
             output: Box::new(TakenByHand),
             control: Arc::new(AgentControl {
                 shared: Arc::clone(&shared),
-                changes,
-                folder: "/srv".into(),
+                changes: Some(changes),
+                folder: Some("/srv".into()),
             }),
             snapshots: SnapshotSource::Conversation,
             cwd: "/srv".into(),

@@ -11,8 +11,9 @@ use super::acp::ServiceRequest;
 use super::ask_records::AskRecords;
 use super::catalogue;
 use super::files::AgentFolders;
-use super::launch::AgentLaunch;
+use super::launch::{AgentLaunch, AgentPlace};
 use super::machine::{AgentInput, AgentOutput};
+use super::pod;
 use super::process::ProcessEvent;
 use super::rpc::{INTERNAL_ERROR, RpcError};
 use super::shared::SharedMachine;
@@ -26,6 +27,10 @@ use crate::driver::blocking;
 const CLOSE_GRACE: Duration = Duration::from_secs(3);
 /// Most bytes that wait for the agent to read them.
 const UNWRITTEN_BYTES: usize = 64 * 1024 * 1024;
+
+/// The answer to an agent in a pod that asks the host for files or terminals.
+const ELSEWHERE: &str = "You run in a pod, and this host has none of its files: read and write them \
+                         yourself, and run commands yourself.";
 
 /// Does what an agent's machine wants done outside.
 #[derive(Debug)]
@@ -50,6 +55,8 @@ pub(super) struct AgentTask {
 struct AgentServices {
     folders: AgentFolders,
     terminals: AgentTerminals,
+    /// False if the agent works where the host has neither files nor terminals.
+    is_here: bool,
     work: JoinSet<(u64, Served)>,
     handles: BTreeMap<u64, AbortHandle>,
 }
@@ -69,13 +76,14 @@ impl AgentTask {
         keeper: Option<AgentKeeper>,
         records: Arc<AskRecords>,
         process: Option<AgentTransport>,
-        changes: SessionChanges,
+        changes: Option<SessionChanges>,
     ) -> Self {
         let (folders, lost) = (launch.folders.clone(), shared.open_terminals());
         let (opener, env) = (launch.opener.clone(), launch.env.clone());
         let services = AgentServices {
             terminals: AgentTerminals::new(opener, folders.clone(), env, lost),
             folders,
+            is_here: matches!(launch.place, AgentPlace::Here(_)),
             work: JoinSet::new(),
             handles: BTreeMap::new(),
         };
@@ -137,11 +145,10 @@ impl AgentTask {
             }
             ProcessEvent::Written(up_to) => self.shared.written(up_to),
             ProcessEvent::Exited(exit, last_words) => {
-                self.services.terminals.end_all();
-                let input = AgentInput::Exited { exit, last_words };
-                let change = self.shared.process_changed(None, input);
-                self.ended.extend(self.process.take().map(|process| (process, change)));
+                self.exited(AgentInput::Exited { exit, last_words });
             }
+            ProcessEvent::Suspended(message) => self.exited(AgentInput::Suspended { message }),
+            ProcessEvent::Over => self.shared.handle(AgentInput::Close),
         }
         if let Some(process) = &self.process
             && process.unwritten() + self.shared.unwritten() > UNWRITTEN_BYTES
@@ -149,6 +156,12 @@ impl AgentTask {
             tracing::warn!("an agent does not read what it is told, and is ended");
             process.kill();
         }
+    }
+
+    fn exited(&mut self, input: AgentInput) {
+        self.services.terminals.end_all();
+        let change = self.shared.process_changed(None, input);
+        self.ended.extend(self.process.take().map(|process| (process, change)));
     }
 
     /// Lets go of the processes that have ended, once that is stored.
@@ -211,9 +224,10 @@ impl AgentTask {
         self.services.work.abort_all();
         self.watch.forget();
         self.ended.into_iter().for_each(|(process, _)| process.forget());
-        let exit = match self.process {
-            Some(process) => process.close(CLOSE_GRACE).await,
-            None => ExitStatus::default(),
+        let exit = match (self.process, &self.launch.place) {
+            (Some(process), _) => process.close(CLOSE_GRACE).await,
+            (None, AgentPlace::Pod(pod)) => pod::close(pod).await,
+            (None, AgentPlace::Here(_)) => ExitStatus::default(),
         };
         self.shared.end(exit);
     }
@@ -223,6 +237,10 @@ impl AgentServices {
     fn serve(&mut self, work: u64, request: ServiceRequest) {
         use ServiceRequest::{ReadFile, WriteFile};
         let handle = match request {
+            _ if !self.is_here => {
+                let refused = Err(RpcError::new(INTERNAL_ERROR, ELSEWHERE));
+                self.work.spawn(async move { (work, refused) })
+            }
             ReadFile { .. } | WriteFile { .. } => {
                 let folders = self.folders.clone();
                 self.work.spawn(async move {

@@ -1,18 +1,22 @@
-//! The process of an agent: a child of the host, or one behind a keeper, which outlives the host.
+//! The process of an agent: a child of the host, one behind a keeper, which outlives the host, or one
+//! in a pod.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
 use moorline_shared::session::ExitStatus;
 use tokio::time::timeout;
 
-use super::launch::AgentLaunch;
-use super::process::{AgentProcess, AgentProgram, ProcessEvent, last_line};
-use super::rpc::{LINE_BYTES, LineSplitter, SplitLine};
+use super::kept_output::{KeptOutput, UNREAD_BYTES};
+use super::launch::{AgentLaunch, AgentPlace};
+use super::pod::PodProcess;
+use super::process::{AgentProcess, AgentProgram, ProcessEvent};
+use super::rpc::LINE_BYTES;
 use super::shared::SharedMachine;
+use crate::driver::kubernetes::{PodAgent, PodPosition};
 use crate::driver::{DriverError, blocking};
 use crate::keeper::{
     KeepError, KeeperConfig, Kept, KeptControl, KeptEvent, KeptSpec, NotTaken, OUTPUT_BYTES,
@@ -21,10 +25,6 @@ use crate::limits;
 
 // Bytes are acknowledged once the line that they are in was handled.
 const _: () = assert!(OUTPUT_BYTES > LINE_BYTES + UNREAD_BYTES);
-/// Bytes at the end of the standard error that are kept.
-const ERROR_BYTES: usize = 8 * 1024;
-/// Most bytes of output that wait to be split into lines while the session is not read.
-const UNREAD_BYTES: usize = 1024 * 1024;
 /// Time allowed for an agent's processes to end when they are to be killed.
 const KILL_GRACE: Duration = Duration::from_secs(1);
 
@@ -42,6 +42,7 @@ pub struct AgentKeeper {
 pub(super) enum AgentTransport {
     Child(Box<AgentProcess>),
     Kept(Box<KeptAgent>),
+    Pod(Box<PodProcess>),
 }
 
 /// An agent behind a keeper.
@@ -50,14 +51,7 @@ pub(super) struct KeptAgent {
     socket: PathBuf,
     kept: Kept,
     control: KeptControl,
-    splitter: LineSplitter,
-    /// Output that was received and not split.
-    read: BytesMut,
-    /// The offset after the output that was received.
-    received: u64,
-    /// The offset after the last complete line.
-    line_end: u64,
-    errors: Vec<u8>,
+    output: KeptOutput,
     exit: Option<ExitStatus>,
 }
 
@@ -70,12 +64,18 @@ impl AgentTransport {
         launch: &AgentLaunch,
         keeper: Option<&AgentKeeper>,
     ) -> Result<Self, DriverError> {
+        let program = match &launch.place {
+            AgentPlace::Here(program) => program.clone(),
+            AgentPlace::Pod(pod) => {
+                let life = pod.wake();
+                return Ok(Self::Pod(PodProcess::new(Arc::clone(pod), life, 0).into()));
+            }
+        };
         let Some(keeper) = keeper else {
-            let program = launch.program.clone();
             return Ok(Self::Child(blocking(move || program.spawn()).await??.into()));
         };
         let socket = keeper.folder.join(launch.new_socket());
-        let AgentProgram { path, arguments, variables, cwd } = launch.program.clone();
+        let AgentProgram { path, arguments, variables, cwd } = program;
         let config = KeeperConfig {
             socket: socket.clone(),
             folder: cwd,
@@ -103,18 +103,25 @@ impl AgentTransport {
         }
     }
 
+    /// Connects to an agent that an earlier host has left behind in a pod.
+    pub(super) fn left_in_pod(pod: &Arc<PodAgent>, position: PodPosition) -> Self {
+        Self::Pod(Box::new(PodProcess::left_behind(Arc::clone(pod), position)))
+    }
+
     pub(super) fn pid(&self) -> Option<u32> {
         match self {
             Self::Child(process) => process.pid(),
             Self::Kept(agent) => Some(agent.kept.status().pid),
+            Self::Pod(_) => None,
         }
     }
 
-    /// Returns the socket of the keeper, if there is one.
+    /// Returns the socket of the keeper, if there is one; in a pod, a name that says so.
     pub(super) fn keeper(&self) -> Option<PathBuf> {
         match self {
             Self::Child(_) => None,
             Self::Kept(agent) => Some(agent.socket.clone()),
+            Self::Pod(_) => Some("pod".into()),
         }
     }
 
@@ -132,10 +139,9 @@ impl AgentTransport {
             }
             Self::Kept(agent) => {
                 shared.write(|offset, input| agent.write(offset, input));
-                // A line that is too long is dropped anyway.
-                let is_dropped = agent.received > agent.line_end + LINE_BYTES as u64;
-                agent.control.read(if is_dropped { agent.received } else { shared.handled() });
+                agent.control.read(agent.output.acknowledged(shared.handled()));
             }
+            Self::Pod(process) => process.pump(shared),
         }
     }
 
@@ -143,7 +149,7 @@ impl AgentTransport {
     pub(super) fn unwritten(&self) -> usize {
         match self {
             Self::Child(process) => process.unwritten(),
-            Self::Kept(_) => 0,
+            Self::Kept(_) | Self::Pod(_) => 0,
         }
     }
 
@@ -153,6 +159,7 @@ impl AgentTransport {
         match self {
             Self::Child(process) => process.next(reads).await,
             Self::Kept(agent) => agent.next(reads).await,
+            Self::Pod(process) => process.next(reads).await,
         }
     }
 
@@ -164,6 +171,7 @@ impl AgentTransport {
                 tokio::spawn(async move { group.end(KILL_GRACE).await });
             }
             Self::Kept(agent) => agent.control.kill(false),
+            Self::Pod(process) => process.kill(),
         }
     }
 
@@ -173,6 +181,7 @@ impl AgentTransport {
         match self {
             Self::Child(process) => process.close(grace).await,
             Self::Kept(agent) => agent.close(grace).await,
+            Self::Pod(process) => process.close().await,
         }
     }
 
@@ -204,17 +213,7 @@ pub(super) async fn end_unknown(folder: &Path, known: &BTreeSet<PathBuf>) {
 
 impl KeptAgent {
     fn new(socket: PathBuf, kept: Kept, handled: u64) -> Self {
-        Self {
-            socket,
-            control: kept.control(),
-            kept,
-            splitter: LineSplitter::default(),
-            read: BytesMut::new(),
-            received: handled,
-            line_end: handled,
-            errors: Vec::new(),
-            exit: None,
-        }
+        Self { socket, control: kept.control(), kept, output: KeptOutput::new(handled), exit: None }
     }
 
     fn write(&self, offset: u64, input: &[u8]) -> bool {
@@ -232,30 +231,22 @@ impl KeptAgent {
     async fn next(&mut self, reads: bool) -> ProcessEvent {
         loop {
             if reads {
-                if let Some(event) = self.take_line() {
+                if let Some(event) = self.output.take_line() {
                     return event;
                 }
                 if let Some(exit) = self.exit.clone() {
-                    return ProcessEvent::Exited(
-                        exit,
-                        last_line(&String::from_utf8_lossy(&self.errors)),
-                    );
+                    return ProcessEvent::Exited(exit, self.output.last_words());
                 }
             }
-            if self.exit.is_some() || (!reads && self.read.len() > UNREAD_BYTES) {
+            if self.exit.is_some() || (!reads && self.output.is_full()) {
                 std::future::pending::<()>().await;
             }
             match self.kept.next().await {
                 KeptEvent::Output { offset, data } => {
-                    self.received = offset + data.len() as u64;
-                    self.read.extend_from_slice(&data);
+                    self.output.push(&data, offset + data.len() as u64);
                 }
                 KeptEvent::Written(up_to) => return ProcessEvent::Written(up_to),
-                KeptEvent::Errors(text) => {
-                    self.errors.extend_from_slice(&text);
-                    let surplus = self.errors.len().saturating_sub(ERROR_BYTES);
-                    self.errors.drain(..surplus);
-                }
+                KeptEvent::Errors(text) => self.output.push_errors(&text),
                 // An agent has no terminal, and its keeper no folder that is in sync.
                 KeptEvent::Snapshot(_)
                 | KeptEvent::Status(_)
@@ -269,19 +260,6 @@ impl KeptAgent {
                 }
             }
         }
-    }
-
-    fn take_line(&mut self) -> Option<ProcessEvent> {
-        let mut rest = &*self.read;
-        let line = self.splitter.next(&mut rest);
-        let taken = self.read.len() - rest.len();
-        self.read.advance(taken);
-        let line = line?;
-        self.line_end = self.received - self.read.len() as u64;
-        Some(match line {
-            SplitLine::Whole(line) => ProcessEvent::Line(line, self.line_end),
-            SplitLine::TooLong => ProcessEvent::LineTooLong(self.line_end),
-        })
     }
 
     async fn close(mut self, grace: Duration) -> ExitStatus {

@@ -21,19 +21,31 @@ pub(super) struct TurnWatch {
     /// The turn that runs. Looks are taken one after another, and one that is not needed any more is
     /// left out.
     wanted: watch::Sender<Option<TurnId>>,
-    changes: SessionChanges,
+    /// The files; `None` if they are not on this machine.
+    changes: Option<SessionChanges>,
+    shared: Arc<SharedMachine>,
 }
 
 impl TurnWatch {
-    /// Begins with the turn that runs now, which an earlier host may have begun.
-    pub(super) fn start(shared: Arc<SharedMachine>, changes: SessionChanges) -> Self {
-        let (wanted, turns) = watch::channel(shared.active_turn());
-        tokio::spawn(follow(turns, shared, changes.clone()));
-        Self { wanted, changes }
+    /// Begins with the turn that runs now, which an earlier host may have begun. Without `changes`,
+    /// nothing is looked at.
+    pub(super) fn start(shared: Arc<SharedMachine>, changes: Option<SessionChanges>) -> Self {
+        let active = shared.active_turn();
+        let (wanted, turns) = watch::channel(active.clone());
+        match &changes {
+            Some(changes) => {
+                drop(tokio::spawn(follow(turns, Arc::clone(&shared), changes.clone())))
+            }
+            None => active.iter().for_each(|turn| shared.let_go(turn)),
+        }
+        Self { wanted, changes, shared }
     }
 
     /// Looks at the files before the agent has the prompt of a turn, and then lets it go.
     pub(super) fn begin(&self, turn: TurnId) {
+        if self.changes.is_none() {
+            return self.shared.let_go(&turn);
+        }
         self.wanted.send_replace(Some(turn));
     }
 
@@ -50,8 +62,9 @@ impl TurnWatch {
 
     /// Forgets the changes, because the session is over. A look that is being taken may end later.
     pub(super) fn forget(&self) {
-        let changes = self.changes.clone();
-        tokio::spawn(blocking(move || changes.remove()));
+        if let Some(changes) = self.changes.clone() {
+            tokio::spawn(blocking(move || changes.remove()));
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// which it was handled.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct AgentWire {
-    /// The socket of the process's keeper, if it has one.
+    /// The socket of the process's keeper, if it has one; in a pod, the pod's name.
     pub(super) keeper: Option<PathBuf>,
     /// The offset after the output that was handled.
     pub(super) handled: u64,
@@ -47,6 +47,11 @@ impl AgentWire {
     /// Returns the offset after all input.
     pub(super) fn end(&self) -> u64 {
         self.base + self.unwritten.len() as u64
+    }
+
+    /// Returns the offset of the first byte that the process's pipe has not taken, as far as is known.
+    pub(super) const fn base(&self) -> u64 {
+        self.base
     }
 
     /// Allows input before this offset to be written.

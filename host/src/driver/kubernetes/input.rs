@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use moorline_shared::session::Size;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// The most bytes of input that the pod's terminal has not taken.
 const INPUT_BYTES: usize = 64 * 1024;
@@ -25,6 +26,12 @@ pub(super) struct NewRequests {
     pub(super) typed: bool,
     pub(super) close: bool,
     pub(super) size: Option<Size>,
+    /// The output of an agent before this offset was handled.
+    pub(super) read: Option<u64>,
+    /// Whether an agent works.
+    pub(super) busy: Option<bool>,
+    /// An agent is to end.
+    pub(super) kill: bool,
 }
 
 #[derive(Debug)]
@@ -39,19 +46,29 @@ struct RequestState {
     is_ready: bool,
     is_closed: bool,
     is_left: bool,
+    /// The number of pods whose input was dropped. What is meant for an earlier one is ignored.
+    life: u64,
+    is_busy: bool,
 }
 
 impl PodRequests {
     pub(super) fn new(size: Size) -> Self {
+        Self::starting_at(size, 0)
+    }
+
+    /// Creates the requests of a session whose input goes on at this offset.
+    pub(super) fn starting_at(size: Size, start: u64) -> Self {
         Self {
             state: Mutex::new(RequestState {
                 new: NewRequests::default(),
                 size,
                 input: VecDeque::new(),
-                start: 0,
+                start,
                 is_ready: false,
                 is_closed: false,
                 is_left: false,
+                life: 0,
+                is_busy: false,
             }),
             changed: Notify::new(),
             room: Notify::new(),
@@ -167,7 +184,92 @@ impl PodRequests {
     pub(super) fn renew(&self) {
         let mut state = self.state();
         state.input.clear();
+        state.life += 1;
         (state.start, state.is_ready) = (0, false);
+        (state.new.read, state.new.kill) = (None, false);
+    }
+
+    /// Returns the number of the pod that input is for.
+    pub(super) fn life(&self) -> u64 {
+        self.state().life
+    }
+
+    /// Wakes the session, whose agent is to run. Returns the number of its pod.
+    pub(super) fn wake(&self) -> u64 {
+        let mut state = self.state();
+        state.new.typed = true;
+        let life = state.life;
+        drop(state);
+        self.changed.notify_one();
+        life
+    }
+
+    /// Takes input of an agent, all or none, of which the first byte has this offset. Its owner bounds
+    /// how much waits.
+    pub(super) fn write_at(&self, life: u64, offset: u64, input: &[u8]) -> bool {
+        let mut state = self.state();
+        if state.life != life || !state.is_ready || offset != state.start + state.input.len() as u64
+        {
+            return false;
+        }
+        state.input.extend(input);
+        drop(state);
+        self.changed.notify_one();
+        true
+    }
+
+    /// Returns the offset after the input of an agent that its pipe has taken, and whether more can be
+    /// written.
+    pub(super) fn progress(&self, life: u64) -> (u64, bool) {
+        let state = self.state();
+        let is_current = state.life == life;
+        (if is_current { state.start } else { 0 }, is_current && state.is_ready)
+    }
+
+    /// Waits until [`PodRequests::progress`] may have changed since the future was created.
+    pub(super) fn progressed(&self) -> Notified<'_> {
+        self.room.notified()
+    }
+
+    /// Acknowledges the output of an agent before this offset.
+    pub(super) fn acknowledge(&self, life: u64, up_to: u64) {
+        self.change(|state| {
+            let is_news = state.life == life && state.new.read < Some(up_to);
+            if is_news {
+                state.new.read = Some(up_to);
+            }
+            is_news
+        });
+    }
+
+    /// Tells whether an agent works: then its pod is not idle.
+    pub(super) fn set_busy(&self, is_busy: bool) {
+        self.change(|state| {
+            let is_news = std::mem::replace(&mut state.is_busy, is_busy) != is_busy;
+            if is_news {
+                state.new.busy = Some(is_busy);
+            }
+            is_news
+        });
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.state().is_busy
+    }
+
+    /// Has an agent end.
+    pub(super) fn kill(&self, life: u64) {
+        self.change(|state| {
+            state.new.kill |= state.life == life;
+            state.new.kill
+        });
+    }
+
+    /// Changes the state, and wakes the task if that returns true.
+    fn change(&self, change: impl FnOnce(&mut RequestState) -> bool) {
+        if change(&mut self.state()) {
+            self.changed.notify_one();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, RequestState> {

@@ -173,6 +173,21 @@ impl PodLink {
         matches!(self.end, TerminalEnd::Direct(_))
     }
 
+    /// Returns true if the program has pipes instead of a terminal.
+    pub(super) fn has_pipes(&self) -> bool {
+        match &self.end {
+            TerminalEnd::Supervised(kept, _) => kept.status().pid != 0,
+            TerminalEnd::Direct(_) => false,
+        }
+    }
+
+    /// Asks the program to end.
+    pub(super) fn kill(&self) {
+        if let TerminalEnd::Supervised(_, control) = &self.end {
+            control.kill(false);
+        }
+    }
+
     /// Returns true if the other end keeps its folder in sync with the session's workspace.
     pub(super) fn syncs(&self) -> bool {
         match &self.end {

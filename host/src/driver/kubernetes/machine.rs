@@ -61,6 +61,10 @@ pub(super) struct PodMachine {
     is_found: bool,
     /// True if a user has typed since the pod was lost.
     wake_wanted: bool,
+    /// True if the program is an agent: its end suspends the session, and prompts wake it.
+    is_agent: bool,
+    /// True once the end of the agent in this pod was told.
+    is_gone: bool,
     /// True once somebody was told that the pod is not ready, in this phase.
     warned: Option<PodPhase>,
     outputs: VecDeque<PodOutput>,
@@ -119,6 +123,8 @@ impl PodMachine {
             was_ready: false,
             is_found: false,
             wake_wanted: false,
+            is_agent: plan.agent,
+            is_gone: false,
             warned: None,
             outputs: VecDeque::new(),
         };
@@ -129,6 +135,16 @@ impl PodMachine {
     /// Creates the state of a session that another host has started. Its pod may be gone.
     pub(super) fn restored(plan: &PodPlan, now: Time) -> Self {
         Self { was_ready: true, is_found: true, ..Self::new(plan, now) }
+    }
+
+    /// Creates the state of a session whose agent does not run. If another host has left a pod
+    /// behind, it is deleted.
+    pub(super) fn resting(plan: &PodPlan, now: Time) -> Self {
+        let mut machine = Self { was_ready: true, is_gone: true, ..Self::new(plan, now) };
+        machine.stage = PodStage::Suspending;
+        machine.outputs.clear();
+        machine.outputs.push_back(PodOutput::Delete { claim: false });
+        machine
     }
 
     /// Takes note of what has happened. See the module.
@@ -192,6 +208,11 @@ impl PodMachine {
     /// Returns true if input can reach the terminal now.
     pub(super) fn is_ready(&self) -> bool {
         self.stage == PodStage::Ready
+    }
+
+    /// Returns true from [`PodOutput::Gone`] until the agent's next pod is asked for.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     fn created(&mut self, now: Time, created: Result<CreatedPod, ClusterError>) {
@@ -345,7 +366,8 @@ impl PodMachine {
             _ => {}
         }
         let phase = self.phase();
-        if phase != PodPhase::Reconnecting && self.warned.replace(phase) != Some(phase) {
+        let is_waited_for = phase != PodPhase::Reconnecting && !self.is_agent;
+        if is_waited_for && self.warned.replace(phase) != Some(phase) {
             // In the seed's words.
             let phase = phase.title();
             self.say(&format!("Error: Pod is not ready yet. Current status: {phase}"));
@@ -406,6 +428,7 @@ impl PodMachine {
     fn create(&mut self, now: Time) {
         self.stage = PodStage::Creating { until: now + self.ready_limit, retry: None };
         self.is_found = false;
+        self.is_gone = false;
         self.outlook.renew();
         self.outputs.push_back(PodOutput::Create);
         self.tell();

@@ -30,7 +30,7 @@ const MANAGED: (&str, &str) = ("app.kubernetes.io/managed-by", "moorline");
 /// same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct PodPlan {
+pub(in crate::driver) struct PodPlan {
     pub(super) session_id: SessionId,
     /// The host's folder, in a word: pods of other hosts are left alone.
     pub(super) installation: String,
@@ -47,17 +47,30 @@ pub(super) struct PodPlan {
     /// The workspace that the folder is in sync with, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) workspace: Option<PlannedWorkspace>,
+    /// True if the program is an agent, which has pipes instead of a terminal.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) agent: bool,
 }
 
 /// The workspace of a pod's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct PlannedWorkspace {
+pub(in crate::driver) struct PlannedWorkspace {
     pub(super) id: WorkspaceId,
     /// The host's name, for the names of files that are moved aside.
     pub(super) host: String,
 }
 
 impl PodPlan {
+    /// Returns the folder that the program starts in.
+    pub(in crate::driver) fn cwd(&self) -> &str {
+        &self.cwd
+    }
+
+    /// Returns the program and its arguments.
+    pub(in crate::driver) fn command(&self) -> Vec<String> {
+        self.command.clone()
+    }
+
     pub(super) fn name(&self) -> String {
         pod_name(&self.session_id)
     }
@@ -219,6 +232,9 @@ impl PodPlan {
             let id = id.to_string();
             words.extend(["--workspace".to_owned(), id, "--host".to_owned(), host.clone()]);
         }
+        if self.agent {
+            words.extend(["--agent", "true"].map(str::to_owned));
+        }
         if !self.command.is_empty() {
             words.push("--".to_owned());
             words.extend(self.command.iter().cloned());
@@ -257,7 +273,19 @@ mod tests {
             cwd: "/app/workspace".into(),
             size: Size { cols: 100, rows: 30 },
             workspace: None,
+            agent: false,
         }
+    }
+
+    #[test]
+    fn an_agent_gets_pipes() {
+        let plan = PodPlan { agent: true, ..plan(PodTemplate::default()) };
+        let pod = serde_json::to_value(plan.pod(None).unwrap()).unwrap();
+        let command = pod["spec"]["containers"][0]["command"].as_array().unwrap();
+        assert_eq!(
+            command[15..],
+            *json!(["--agent", "true", "--", "bash", "-l"]).as_array().unwrap()
+        );
     }
 
     #[test]

@@ -1,27 +1,30 @@
 //! A session in a pod: the task that does what its machine decides.
 
+mod connection;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{BufMut as _, Bytes};
+use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
-use moorline_shared::event::{Activity, Status};
 use moorline_shared::failure::HostFailure;
 use moorline_shared::frame::Frame;
-use moorline_shared::limits::FRAME_DATA_BYTES;
 use moorline_shared::pod::SupervisorWay;
+use moorline_shared::session::ExitStatus;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::agent::PodReporter;
 use super::cluster::Clusters;
 use super::counts::PodCount;
 use super::error::ClusterError;
 use super::exec::{self, Supervisors};
 use super::files::PodFiles;
 use super::input::PodRequests;
+use super::items::PodItem;
 use super::link::{LinkFailure, OpenLink, PodLink};
 use super::machine::{CreatedPod, DeliveryError, PodInput, PodMachine, PodOutput};
 use super::manifest::PodPlan;
@@ -29,20 +32,10 @@ use super::outputs;
 use super::view::{PodNews, PodView};
 use crate::clock::monotonic;
 use crate::driver::DriverOutput;
-use crate::keeper::{KeptEvent, NotTaken, RefusalCode};
+use crate::keeper::KeptEvent;
 
-/// Interval of pings of a supervisor.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// Silence after which the connection to a supervisor counts as lost.
-const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// The most outputs that wait for the host before the terminal is not read any more.
 const WAITING_OUTPUTS: usize = 4;
-/// The most bytes of input on their way to the pod: a connection that is cut again and again must
-/// get some of it through each time.
-const UNTAKEN_BYTES: usize = 8 * 1024;
-/// The words at the beginning of a later shell of a pod without a supervisor.
-const NEW_SHELL: &str = "\r\nThe connection to the pod was lost, and the shell with it. A new one \
-                         begins.\r\n";
 /// Wait before watching is tried again, because the cluster's configuration could not be used.
 const WATCH_WAIT: Duration = Duration::from_secs(5);
 /// Wait before a deletion that has failed is repeated.
@@ -61,10 +54,13 @@ pub(super) struct PodSession {
     supervisors: Supervisors,
     machine: PodMachine,
     requests: Arc<PodRequests>,
-    sender: mpsc::Sender<DriverOutput>,
-    /// Outputs that the host has not taken, each with the offset after its bytes in the pod's
-    /// output.
-    waiting: VecDeque<(DriverOutput, Option<u64>)>,
+    sender: mpsc::Sender<PodItem>,
+    /// Takes what is not from the program; `None` if that goes with it, as on a terminal.
+    reporter: Option<PodReporter>,
+    /// Items that the host has not taken.
+    waiting: VecDeque<PodItem>,
+    /// How the agent in this pod has ended, once it has.
+    exit: Option<ExitStatus>,
     link: Option<OpenLink>,
     /// What the pod asks about files.
     files: PodFiles,
@@ -94,7 +90,7 @@ enum PodWork {
 
 /// The reason why a session woke up.
 enum PodWake {
-    Room(mpsc::OwnedPermit<DriverOutput>),
+    Room(mpsc::OwnedPermit<PodItem>),
     Unread,
     View(Option<SeenPod>),
     News(Option<PodNews>),
@@ -113,7 +109,7 @@ impl PodSession {
         machine: PodMachine,
         (clusters, supervisors): (Clusters, Supervisors),
         (requests, files, count): (Arc<PodRequests>, PodFiles, PodCount),
-        sender: mpsc::Sender<DriverOutput>,
+        (sender, reporter): (mpsc::Sender<PodItem>, Option<PodReporter>),
     ) -> Self {
         Self {
             plan: Arc::new(plan),
@@ -122,7 +118,9 @@ impl PodSession {
             machine,
             requests,
             sender,
+            reporter,
             waiting: VecDeque::new(),
+            exit: None,
             link: None,
             files,
             read: None,
@@ -136,9 +134,9 @@ impl PodSession {
         }
     }
 
-    /// Reads the terminal from its first byte on, because the pod is new.
-    pub(super) fn reading_all(self) -> Self {
-        Self { read: Some(0), ..self }
+    /// Reads the program's output from this offset on, instead of a snapshot first.
+    pub(super) fn reading_from(self, offset: u64) -> Self {
+        Self { read: Some(offset), ..self }
     }
 
     /// Runs until the session is over and its pod is deleted, or the host lets go of it.
@@ -208,7 +206,11 @@ impl PodSession {
             PodWake::Answered(answer) => self.files.answer(answer),
             PodWake::Requests => self.take_requests(),
             PodWake::Ping => self.ping(),
-            PodWake::Timeout => self.tell(PodInput::Timeout),
+            PodWake::Timeout => {
+                // What was asked for meanwhile may be a reason not to rest.
+                self.take_requests();
+                self.tell(PodInput::Timeout);
+            }
         }
     }
 
@@ -255,13 +257,21 @@ impl PodSession {
                 self.count.told(status.phase);
                 self.put(outputs::status(&status));
             }
-            PodOutput::Say(text) => self.put_bytes(text.as_bytes(), None),
+            PodOutput::Say(text) => self.put_bytes(text.as_bytes()),
             PodOutput::Report { code, message } => {
                 self.put(outputs::error(&HostFailure::new(code, message)));
             }
+            PodOutput::Gone { reason, is_idle } => {
+                let (life, exit) = (self.requests.life(), self.exit.take());
+                self.requests.renew();
+                self.waiting.push_back(PodItem::Gone { life, exit, reason, is_idle });
+            }
             PodOutput::End(status) => {
                 self.is_over = true;
-                self.put(DriverOutput::End(status));
+                match self.plan.agent {
+                    true => self.waiting.push_back(PodItem::Over(status)),
+                    false => self.put(DriverOutput::End(status)),
+                }
             }
         }
     }
@@ -275,7 +285,9 @@ impl PodSession {
         }
         self.read = Some(0);
         self.news = None;
-        self.requests.renew();
+        if !self.plan.agent {
+            self.requests.renew();
+        }
         self.count.detached();
         self.files.reset();
     }
@@ -331,149 +343,47 @@ impl PodSession {
         }
     }
 
-    fn open(&mut self, link: PodLink) {
-        let (taken, end) = link.offsets();
-        let is_first = self.read.is_none();
-        if link.is_direct() {
-            if self.begun {
-                self.put_bytes(NEW_SHELL.as_bytes(), None);
-            }
-            self.requests.renew();
-        }
-        if let Some(problem) = self.files.connected(link.syncs(), link.is_direct()) {
-            self.say(&problem.message);
-            self.put(outputs::error(&problem));
-        }
-        self.count.linked();
-        self.begun = true;
-        self.read = Some(self.read.unwrap_or(end));
-        let written = self.requests.resume(taken, is_first);
-        link.resize(self.requests.size());
-        let now = Instant::now();
-        self.link = Some(OpenLink { link, written, ping_at: now, heard_at: now });
-        self.news = None;
-        self.tell(PodInput::Attached);
-    }
-
-    fn take_event(&mut self, event: KeptEvent) {
-        let Some(open) = &mut self.link else { return };
-        open.heard_at = Instant::now();
-        match event {
-            KeptEvent::Output { offset, data } => {
-                let end = offset + data.len() as u64;
-                self.read = Some(end);
-                self.put_bytes(&data, Some(end));
-            }
-            KeptEvent::Snapshot(data) => {
-                for piece in data.chunks(FRAME_DATA_BYTES) {
-                    self.put_bytes(piece, None);
-                }
-            }
-            KeptEvent::Written(offset) => self.requests.taken(offset),
-            KeptEvent::Status(status) => {
-                let running = status.status == Activity::Running;
-                self.put(DriverOutput::Status(Status { pid: None, ..*status }));
-                self.tell(PodInput::Active { running });
-            }
-            KeptEvent::Pong(vitals) => self.tell(PodInput::Vitals(vitals)),
-            KeptEvent::Exited(status) => self.tell(PodInput::Exited(status)),
-            KeptEvent::Errors(_) => {}
-            KeptEvent::Files(piece) => {
-                if let Err(error) = self.files.receive(&piece) {
-                    self.lose_link(error.to_string());
-                }
-            }
-            KeptEvent::Folder(report) => {
-                let (settled, problem) = self.files.report(*report);
-                problem.iter().for_each(|problem| self.put(outputs::error(problem)));
-                if let Some(problem) = settled {
-                    self.tell(PodInput::Settled(problem));
-                }
-            }
-            KeptEvent::Lost(reason) => {
-                let reason = match reason {
-                    Some(RefusalCode::Replaced) => "another host has connected to the pod",
-                    _ => "the connection to the pod was lost",
-                };
-                self.lose_link(reason.to_owned());
-            }
-        }
-    }
-
-    fn lose_link(&mut self, reason: String) {
-        self.link = None;
-        self.count.lost_link();
-        self.files.disconnected();
-        self.tell(PodInput::Lost(reason));
-    }
-
-    fn take_requests(&mut self) {
-        let news = self.requests.take();
-        if let Some(open) = &self.link {
-            news.size.into_iter().for_each(|size| open.link.resize(size));
-        }
-        if news.typed {
-            self.tell(PodInput::Typed);
-        }
-        if news.close {
-            self.tell(PodInput::Close);
-        }
-    }
-
-    /// Writes as much input as the connection takes now.
-    fn write_input(&mut self) {
-        let Some(open) = &mut self.link else { return };
-        while let Some(piece) = self.requests.input_from(open.written, UNTAKEN_BYTES) {
-            let count = piece.len() as u64;
-            match open.link.write(open.written, piece) {
-                Ok(()) => open.written += count,
-                // The next report of what was taken makes room; or the connection is lost.
-                Err(NotTaken::Full | NotTaken::Gap { .. } | NotTaken::Closed) => return,
-            }
-        }
-    }
-
-    /// Sends the pod what it has asked for, as far as may be on its way.
-    fn send_files(&mut self) {
-        let Some(open) = &self.link else { return };
-        while let Some(piece) = self.files.poll_piece() {
-            open.link.files(piece);
-        }
-    }
-
-    fn ping(&mut self) {
-        let Some(open) = &mut self.link else { return };
-        if open.heard_at.elapsed() > SILENCE_LIMIT && self.waiting.len() < WAITING_OUTPUTS {
-            return self.lose_link("the pod does not answer".to_owned());
-        }
-        open.ping_at = Instant::now() + PING_INTERVAL;
-        if !open.link.ping() {
-            // Nothing tells whether it is silent or lost.
-            open.heard_at = Instant::now();
-        }
-    }
-
     fn say(&mut self, line: &str) {
-        self.put_bytes(format!("{line}\r\n").as_bytes(), None);
+        self.put_bytes(format!("{line}\r\n").as_bytes());
     }
 
+    /// Passes on what is not from the program.
     fn put(&mut self, output: DriverOutput) {
-        self.waiting.push_back((output, None));
+        match &self.reporter {
+            Some(report) => report(output),
+            None => self.waiting.push_back(PodItem::Terminal(output)),
+        }
     }
 
-    fn put_bytes(&mut self, data: &[u8], end: Option<u64>) {
-        let mut buffer = Frame::buffer(data.len());
-        buffer.put_slice(data);
-        self.waiting.push_back((DriverOutput::Bytes(buffer), end));
+    fn put_bytes(&mut self, data: &[u8]) {
+        self.put(DriverOutput::Bytes(framed(data)));
     }
 
-    fn send(&mut self, room: mpsc::OwnedPermit<DriverOutput>) {
-        let Some((output, end)) = self.waiting.pop_front() else { return };
-        room.send(output);
+    fn put_program(&mut self, data: &[u8], end: u64) {
+        // Nobody reads an agent any more whose end was told.
+        if !self.machine.is_gone() {
+            let (buffer, life) = (framed(data), self.requests.life());
+            self.waiting.push_back(PodItem::Program { buffer, end, life });
+        }
+    }
+
+    fn send(&mut self, room: mpsc::OwnedPermit<PodItem>) {
+        let Some(item) = self.waiting.pop_front() else { return };
+        let end = match &item {
+            PodItem::Program { end, .. } if !self.plan.agent => Some(*end),
+            _ => None,
+        };
+        room.send(item);
         if let (Some(end), Some(open)) = (end, &self.link) {
             open.link.read(end);
         }
     }
+}
+
+fn framed(data: &[u8]) -> BytesMut {
+    let mut buffer = Frame::buffer(data.len());
+    buffer.put_slice(data);
+    buffer
 }
 
 async fn next<T>(stream: Option<&mut Pin<Box<dyn Stream<Item = T> + Send>>>) -> Option<T> {

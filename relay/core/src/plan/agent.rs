@@ -42,6 +42,11 @@ pub enum AgentRefused {
     RelativeDirectory(String),
 }
 
+/// Returns true if a request has an agent, or names its driver.
+pub(super) fn is_wanted(wanted: &CreateSession) -> bool {
+    wanted.agent.is_some() || wanted.driver.as_deref() == Some(AGENT_DRIVER)
+}
+
 /// Returns the driver that a request selects, and its agent if that is `agent`.
 pub(super) fn chosen(wanted: &CreateSession) -> Result<(String, Option<AgentSpec>), AgentRefused> {
     let driver = match (&wanted.driver, &wanted.agent) {

@@ -54,7 +54,7 @@ async fn client(cluster: &RunCluster) -> Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-async fn delete_pod(cluster: &RunCluster, name: &str) -> Result<()> {
+pub(super) async fn delete_pod(cluster: &RunCluster, name: &str) -> Result<()> {
     let pods: Objects<Pod> = Objects::default_namespaced(client(cluster).await?);
     pods.delete(name, &DeleteParams::default()).await?;
     Ok(())

@@ -56,8 +56,9 @@ pub(in super::super) struct OpenedSession {
 ///
 /// Files are not offered, although requests for them are served: an agent that works on files by
 /// itself does not wait for a host that is away. Gemini (0.61) even takes every error of a client
-/// for more than a missing file, and then does not write new ones.
-pub(in super::super) fn initialize(version: u64) -> AgentCall {
+/// for more than a missing file, and then does not write new ones. `has_terminals` is false if the
+/// host cannot run commands where the agent is.
+pub(in super::super) fn initialize(version: u64, has_terminals: bool) -> AgentCall {
     let info = json!({
         "name": "moorline", "title": "Moorline", "version": env!("CARGO_PKG_VERSION"),
     });
@@ -65,7 +66,7 @@ pub(in super::super) fn initialize(version: u64) -> AgentCall {
         "protocolVersion": version,
         "clientInfo": info,
         "clientCapabilities": {
-            "terminal": true,
+            "terminal": has_terminals,
             "session": { "configOptions": { "boolean": {} } },
             "elicitation": { "form": {}, "url": {} },
             // Users are told the command to log in with, in either way that agents name one.

@@ -22,6 +22,9 @@ pub struct AgentSettings {
     pub cwd: PathBuf,
     /// Absolute paths of the other folders that it may work in.
     pub directories: Vec<String>,
+    /// True if the agent runs in a pod: the host has neither its files nor a terminal there.
+    #[serde(default)]
+    pub in_pod: bool,
     /// The command that starts the agent, so that users can log in with it.
     #[serde(default)]
     pub command: Vec<String>,
@@ -65,6 +68,11 @@ pub enum AgentInput {
         exit: ExitStatus,
         /// The last line that it wrote to its standard error.
         last_words: Option<String>,
+    },
+    /// Its process was ended because nobody used it, for this reason.
+    Suspended {
+        /// The reason, in a sentence.
+        message: String,
     },
     /// A user asks for something.
     Action {

@@ -29,7 +29,7 @@ impl AgentMachine {
     /// Asks the agent to introduce itself, in this version of the protocol or an older one.
     pub(super) fn initialize(&mut self, version: u64) {
         let purpose = RequestPurpose::Initialize { version };
-        self.requests.send(purpose, &acp::initialize(version), &mut self.out);
+        self.requests.send(purpose, &acp::initialize(version, !self.spec.in_pod), &mut self.out);
     }
 
     /// Reports the agent's phase.

@@ -43,14 +43,18 @@ impl PodMachine {
     pub(super) fn suspend(&mut self, now: Time, code: &'static str, message: &str) {
         self.outlook.fail(code, message.to_owned());
         self.running = false;
+        self.gone(code, message.to_owned());
         self.outputs.push_back(PodOutput::Detach);
-        // A mode that a program has set would outlive it.
-        self.outputs.push_back(PodOutput::Say(CALM.to_owned()));
+        if !self.is_agent {
+            // A mode that a program has set would outlive it.
+            self.outputs.push_back(PodOutput::Say(CALM.to_owned()));
+        }
         self.say(&format!("The session is suspended: {message}."));
-        let kept = self.outlook.has_claim();
-        self.say(match kept {
-            true => "Press a key to go on in a new pod, with the same files.",
-            false => "Press a key to go on in a new pod.",
+        self.say(match (self.is_agent, self.outlook.has_claim()) {
+            (false, true) => "Press a key to go on in a new pod, with the same files.",
+            (false, false) => "Press a key to go on in a new pod.",
+            (true, true) => "The next prompt starts the agent in a new pod, with the same files.",
+            (true, false) => "The next prompt starts the agent in a new pod.",
         });
         if self.outlook.is_absent() {
             return self.suspended(now);
@@ -75,10 +79,11 @@ impl PodMachine {
         // In the seed's words.
         self.say("Error: Failed to create execution pod");
         self.say(&format!("Details: {message}"));
-        self.outputs.push_back(PodOutput::Report { code, message });
-        if self.was_ready {
+        self.outputs.push_back(PodOutput::Report { code, message: message.clone() });
+        if self.was_ready || self.is_agent {
+            self.gone(code, message);
             self.outputs.push_back(PodOutput::Detach);
-            self.outputs.push_back(PodOutput::Delete { claim: false });
+            self.outputs.push_back(PodOutput::Delete { claim: !self.was_ready });
             self.wake_wanted = false;
             self.warned = None;
             self.stage =
@@ -87,6 +92,13 @@ impl PodMachine {
         }
         let reason = Some(ExitReason::PodFailed);
         self.finish(ExitStatus { reason, ..ExitStatus::default() }, true);
+    }
+
+    /// Tells once that the agent in the pod has ended.
+    pub(super) fn gone(&mut self, code: &str, reason: String) {
+        if self.is_agent && !std::mem::replace(&mut self.is_gone, true) {
+            self.outputs.push_back(PodOutput::Gone { reason, is_idle: code == "idle" });
+        }
     }
 
     pub(super) fn end(&mut self, status: ExitStatus) {

@@ -74,6 +74,9 @@ pub(in crate::driver::kubernetes) enum PodOutput {
     Detach,
     /// Delete the pod; with its volume, if `claim` is true.
     Delete { claim: bool },
+    /// Tell that the agent has ended with its pod, or will: for this reason. If `is_idle`, nobody has
+    /// used it. Only of an agent. The next [`PodInput::Typed`] begins another life.
+    Gone { reason: String, is_idle: bool },
     /// Tell the pod's state.
     Tell(Box<PodStatus>),
     /// Show this on the terminal.

@@ -51,6 +51,9 @@ impl PodMachine {
         if !self.syncs || self.stage != PodStage::Ready || !self.outlook.is_running_down() {
             return false;
         }
+        if let AfterFlush::Suspend { code, message } = &then {
+            self.gone(code, message.clone());
+        }
         self.stage = PodStage::Flushing(PodFlush { until: now + FLUSH_LIMIT, retry: None, then });
         self.outputs.push_back(PodOutput::Settle);
         self.tell();
@@ -71,6 +74,9 @@ impl PodMachine {
     /// Takes note of the end of the program, whose supervisor has sent the last files before.
     pub(super) fn exited(&mut self, now: Time, status: ExitStatus) {
         match &self.stage {
+            PodStage::Flushing(_) if self.is_agent => self.flushed(now),
+            PodStage::Suspending | PodStage::Suspended if self.is_agent => {}
+            _ if self.is_agent => self.suspend(now, "agent_ended", "the agent has ended"),
             // Whoever deletes a pod ends its program.
             PodStage::Flushing(PodFlush { then: AfterFlush::Suspend { code, .. }, .. })
                 if *code != "idle" =>

@@ -1,9 +1,12 @@
+mod agents;
+
 use std::collections::BTreeMap;
 
 use moorline_shared::failure::HostFailure;
 use moorline_shared::pod::PodTemplate;
 use moorline_shared::session::{ExitReason, ExitStatus, Size};
 
+use super::super::manifest::PlannedWorkspace;
 use super::*;
 use crate::keeper::Vitals;
 
@@ -29,6 +32,7 @@ fn plan(change: impl FnOnce(&mut PodTemplate)) -> PodPlan {
         cwd: "/app/workspace".into(),
         size: Size::default(),
         workspace: None,
+        agent: false,
     }
 }
 
