@@ -73,6 +73,8 @@ pub struct Seen {
     pub dials: u64,
     /// Number of snapshots that were painted.
     pub snapshots: u64,
+    /// Bytes of those snapshots, as painted: on the wire they are a third more.
+    pub painted_bytes: u64,
     /// Number of times that everything was cleared, as void.
     pub clears: u64,
     /// Close codes of the connections that ended.
@@ -218,6 +220,7 @@ impl Seen {
             pending: 0,
             dials: 0,
             snapshots: 0,
+            painted_bytes: 0,
             clears: 0,
             closes: Vec::new(),
             troubles: Vec::new(),
@@ -280,6 +283,7 @@ impl Seen {
 
     fn paint(&mut self, snapshot: &[u8]) {
         self.snapshots += 1;
+        self.painted_bytes += snapshot.len() as u64;
         self.screen.apply(snapshot);
     }
 }

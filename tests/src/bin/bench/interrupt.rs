@@ -18,16 +18,35 @@ const PROMPT: &str = "back-at-the-prompt";
 /// Output after which the flood fills everything on the way.
 const FLOODED_BYTES: u64 = 400_000;
 
+/// What a client got from its interrupt until it showed the prompt.
+struct Interrupted {
+    time: Duration,
+    /// Bytes of output that came as entries.
+    entry_bytes: u64,
+    /// Bytes of snapshots, before their encoding in base64.
+    snapshot_bytes: u64,
+    snapshots: u64,
+}
+
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     for (line, pause) in LINES {
-        let mut times = Vec::new();
+        let mut runs = Vec::new();
         for run in 0..stage.scale.runs {
             let session = stage.run(pour()?)?;
-            let time = stage.block_on(interrupt(stage, &session, pause, run as u64))?;
-            times.push(time.as_secs_f64() * 1e3);
+            runs.push(stage.block_on(interrupt(stage, &session, pause, run as u64))?);
             stage.remove(&session)?;
         }
-        table.add(&format!("^C to the prompt at {line}"), median(times), "ms", Target::AtMost(1e3));
+        let median_of = |figure: fn(&Interrupted) -> f64| median(runs.iter().map(figure).collect());
+        let time_ms = median_of(|run| run.time.as_secs_f64() * 1e3);
+        table.add(&format!("^C to the prompt at {line}"), time_ms, "ms", Target::AtMost(1e3));
+        let figures: [(&str, &str, fn(&Interrupted) -> f64); 3] = [
+            ("entries after ^C", "kB", |run| run.entry_bytes as f64 / 1e3),
+            ("snapshots after ^C, before base64", "kB", |run| run.snapshot_bytes as f64 / 1e3),
+            ("snapshots after ^C", "", |run| run.snapshots as f64),
+        ];
+        for (what, unit, figure) in figures {
+            table.add(&format!("{what}, at {line}"), median_of(figure), unit, Target::None);
+        }
     }
     Ok(())
 }
@@ -44,13 +63,25 @@ async fn interrupt(
     session: &SessionId,
     pause: Duration,
     seed: u64,
-) -> Result<Duration> {
+) -> Result<Interrupted> {
     let line = Proxy::start(stage.relay.address()).await?;
     line.delay(pause);
     let follower = Follower::start(Following::new(line.address(), session, seed));
     follower.until_end("a flood", |seen| seen.digest.bytes() > FLOODED_BYTES).await?;
+    let so_far = || {
+        let seen = follower.seen();
+        (seen.digest.bytes(), seen.painted_bytes, seen.snapshots)
+    };
+    let (entry_bytes, snapshot_bytes, snapshots) = so_far();
     let typed = Instant::now();
     follower.type_input("\x03");
     follower.until_end("the prompt", |seen| seen.shows(PROMPT)).await?;
-    Ok(typed.elapsed())
+    let time = typed.elapsed();
+    let shown = so_far();
+    Ok(Interrupted {
+        time,
+        entry_bytes: shown.0 - entry_bytes,
+        snapshot_bytes: shown.1 - snapshot_bytes,
+        snapshots: shown.2 - snapshots,
+    })
 }
