@@ -1,4 +1,4 @@
-//! The only place where the host reads a clock and draws random numbers.
+//! The only place where the host reads a clock, draws random numbers and asks which boot this is.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -39,6 +39,13 @@ pub(crate) fn random_bits() -> u128 {
     // The keys come from the system's random numbers.
     let half = || u128::from(RandomState::new().hash_one(wall_ms()));
     half() << 64 | half()
+}
+
+/// Returns a name of the machine's current boot; empty if the system has none.
+#[cfg(feature = "host")]
+pub(crate) fn this_boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    id.map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 /// The time and the random numbers of a simulation, on its own thread.

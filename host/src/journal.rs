@@ -65,13 +65,6 @@ pub struct Journal {
     boot: String,
 }
 
-/// Returns a name of the machine's current boot; empty if the system has none.
-#[must_use]
-pub fn this_boot() -> String {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-    id.map(|id| id.trim().to_owned()).unwrap_or_default()
-}
-
 /// One step of a session.
 #[derive(Debug, Clone, Copy)]
 pub struct JournalStep<'a> {

@@ -8,10 +8,10 @@ use moorline_shared::id::{Epoch, SessionId};
 
 use super::{Host, StartError};
 use crate::changes::{self, CHANGES};
-use crate::clock::wall_ms;
+use crate::clock::{this_boot, wall_ms};
 use crate::driver::{SessionSpec, StartedSession, Survival, blocking};
 use crate::folder::keep_private;
-use crate::journal::{Journal, JournalError, JournaledSession, this_boot};
+use crate::journal::{Journal, JournalError, JournaledSession};
 use crate::session::Session;
 
 /// The journal's file in the host's folder.

@@ -24,7 +24,7 @@ pub(crate) struct ProgramPipes {
 }
 
 /// One thing that has happened to a program.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum PipesWake {
     OutputReadable,
     ErrorsReadable,

@@ -23,8 +23,8 @@ pub(super) enum SupervisedProgram {
 /// An agent, once it is started.
 pub(super) struct SupervisedAgent {
     /// What to start; `None` once it was.
-    config: Option<KeeperConfig>,
-    pipes: Option<ProgramPipes>,
+    config: Option<Box<KeeperConfig>>,
+    pipes: Option<Box<ProgramPipes>>,
 }
 
 /// One thing that has happened to a program.
@@ -34,8 +34,8 @@ pub(super) enum ProgramWake {
 }
 
 impl SupervisedProgram {
-    pub(super) const fn agent(config: KeeperConfig) -> Self {
-        Self::Agent(SupervisedAgent { config: Some(config), pipes: None })
+    pub(super) fn agent(config: KeeperConfig) -> Self {
+        Self::Agent(SupervisedAgent { config: Some(Box::new(config)), pipes: None })
     }
 
     pub(super) const fn is_terminal(&self) -> bool {
@@ -52,7 +52,8 @@ impl SupervisedProgram {
             Self::Agent(agent) => {
                 let Some(config) = agent.config.take() else { return Ok(()) };
                 let pipes = ProgramPipes::start(&config);
-                agent.pipes = Some(pipes.map_err(|error| DriverError::Refused(error.into()))?);
+                let pipes = pipes.map_err(|error| DriverError::Refused(error.into()))?;
+                agent.pipes = Some(Box::new(pipes));
                 Ok(())
             }
         }

@@ -24,12 +24,12 @@ use super::shared::{AgentPod, SharedMachine};
 use super::task::AgentTask;
 use super::transport::{AgentKeeper, AgentTransport, end_unknown};
 use crate::changes::{CHANGES, SessionChanges};
+use crate::clock::this_boot;
 use crate::driver::kubernetes::{KubernetesDriver, PodPosition, PodReporter};
 use crate::driver::{
     Driver, DriverCheckpoint, DriverError, DriverOutput, OutputSource, SessionControl, SessionSpec,
     SnapshotSource, StartedSession, StoredCheckpoint, Survival, blocking,
 };
-use crate::journal::this_boot;
 
 /// The driver's name, by which sessions select it.
 pub const NAME: &str = "agent";

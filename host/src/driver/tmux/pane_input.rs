@@ -15,7 +15,7 @@ const INPUT_BYTES: usize = 64 * 1024;
 pub(super) struct PaneInput {
     /// The pane's id.
     pane: String,
-    state: Mutex<InputState>,
+    state: Mutex<PaneInputState>,
     /// Notified when the connection has changed, or the session is over.
     changed: Notify,
     /// Notified when [`PaneInput::poll_typed`] may return more.
@@ -23,7 +23,7 @@ pub(super) struct PaneInput {
 }
 
 #[derive(Debug, Default)]
-struct InputState {
+struct PaneInputState {
     /// The connection to the pane's tmux session; `None` while there is none.
     client: Option<Arc<ControlClient>>,
     /// Input that was taken, but that the last connection has not typed. It goes before all else.
@@ -104,7 +104,7 @@ impl PaneInput {
     }
 
     /// Types what the last connection has not typed.
-    fn type_rest(self: &Arc<Self>, state: &mut InputState) {
+    fn type_rest(self: &Arc<Self>, state: &mut PaneInputState) {
         let Some(client) = state.client.as_ref().filter(|_| !state.untyped.is_empty()) else {
             return;
         };
@@ -116,7 +116,7 @@ impl PaneInput {
         Arc::clone(self) as Arc<dyn InputOwner>
     }
 
-    fn state(&self) -> MutexGuard<'_, InputState> {
+    fn state(&self) -> MutexGuard<'_, PaneInputState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

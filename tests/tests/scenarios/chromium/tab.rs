@@ -233,9 +233,8 @@ impl Tab {
     pub(crate) async fn until_there(&self, selector: &str) -> Result<String> {
         let script = format!("document.querySelector({selector:?})?.textContent ?? null");
         let what = format!("{selector} on the page");
-        let waited = wait_for(&what, async || {
-            self.evaluate::<Option<String>>(&script).await.ok().flatten()
-        });
+        let waited =
+            wait_for(&what, async || self.evaluate::<Option<String>>(&script).await.ok().flatten());
         self.or_shown(waited.await).await
     }
 
