@@ -28,6 +28,9 @@ struct Interrupted {
     snapshots: u64,
 }
 
+/// Reads one figure of a run.
+type Figure = fn(&Interrupted) -> f64;
+
 pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
     for (line, pause) in LINES {
         let mut runs = Vec::new();
@@ -36,10 +39,10 @@ pub(crate) fn measure(stage: &mut Stage, table: &mut Table) -> Result<()> {
             runs.push(stage.block_on(interrupt(stage, &session, pause, run as u64))?);
             stage.remove(&session)?;
         }
-        let median_of = |figure: fn(&Interrupted) -> f64| median(runs.iter().map(figure).collect());
+        let median_of = |figure: Figure| median(runs.iter().map(figure).collect());
         let time_ms = median_of(|run| run.time.as_secs_f64() * 1e3);
         table.add(&format!("^C to the prompt at {line}"), time_ms, "ms", Target::AtMost(1e3));
-        let figures: [(&str, &str, fn(&Interrupted) -> f64); 3] = [
+        let figures: [(&str, &str, Figure); 3] = [
             ("entries after ^C", "kB", |run| run.entry_bytes as f64 / 1e3),
             ("snapshots after ^C, before base64", "kB", |run| run.snapshot_bytes as f64 / 1e3),
             ("snapshots after ^C", "", |run| run.snapshots as f64),
