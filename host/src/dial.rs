@@ -49,9 +49,10 @@ pub trait Dial: Send + Sync + 'static {
         Box::pin(std::future::pending())
     }
 
-    /// Returns a sentence about a link that was open and that the relay has closed with this code.
-    fn closed(&self, code: u16) -> String {
-        format!("the link was closed: {code}")
+    /// Returns what to do about an open link that the relay has closed with this code; `None` if the
+    /// user can do nothing.
+    fn advice(&self, _code: u16) -> Option<String> {
+        None
     }
 
     /// Returns the longest wait before the host dials again.

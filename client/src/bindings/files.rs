@@ -17,7 +17,7 @@ pub struct FilesCode(FilesModule);
 /// The body of a request.
 #[derive(Debug, Clone)]
 pub enum SendBody {
-    /// No body.
+    /// A request without a body.
     Nothing,
     /// A file of the user.
     File(PickedFile),
@@ -42,7 +42,7 @@ pub struct SendCall {
     pub body: SendBody,
 }
 
-/// The answer to a request, or the news that there is none.
+/// The outcome of a request: the relay's answer, or a status that says why there was none.
 #[derive(Debug, Clone)]
 pub struct SendAnswer {
     /// The HTTP status; 0 if there was no answer, and -1 if the request was given up.

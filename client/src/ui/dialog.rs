@@ -32,7 +32,7 @@ fn show_while(is_wanted: Box<dyn Fn() -> bool>, closed: Box<dyn Fn()>) -> RwSign
 /// The buttons under a form in a dialog: one that closes it, and one that submits the form.
 #[component]
 pub fn FormButtons(
-    /// Closes the dialog.
+    /// Called by the button that closes the dialog.
     close: Callback<()>,
     /// The label of the button that submits, in the imperative.
     verb: &'static str,

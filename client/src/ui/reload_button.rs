@@ -7,7 +7,7 @@ use super::icon::{Icon, IconName};
 /// A button that loads what a page shows again.
 #[component]
 pub fn ReloadButton(
-    /// Loads it.
+    /// Called when the button is pressed.
     load: Callback<()>,
 ) -> impl IntoView {
     view! {

@@ -27,7 +27,7 @@ pub use stream::{Connector, RelayStream};
 
 /// Longest wait before dialling a relay on the same machine.
 const NEARBY_WAIT: Duration = Duration::from_millis(250);
-/// How often a refused host looks into the file of its token.
+/// Interval at which a refused host reads its token's file again.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Small, because a relay sends little, and each of a thousand sessions has such a buffer, which
 /// every read fills.
@@ -220,13 +220,14 @@ impl Dial for WebSocketDial {
         })
     }
 
-    fn closed(&self, code: u16) -> String {
+    fn advice(&self, code: u16) -> Option<String> {
         let remedy = self.remedy(code);
-        match code {
+        let sentence = match code {
             close::UNAUTHORIZED => format!("the token has ended: make one of scope host{remedy}"),
             close::FORBIDDEN => format!("{WRONG_SCOPE}{remedy}"),
-            _ => format!("the link was closed: {code}"),
-        }
+            _ => return None,
+        };
+        Some(sentence)
     }
 
     fn longest_wait(&self) -> Duration {

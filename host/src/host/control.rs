@@ -77,7 +77,8 @@ pub(super) async fn keep_linked(host: Arc<Host>) {
             }
             ControlEnd::Closed(code) => {
                 if matches!(*host.link_state.borrow(), LinkState::Linked { .. }) {
-                    let message = host.dial.closed(code);
+                    let message = host.dial.advice(code);
+                    let message = message.unwrap_or_else(|| format!("the link was closed: {code}"));
                     host.set_link_state(match close::is_about_token(code) {
                         true => LinkState::Refused { message },
                         false => LinkState::Away(Some(message)),

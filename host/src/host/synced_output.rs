@@ -26,7 +26,7 @@ pub(super) struct SyncedOutput {
     notices: SyncNotices,
     /// The number of conflicts that were told, or happened before the session.
     conflicts: usize,
-    /// What comes before the session's next output.
+    /// Outputs that come before the session's next one.
     due: VecDeque<DriverOutput>,
 }
 

@@ -51,8 +51,8 @@ pub enum KeptEvent {
 /// The state of a kept program when a host connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptStatus {
-    /// The id of the program's process, and of its process group; 0 for a program on a terminal. In a
-    /// pod it only tells that there is none.
+    /// The id of the program's process, and of its process group; 0 for a program on a terminal.
+    /// It means nothing outside of the program's own pod.
     pub pid: u32,
     /// The offset after the input that was taken: the next write begins here.
     pub taken: u64,

@@ -12,7 +12,7 @@ use super::program::{KeptProgram, waiting_bytes};
 use super::socket::{KeeperSocket, is_transient};
 use super::{KeepError, KeeperConfig};
 
-/// A program, and what is read from it and written to it.
+/// A program with its standard streams.
 #[derive(Debug)]
 pub(crate) struct ProgramPipes {
     program: KeptProgram,
@@ -115,8 +115,8 @@ impl ProgramPipes {
         socket.tell(input);
     }
 
-    /// Takes note of the program's end. Whoever has left its process group may hold its pipes open
-    /// and write for ever, so only what is in them now is still read.
+    /// Records the program's end. A process that has left its group may hold the pipes open and write
+    /// for ever, so only the bytes that are in them now are still read.
     fn end(&mut self, socket: &mut KeeperSocket) -> ExitStatus {
         let status = self.program.reap();
         self.undrained = Some(waiting_bytes(self.program.stdout.as_ref()));

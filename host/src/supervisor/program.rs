@@ -22,7 +22,7 @@ pub(super) enum SupervisedProgram {
 
 /// An agent, once it is started.
 pub(super) struct SupervisedAgent {
-    /// What to start; `None` once it was.
+    /// The program to start; `None` once it was started.
     config: Option<Box<KeeperConfig>>,
     pipes: Option<Box<ProgramPipes>>,
 }
@@ -151,7 +151,7 @@ impl SupervisedProgram {
         }
     }
 
-    /// Has the program end. Returns false if there is none that could, and there never will be.
+    /// Ends the program. Returns false if none runs and none will be started.
     pub(super) fn end(&mut self, signal: GroupSignal) -> bool {
         match self {
             Self::Terminal(terminal) => terminal.hang_up(),

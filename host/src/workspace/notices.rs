@@ -1,4 +1,4 @@
-//! What the users of a session are told of its folder.
+//! The notices about a session's folder that its users get.
 
 use moorline_shared::failure::HostFailure;
 

@@ -34,12 +34,12 @@ pub(super) struct AgentLaunch {
     pub(super) opener: Option<Arc<dyn TerminalOpener>>,
 }
 
-/// Where an agent runs.
+/// The place where an agent runs.
 #[derive(Debug, Clone)]
 pub(super) enum AgentPlace {
-    /// On this machine.
+    /// A process on this machine.
     Here(AgentProgram),
-    /// In a pod.
+    /// A pod of a Kubernetes cluster.
     Pod(Arc<PodAgent>),
 }
 

@@ -250,7 +250,7 @@ impl OutputSource for AgentSessionOutput {
 #[derive(Debug)]
 pub(super) struct AgentControl {
     pub(super) shared: Arc<SharedMachine>,
-    /// What the agent has changed; `None` if its files are not on this machine.
+    /// Changes that the agent has made; `None` if its files are not on this machine.
     pub(super) changes: Option<SessionChanges>,
     /// The session's folder, which the files of prompts are in; `None` if it is not on this machine.
     pub(super) folder: Option<PathBuf>,

@@ -61,7 +61,7 @@ struct SharedState {
     /// The pod that the agent runs in, if it does.
     #[serde(default)]
     place: Option<AgentPod>,
-    /// What the pod has reported and nobody has taken, of which there is a bound.
+    /// Reports of the pod that the session has not taken yet, up to a bound.
     #[serde(skip)]
     reports: VecDeque<DriverOutput>,
     /// The rest of a piece of the transcript.

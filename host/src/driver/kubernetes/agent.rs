@@ -11,15 +11,15 @@ use crate::driver::DriverOutput;
 /// Takes what a session's pod reports for the session's log.
 pub(in crate::driver) type PodReporter = Arc<dyn Fn(DriverOutput) + Send + Sync>;
 
-/// An agent in a pod. The pod may come and go: each has a number, its `life`, and what is meant for
-/// an earlier one is ignored. Dropping this lets go of the pod, which goes on.
+/// An agent in a pod. One pod may follow another. Each has a number, its `life`, and calls with the
+/// number of an earlier pod do nothing. Dropping this lets go of the pod, which goes on.
 #[derive(Debug)]
 pub(in crate::driver) struct PodAgent {
     requests: Arc<PodRequests>,
     items: tokio::sync::Mutex<mpsc::Receiver<PodItem>>,
 }
 
-/// Where an earlier host has left an agent.
+/// The offsets at which an earlier host has left an agent.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::driver) struct PodPosition {
     /// The offset of the input that goes on.
@@ -33,7 +33,7 @@ impl PodAgent {
         Self { requests, items: tokio::sync::Mutex::new(items) }
     }
 
-    /// Has the agent run, in a new pod if there is none. Returns the number of its pod.
+    /// Starts a pod for the agent, unless there is one. Returns the number of its pod.
     pub(in crate::driver) fn wake(&self) -> u64 {
         self.requests.wake()
     }
@@ -78,8 +78,8 @@ impl PodAgent {
         }
     }
 
-    /// Waits until the agent has taken input, or takes some: until the offset after what it has taken
-    /// and whether it takes more differ from what is `known`. The future may be dropped.
+    /// Waits until the progress of the input differs from `known`, and returns it: the offset after
+    /// the input that the agent has taken, and true if it takes more. The future may be dropped.
     pub(in crate::driver) async fn progress(&self, life: u64, known: (u64, bool)) -> (u64, bool) {
         loop {
             let changed = self.requests.progressed();

@@ -28,7 +28,7 @@ pub(super) struct NewRequests {
     pub(super) size: Option<Size>,
     /// The output of an agent before this offset was handled.
     pub(super) read: Option<u64>,
-    /// Whether an agent works.
+    /// True if an agent began to work, false if it stopped.
     pub(super) busy: Option<bool>,
     /// An agent is to end.
     pub(super) kill: bool,
@@ -46,7 +46,7 @@ struct RequestState {
     is_ready: bool,
     is_closed: bool,
     is_left: bool,
-    /// The number of pods whose input was dropped. What is meant for an earlier one is ignored.
+    /// The number of the present pod: each pod whose input was dropped increases it.
     life: u64,
     is_busy: bool,
 }

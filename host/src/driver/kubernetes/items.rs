@@ -1,4 +1,4 @@
-//! What the task of a session in a pod gives to the session's driver.
+//! The items that the task of a session in a pod passes to the session's driver.
 
 use bytes::{Bytes, BytesMut};
 use moorline_shared::session::ExitStatus;
@@ -19,13 +19,13 @@ pub(in crate::driver) enum PodItem {
     },
     /// Anything else of a terminal.
     Terminal(DriverOutput),
-    /// What an agent has written to its standard error.
+    /// Bytes from an agent's standard error.
     Errors(Bytes),
     /// The agent has ended, and all of its output came before.
     Gone {
         /// The number of its pod. The next one has the next number.
         life: u64,
-        /// How it has ended, if that is known.
+        /// The agent's exit status, if it is known.
         exit: Option<ExitStatus>,
         /// The reason, in words that begin in lower case.
         reason: String,

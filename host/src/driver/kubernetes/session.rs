@@ -55,11 +55,11 @@ pub(super) struct PodSession {
     machine: PodMachine,
     requests: Arc<PodRequests>,
     sender: mpsc::Sender<PodItem>,
-    /// Takes what is not from the program; `None` if that goes with it, as on a terminal.
+    /// Takes all outputs but the program's own. `None` on a terminal, where they go with those.
     reporter: Option<PodReporter>,
     /// Items that the host has not taken.
     waiting: VecDeque<PodItem>,
-    /// How the agent in this pod has ended, once it has.
+    /// The exit status of the agent in this pod, once it has ended.
     exit: Option<ExitStatus>,
     link: Option<OpenLink>,
     /// What the pod asks about files.
@@ -347,7 +347,7 @@ impl PodSession {
         self.put_bytes(format!("{line}\r\n").as_bytes());
     }
 
-    /// Passes on what is not from the program.
+    /// Passes on an output that is not the program's own.
     fn put(&mut self, output: DriverOutput) {
         match &self.reporter {
             Some(report) => report(output),

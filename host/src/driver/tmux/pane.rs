@@ -40,7 +40,7 @@ const SHELLS: [&str; 12] =
 pub(super) struct Pane {
     /// Its id, such as `%1`.
     pub(super) id: String,
-    /// What is typed into it.
+    /// Input for the pane.
     pub(super) input: Arc<PaneInput>,
     pipes: Arc<PipeFactory>,
     state: Mutex<PaneState>,

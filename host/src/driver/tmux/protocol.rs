@@ -305,8 +305,7 @@ mod tests {
         }
     }
 
-    /// What three versions have sent to a client that has sent the same commands: 3.3a, 3.7c, and what
-    /// will be 3.8.
+    /// Recordings of three versions that got the same commands: 3.3a, 3.7c, and a preview of 3.8.
     const VERSIONS: [&[u8]; 3] = [
         include_bytes!("../../../tests/recordings/control/3.3a.bin"),
         include_bytes!("../../../tests/recordings/control/3.7c.bin"),

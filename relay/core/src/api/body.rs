@@ -7,7 +7,7 @@ use super::ApiError;
 
 /// What `serde_json` says of a number that does not fit, and what is said instead.
 const NUMBERS: [(&str, &str); 3] = [
-    ("expected u64", "expected a whole number from 0 on"),
+    ("expected u64", "expected a whole number that is not negative"),
     ("expected u32", "expected a whole number from 0 to 4294967295"),
     ("expected u16", "expected a whole number from 0 to 65535"),
 ];

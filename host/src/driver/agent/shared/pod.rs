@@ -1,4 +1,4 @@
-//! What the machine of a session has to do with the pod of its agent.
+//! The pod of a session's agent: its place in the stored state, and its reports.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,16 @@ use super::SharedMachine;
 use crate::driver::DriverOutput;
 use crate::driver::kubernetes::PodPlan;
 
-/// Reports of a pod that wait; beyond, the oldest is dropped: later ones say how the pod is.
+/// Upper bound on the reports of a pod that wait. Beyond it, the oldest is dropped, because later ones
+/// replace it.
 const REPORTS: usize = 256;
 
 /// The pod of an agent, as the next host needs to know it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in super::super) struct AgentPod {
     pub(in super::super) plan: PodPlan,
-    /// The start of the machine, by which a host tells that the end of the session's state may have
-    /// been lost: then what is in the pod is ahead of it.
+    /// The boot of the machine that stored this. After another boot, the end of the session's state
+    /// may be lost, and the pod may be ahead of it.
     pub(in super::super) boot: String,
 }
 
@@ -30,14 +31,14 @@ impl SharedMachine {
         self.lock().place.clone()
     }
 
-    /// Passes on what the session's pod reports.
+    /// Queues a report of the session's pod for the session's log.
     pub(in super::super) fn report(&self, report: DriverOutput) {
         let mut state = self.lock();
         if state.reports.len() >= REPORTS {
             state.reports.pop_front();
         }
         state.reports.push_back(report);
-        // What is reported leaves this host with the next state that is stored.
+        // Reports leave this host with the next state that is stored.
         state.is_changed = true;
         drop(state);
         self.output.notify_one();
